@@ -1,0 +1,50 @@
+//! What runs the targets: the seam `Cluster`, and its adapters.
+
+use async_trait::async_trait;
+
+use recant_core::plan::{StepCommand, StepResult};
+use recant_core::target::TargetNews;
+
+/// Watches targets and carries out steps on them.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// What changed since the last call; at the first call, everything. Never waits.
+    fn news(&self) -> Vec<TargetNews>;
+
+    /// Resolves when there may be news.
+    async fn changed(&self);
+
+    /// Carries out one step: reads the object, holds the fence against it, writes under the lock of that read.
+    async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError>;
+}
+
+/// Why a step was not carried out this time.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Somebody wrote the object between our read and our write: read again.
+    #[error("the object changed while it was written")]
+    Conflict,
+    /// The role lacks a right.
+    #[error("not allowed to {verb} {resource} in namespace `{namespace}`")]
+    Forbidden {
+        verb: String,
+        resource: String,
+        namespace: String,
+    },
+    /// No answer, or an answer that may be different next time.
+    #[error("the API server did not answer: {reason}")]
+    Unreachable { reason: String },
+    /// The API server refused the write as invalid.
+    #[error("the API server refused: {reason}")]
+    Rejected { reason: String },
+}
+
+impl ClusterError {
+    /// Whether the same step may succeed when it is tried again.
+    pub fn retry(&self) -> bool {
+        match self {
+            Self::Conflict | Self::Unreachable { .. } => true,
+            Self::Forbidden { .. } | Self::Rejected { .. } => false,
+        }
+    }
+}

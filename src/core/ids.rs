@@ -1,0 +1,107 @@
+//! Names of things: one newtype per kind of identifier, so that no two can be mistaken for each other.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+    };
+}
+
+text_id! {
+    /// One version of a target: the pod-template hash. Never the revision number, which an undo changes.
+    RevisionHash
+}
+text_id! {
+    /// Name of a pod within its namespace.
+    PodName
+}
+text_id! {
+    /// Name of a rule, unique within one watch: `<rule set>/<rule>`.
+    RuleName
+}
+text_id! {
+    /// Name of a `Channel` document.
+    ChannelName
+}
+text_id! {
+    /// One run of a target's rules for one revision; also the correlation id of all that follows from it (P9).
+    AnalysisId
+}
+text_id! {
+    /// One plan: the action that one decision led to. Written on the object as proof that it was done.
+    PlanId
+}
+text_id! {
+    /// One notice, whatever number of channels it goes to.
+    NoticeId
+}
+
+/// Namespace and name of a `Watch` document.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WatchName {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl fmt::Display for WatchName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Kinds of workload that can be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TargetKind {
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `argoproj.io/v1alpha1` Rollout.
+    Rollout,
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deployment => "Deployment",
+            Self::Rollout => "Rollout",
+        })
+    }
+}
+
+/// A workload that is watched.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TargetId {
+    pub namespace: String,
+    pub kind: TargetKind,
+    pub name: String,
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}

@@ -1,0 +1,13 @@
+//! The pure part of Recant: from observations to records and effects.
+//!
+//! Data flows one way: observation -> measurement -> judge -> analysis -> guard -> plan -> record and effect.
+//! [`engine::Engine::tick`] is the only place where anything is decided. Nothing here reads a clock, a file,
+//! the environment or a random number, and nothing here can fail on data from outside: broken input is data (P1, P2).
+
+pub mod ids;
+pub mod notice;
+pub mod observation;
+pub mod plan;
+pub mod record;
+pub mod rule;
+pub mod target;

@@ -1,0 +1,92 @@
+//! What to tell whom: the content of a message, before any channel's dialect.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AnalysisId, ChannelName, NoticeId, TargetId, WatchName};
+use crate::rule::Link;
+
+/// One message. A person who reads only this knows what happened, why, what was done, and where to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    pub id: NoticeId,
+    pub at: Timestamp,
+    pub kind: NoticeKind,
+    pub severity: Severity,
+    pub watch: WatchName,
+    pub target: TargetId,
+    /// Equal in all records, messages and logs of one incident (P9).
+    pub correlation: Option<AnalysisId>,
+    /// One line, at most about 120 characters.
+    pub headline: String,
+    /// Sentences, in reading order: what was wrong, what was done, whether it helped, what is next.
+    pub sentences: Vec<String>,
+    /// Short labelled values: revision, images, replicas.
+    pub facts: Vec<Fact>,
+    pub links: Vec<Link>,
+    pub channels: Vec<ChannelName>,
+}
+
+/// A short labelled value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    pub label: String,
+    pub value: String,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NoticeKind {
+    /// A rollback was decided and begins.
+    RollingBack,
+    /// The rollback was carried out and the symptom is gone.
+    Restored,
+    /// The rollback was carried out; the symptom is not gone, or could not be verified.
+    NotRestored,
+    /// The rollback could not be carried out.
+    RollbackFailed,
+    /// An action is held back by a guard.
+    Held,
+    /// A revision passed and is known good.
+    Passed,
+    /// The watch ended without a verdict.
+    Inconclusive,
+    /// A source cannot be asked, or answers partially.
+    SourceUnavailable,
+    SourceRecovered,
+    /// A rule has no data: it may be misspelt.
+    RuleWithoutData,
+    /// A revision that failed before is back.
+    FailedRevisionBack,
+}
+
+/// How urgent a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+/// What became of one notice at one channel; an input of the tick, so that it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    pub notice: NoticeId,
+    pub channel: ChannelName,
+    pub outcome: DeliveryOutcome,
+}
+
+/// The end of a delivery; attempts that will be repeated are not reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "outcome")]
+pub enum DeliveryOutcome {
+    Delivered,
+    /// Given up, with the last error; without any secret.
+    GivenUp {
+        reason: String,
+    },
+}

@@ -1,0 +1,78 @@
+//! What the cluster says about a target at one moment: an input of the tick.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{PlanId, PodName, RevisionHash, TargetId};
+
+/// News about a target.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TargetNews {
+    State(Box<TargetState>),
+    /// The object does not exist.
+    Gone(TargetId),
+}
+
+/// The state of one watched workload with its revisions and pods.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetState {
+    pub id: TargetId,
+    pub uid: String,
+    /// Hash of the pod template in the spec; `None` while the controller has not seen the latest spec yet.
+    pub current: Option<RevisionHash>,
+    /// `spec.paused`, or a Rollout that a person paused.
+    pub paused: bool,
+    /// Every wanted replica is of `current`, is available, and no other pod is left.
+    pub complete: bool,
+    /// What an Argo Rollout says of itself.
+    pub rollout: Option<RolloutStatus>,
+    pub revisions: Vec<Revision>,
+    pub pods: Vec<Pod>,
+    /// Where the kill switch annotation was found (`namespace shop`, `Deployment shop/checkout`), if anywhere.
+    pub kill_switch: Option<String>,
+    /// Annotation `recant.dev/plan`: the last plan that was carried out on the object.
+    pub last_plan: Option<PlanId>,
+}
+
+/// Status of an Argo Rollout, trusted only when the controller has observed the latest generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// The revision that is fully promoted.
+    pub stable: Option<RevisionHash>,
+    pub aborted: bool,
+    pub promote_full: bool,
+    /// Healthy, Degraded, Progressing or Paused.
+    pub phase: String,
+    pub message: String,
+    /// The template lives in another object.
+    pub workload_ref: bool,
+}
+
+/// One version of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revision {
+    pub hash: RevisionHash,
+    /// Number as `kubectl rollout history` shows it; an undo gives an old template a new one.
+    pub number: u64,
+    pub images: Vec<String>,
+    pub created: Timestamp,
+}
+
+/// One pod of a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pod {
+    pub name: PodName,
+    pub hash: RevisionHash,
+    pub created: Timestamp,
+    pub ready: bool,
+    pub terminating: bool,
+    pub ip: Option<IpAddr>,
+    /// Port and path where it exposes metrics, if its annotations or port names say so.
+    pub metrics: Option<(u16, String)>,
+    /// Why it is not ready, for people: `container app: CrashLoopBackOff`.
+    pub unready_reason: Option<String>,
+}

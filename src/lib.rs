@@ -1,0 +1,5 @@
+//! Recant: takes a bad release back. The adapters and the wiring around `recant-core`.
+
+pub mod cluster;
+pub mod journal;
+pub mod source;
