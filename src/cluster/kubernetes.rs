@@ -2,12 +2,14 @@
 //!
 //! Watching is for judging; nothing is written because of what a watch has shown. Every write reads the object anew.
 
+mod access;
 mod api;
 mod execute;
 mod facts;
 mod health;
 mod index;
 mod kill_switch;
+pub mod lease;
 mod objects;
 mod pod;
 mod state;
@@ -30,6 +32,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::access::{Missing, Needs, missing_access};
 use self::health::Health;
 pub use self::health::WatchStatus;
 use self::index::Index;
