@@ -29,8 +29,7 @@ use tokio::sync::OnceCell;
 use self::binaries::Binaries;
 use self::control_plane::ControlPlane;
 pub(crate) use self::kwok::NODE;
-use self::loopback::PodNetwork;
-pub(crate) use self::loopback::free_port;
+use self::loopback::Loopback;
 pub(crate) use self::process::Process;
 use self::process::{Sweeper, tail};
 use crate::case;
@@ -49,13 +48,13 @@ pub(crate) struct Bed {
     client: Client,
     admin: PathBuf,
     services: Services,
+    loopback: Loopback,
     http: reqwest::Client,
     folder: PathBuf,
     logs: PathBuf,
     rollouts: OnceCell<Mutex<Process>>,
     names: AtomicUsize,
     _kwok: Process,
-    _pods: PodNetwork,
     _sweeper: Sweeper,
 }
 
@@ -95,8 +94,8 @@ impl Bed {
         let sweeper = Sweeper::start(&folder)?;
         let logs = folder.join("logs");
         std::fs::create_dir(&logs).context("making a folder for logs")?;
-        let pods = PodNetwork::claim()?;
-        let control_plane = ControlPlane::start(&binaries, &folder, &logs).await?;
+        let loopback = Loopback::claim()?;
+        let control_plane = ControlPlane::start(&binaries, &loopback, &folder, &logs).await?;
         let administrator = |name: &str| -> Result<PathBuf> {
             control_plane.kubeconfig(name, &control_plane.administrator(name)?)
         };
@@ -106,7 +105,7 @@ impl Bed {
             &binaries,
             &client,
             &administrator("kwok")?,
-            pods.cidr(),
+            &loopback.pods(),
             &logs,
         )
         .await?;
@@ -117,6 +116,7 @@ impl Bed {
             client,
             admin,
             services,
+            loopback,
             http: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(Duration::from_secs(10))
@@ -127,7 +127,6 @@ impl Bed {
             rollouts: OnceCell::new(),
             names: AtomicUsize::new(0),
             _kwok: kwok,
-            _pods: pods,
             _sweeper: sweeper,
         })
     }
@@ -180,6 +179,13 @@ impl Bed {
             .expect("a certificate can be signed and written");
         let authority = self.control_plane.authority_file();
         (self.control_plane.server(), authority, certificate, key)
+    }
+
+    /// A port of 127.0.0.1 on which nobody listens, for a child that wants to be told one.
+    pub(crate) fn free_port(&self) -> u16 {
+        self.loopback
+            .free_port()
+            .unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     /// A new folder that goes with the bed.

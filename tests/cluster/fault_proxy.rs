@@ -1,5 +1,6 @@
-//! Stands in front of a Prometheus and breaks its answers on command.
+//! Stands in front of a Prometheus, or of several as a load balancer does, and breaks their answers on command.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -7,11 +8,16 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::bed::Bed;
 use crate::local_server::LocalServer;
+
+/// More than any clock in a cluster with time synchronisation is wrong by.
+const AHEAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the proxy does with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub(crate) enum Fault {
     Hang,
     /// Passes the answer with a warning, as Thanos does when a store is missing.
     Partial,
+    /// Passes the answer with a `Date` that is a minute ahead, as from a machine whose clock is wrong.
+    Ahead,
     /// Sends to a login page, as a proxy with single sign-on does.
     Redirect,
 }
@@ -44,22 +52,24 @@ pub(crate) struct FaultProxy {
 #[derive(Debug)]
 struct Proxy {
     http: reqwest::Client,
-    upstream: String,
+    upstreams: Vec<String>,
     fault: Mutex<Fault>,
-    /// How many questions came under each fault since it was set.
+    /// How many questions came since the fault was set.
     questions: Mutex<u64>,
+    turn: AtomicUsize,
     stop: CancellationToken,
 }
 
 impl FaultProxy {
-    /// Starts one in front of `upstream` (without a slash at the end); it passes everything.
-    pub(crate) async fn start(bed: &Bed, upstream: &str) -> Self {
+    /// Starts one that passes everything to `upstreams` (without a slash at the end), in turn.
+    pub(crate) async fn start(bed: &Bed, upstreams: &[String]) -> Self {
         let stop = CancellationToken::new();
         let state = Arc::new(Proxy {
             http: bed.http().clone(),
-            upstream: upstream.to_owned(),
+            upstreams: upstreams.to_vec(),
             fault: Mutex::new(Fault::None),
             questions: Mutex::new(0),
+            turn: AtomicUsize::new(0),
             stop: stop.clone(),
         });
         let router = Router::new().fallback(pass).with_state(Arc::clone(&state));
@@ -108,6 +118,16 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
         Fault::None => proxy.forward(request, |_| ()).await,
         Fault::NotANumber => proxy.forward(request, blank_values).await,
         Fault::Partial => proxy.forward(request, add_warning).await,
+        Fault::Ahead => {
+            let date =
+                DateTimePrinter::new().timestamp_to_rfc9110_string(&(Timestamp::now() + AHEAD));
+            let answer = proxy.forward(request, |_| ()).await;
+            (
+                [(header::DATE, date.expect("a date of this century"))],
+                answer,
+            )
+                .into_response()
+        }
         Fault::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "no server is available").into_response()
         }
@@ -146,9 +166,11 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let body = axum::body::to_bytes(body, LIMIT).await?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.upstreams.len();
+        let upstream = &self.upstreams[turn];
         let mut forwarded = self
             .http
-            .request(parts.method, format!("{}{path}", self.upstream))
+            .request(parts.method, format!("{upstream}{path}"))
             .body(body);
         if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
             forwarded = forwarded.header(header::CONTENT_TYPE, kind);

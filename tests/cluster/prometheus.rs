@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::bed::{Bed, Process, free_port};
+use crate::bed::{Bed, Process};
 use crate::wait::wait_for;
 
 /// Labels and value of one series of an instant vector.
@@ -32,7 +32,7 @@ impl Prometheus {
             bed,
             name: format!("prometheus-{namespace}"),
             folder,
-            port: free_port().expect("a port is free"),
+            port: bed.free_port(),
             process: None,
         };
         prometheus.start_again().await;

@@ -10,7 +10,7 @@ use kube::{Client, Config};
 
 use super::binaries::Binaries;
 use super::certificates::{Authority, Identity};
-use super::loopback::free_port;
+use super::loopback::Loopback;
 use super::process::Process;
 use crate::wait::wait_for;
 
@@ -34,11 +34,16 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Starts everything and waits until the API server is ready.
-    pub(crate) async fn start(binaries: &Binaries, folder: &Path, logs: &Path) -> Result<Self> {
+    pub(crate) async fn start(
+        binaries: &Binaries,
+        loopback: &Loopback,
+        folder: &Path,
+        logs: &Path,
+    ) -> Result<Self> {
         let authority = Authority::new()?;
-        let (etcd, etcd_url) = start_etcd(binaries, folder, logs)?;
+        let (etcd, etcd_url) = start_etcd(binaries, loopback, folder, logs)?;
         let (mut api_server, server) =
-            start_api_server(binaries, folder, logs, &authority, &etcd_url)?;
+            start_api_server(binaries, loopback, folder, logs, &authority, &etcd_url)?;
         let kubeconfig = |user: &str| -> Result<PathBuf> {
             let identity = authority.client(user, Some(ADMINISTRATORS))?;
             write_kubeconfig(folder, user, &identity, &server, &authority)
@@ -104,9 +109,14 @@ pub(crate) async fn client(kubeconfig: &Path) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-fn start_etcd(binaries: &Binaries, folder: &Path, logs: &Path) -> Result<(Process, String)> {
-    let clients = format!("http://127.0.0.1:{}", free_port()?);
-    let peers = format!("http://127.0.0.1:{}", free_port()?);
+fn start_etcd(
+    binaries: &Binaries,
+    loopback: &Loopback,
+    folder: &Path,
+    logs: &Path,
+) -> Result<(Process, String)> {
+    let clients = format!("http://127.0.0.1:{}", loopback.free_port()?);
+    let peers = format!("http://127.0.0.1:{}", loopback.free_port()?);
     let etcd = Process::start(
         "etcd",
         &binaries.path("etcd")?,
@@ -130,6 +140,7 @@ fn start_etcd(binaries: &Binaries, folder: &Path, logs: &Path) -> Result<(Proces
 
 fn start_api_server(
     binaries: &Binaries,
+    loopback: &Loopback,
     folder: &Path,
     logs: &Path,
     authority: &Authority,
@@ -140,7 +151,7 @@ fn start_api_server(
     let (certificate, key) = authority.server()?.write(folder, "apiserver")?;
     // Any key pair will do: no service account token is ever made.
     let (token_certificate, token_key) = authority.server()?.write(folder, "tokens")?;
-    let port = free_port()?;
+    let port = loopback.free_port()?;
     let api_server = Process::start(
         "kube-apiserver",
         &binaries.path("kube-apiserver")?,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Bed;
-use super::loopback::free_port;
 use super::process::Process;
 use crate::wait::wait_for;
 
@@ -25,7 +24,7 @@ pub(crate) async fn start(bed: &Bed, kubeconfig: &Path) -> Result<Process> {
         &folder,
     ])
     .await;
-    let health = free_port()?;
+    let health = bed.loopback.free_port()?;
     let controller = Process::start(
         "rollouts-controller",
         &bed.binaries.path("rollouts-controller")?,
@@ -33,7 +32,7 @@ pub(crate) async fn start(bed: &Bed, kubeconfig: &Path) -> Result<Process> {
             format!("--kubeconfig={}", kubeconfig.display()),
             "--leader-elect=false".to_owned(),
             format!("--healthzPort={health}"),
-            format!("--metricsPort={}", free_port()?),
+            format!("--metricsPort={}", bed.loopback.free_port()?),
             "--qps=200".to_owned(),
             "--burst=400".to_owned(),
             "--loglevel=info".to_owned(),
