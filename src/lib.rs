@@ -2,4 +2,6 @@
 
 pub mod cluster;
 pub mod journal;
+pub mod notify;
 pub mod source;
+pub mod tls;

@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests of the whole program that need no cluster.
+
+mod notify;
