@@ -8,6 +8,7 @@ use crate::bed::Bed;
 use crate::case::run;
 use crate::namespace::Namespace;
 use crate::services::Behaviour;
+use crate::wait::wait_for;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -40,7 +41,15 @@ fn a_fault_can_begin_while_a_version_runs() {
         ns.kubectl(&["delete", "deployment", "checkout"]).await;
         let end = traffic.stop().await;
         let [service] = ns.services().try_into().expect("there was one pod");
-        assert!(!service.listening());
+        // Deleting returns before the garbage collector has come to the pods.
+        wait_for("the service to stop", WITHIN, || async {
+            if service.listening() {
+                Err("it listens".to_owned())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
         assert_eq!(
             service.ledger().errors(),
             end.errors,

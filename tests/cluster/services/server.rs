@@ -65,13 +65,12 @@ impl Service {
     /// Takes no new connection, closes the idle ones, and the others after the answer that is under way: the address
     /// may be the next pod's at once, and a scraper must not go on talking to this one.
     pub(super) fn stop(&self) {
-        self.listening.store(false, Ordering::Relaxed);
         self.stop.cancel();
     }
 
     /// Whether a request would be answered.
     pub(crate) fn listening(&self) -> bool {
-        self.listening.load(Ordering::Relaxed)
+        self.listening.load(Ordering::Relaxed) && !self.stop.is_cancelled()
     }
 
     /// What it did so far.
@@ -91,8 +90,7 @@ impl Service {
             .route("/metrics", get(metrics))
             .fallback(answer)
             .with_state(Arc::clone(&self));
-        self.listening
-            .store(!self.stop.is_cancelled(), Ordering::Relaxed);
+        self.listening.store(true, Ordering::Relaxed);
         let ended = axum::serve(listener, router)
             .with_graceful_shutdown(self.stop.clone().cancelled_owned())
             .await;
