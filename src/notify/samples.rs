@@ -20,15 +20,15 @@ fn notice(
         at: jiff::Timestamp::from_second(1_767_225_600 + second).expect("in range"),
         kind,
         severity,
-        watch: WatchName {
+        watch: Some(WatchName {
             namespace: "shop".to_owned(),
             name: "checkout".to_owned(),
-        },
-        target: TargetId {
+        }),
+        target: Some(TargetId {
             namespace: "shop".to_owned(),
             kind: TargetKind::Deployment,
             name: "checkout".to_owned(),
-        },
+        }),
         correlation: Some("checkout-7c9d5b6f4-1".into()),
         headline: headline.to_owned(),
         sentences: texts(sentences),

@@ -88,8 +88,10 @@ struct Data<'a> {
     kind: NoticeKind,
     severity: Severity,
     may_be_repeat: bool,
-    watch: &'a WatchName,
-    target: &'a TargetId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch: Option<&'a WatchName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a TargetId>,
     headline: String,
     sentences: Vec<String>,
     facts: Vec<Fact>,
@@ -167,8 +169,8 @@ fn body<'a>(notice: &'a Notice, attempt: Attempt, room: &Room) -> Body<'a> {
         kind: *kind,
         severity: *severity,
         may_be_repeat: attempt == Attempt::MayBeRepeat,
-        watch,
-        target,
+        watch: watch.as_ref(),
+        target: target.as_ref(),
         headline: fit(headline),
         sentences: sentences
             .iter()

@@ -34,15 +34,15 @@ fn notice(id: &str) -> Arc<Notice> {
         at: "2026-01-01T00:00:00Z".parse().unwrap(),
         kind: NoticeKind::RollingBack,
         severity: Severity::Critical,
-        watch: WatchName {
+        watch: Some(WatchName {
             namespace: "shop".to_owned(),
             name: "checkout".to_owned(),
-        },
-        target: TargetId {
+        }),
+        target: Some(TargetId {
             namespace: "shop".to_owned(),
             kind: TargetKind::Deployment,
             name: "checkout".to_owned(),
-        },
+        }),
         correlation: None,
         headline: format!("headline of {id}"),
         sentences: vec!["It was bad.".to_owned()],

@@ -109,12 +109,23 @@ fn render_within(notice: &Notice, attempt: Attempt, room: &Room) -> Value {
         blocks.push(section(&links));
     }
 
-    let mut footer = format!(
-        "{} · watch `{}` · <!date^{}^{{date_short_pretty}} {{time_secs}}|{at:.0}>",
-        escape(&one_line(&target.to_string()), 200),
-        escape(&one_line(&watch.to_string()), 200),
-        at.as_second(),
-    );
+    let mut footer = String::new();
+    for subject in [
+        target.as_ref().map(|target| escape(&one_line(&target.to_string()), 200)),
+        watch.as_ref().map(|watch| format!("watch `{}`", escape(&one_line(&watch.to_string()), 200))),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        footer.push_str(&subject);
+        footer.push_str(" · ");
+    }
+    write!(
+        footer,
+        "<!date^{}^{{date_short_pretty}} {{time_secs}}|{at:.0}>",
+        at.as_second()
+    )
+    .expect("writing to a string cannot fail");
     if let Some(correlation) = correlation {
         write!(footer, " · id `{}`", escape(&one_line(&correlation.0), 100))
             .expect("writing to a string cannot fail");
