@@ -15,13 +15,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use recant_core::engine::{Answer, Effect, Engine, Inputs, Output};
+use recant_core::engine::{Effect, Engine, Inputs, Output};
+use recant_core::ids::TargetId;
 use recant_core::notice::Delivery;
 use recant_core::plan::{StepOutcome, StepResult};
 use recant_core::record::Record;
 use recant_core::rule::{ScrapeEndpoint, SourceKind};
 use recant_core::snapshot::Snapshot;
-use recant_core::ids::TargetId;
 
 use crate::actuate::{Clock, Executor};
 use crate::cluster::Cluster;
@@ -121,7 +121,12 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
     shut::down(parts, inputs, held, GRACE).await;
 }
 
-fn take(parts: &mut Parts, inputs: &mut Inputs, gatherer: &mut gather::Gatherer, gathered: Gathered) {
+fn take(
+    parts: &mut Parts,
+    inputs: &mut Inputs,
+    gatherer: &mut gather::Gatherer,
+    gathered: Gathered,
+) {
     gatherer.came_back(&gathered);
     parts.observer.gathered(&gathered);
     inputs.answers.extend(gathered.answers);
@@ -134,13 +139,27 @@ fn hand_out(parts: &Parts, effects: Vec<Effect>, inputs: &mut Vec<StepOutcome>) 
             Effect::Step(command) => {
                 let (plan, index) = (command.plan.clone(), command.index);
                 if let Err(error) = parts.executor.submit(command) {
-                    let result = StepResult::Refused { reason: error.to_string() };
-                    inputs.push(StepOutcome { plan, index, result });
+                    let result = StepResult::Refused {
+                        reason: error.to_string(),
+                    };
+                    inputs.push(StepOutcome {
+                        plan,
+                        index,
+                        result,
+                    });
                 }
             }
-            Effect::Notify { notice, channels, repeat } => {
+            Effect::Notify {
+                notice,
+                channels,
+                repeat,
+            } => {
                 let notice = Arc::new(notice);
-                let attempt = if repeat { Attempt::MayBeRepeat } else { Attempt::First };
+                let attempt = if repeat {
+                    Attempt::MayBeRepeat
+                } else {
+                    Attempt::First
+                };
                 for channel in channels {
                     parts.outbox.submit(&notice, &channel, attempt);
                 }
@@ -150,13 +169,21 @@ fn hand_out(parts: &Parts, effects: Vec<Effect>, inputs: &mut Vec<StepOutcome>) 
 }
 
 /// Which targets use a source: only those sources are needed.
-pub fn sources_in_use(book: &recant_core::rule::RuleBook, default: SourceKind) -> BTreeSet<SourceKind> {
-    book.watches.iter().map(|watch| watch.source.unwrap_or(default)).collect()
+pub fn sources_in_use(
+    book: &recant_core::rule::RuleBook,
+    default: SourceKind,
+) -> BTreeSet<SourceKind> {
+    book.watches
+        .iter()
+        .map(|watch| watch.source.unwrap_or(default))
+        .collect()
 }
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("interval", &self.interval).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Recant: takes a bad release back. The adapters and the wiring around `recant-core`.
 
+pub mod actuate;
 pub mod agent;
 pub mod cluster;
 pub mod journal;

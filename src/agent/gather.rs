@@ -63,7 +63,9 @@ impl Gatherer {
                 parts.observer.gathered(&missed);
                 continue;
             }
-            let Some(source) = self.sources.get(&kind).cloned() else { continue };
+            let Some(source) = self.sources.get(&kind).cloned() else {
+                continue;
+            };
             let queries: Vec<Query> = round.iter().map(|asked| self.query(parts, asked)).collect();
             let answers = self.answers.clone();
             self.busy.insert(kind);
@@ -85,11 +87,18 @@ impl Gatherer {
             .iter()
             .map(|target| QueryTarget {
                 id: target.clone(),
-                pods: parts.engine.state(target).map(|state| state.pods.clone()).unwrap_or_default(),
+                pods: parts
+                    .engine
+                    .state(target)
+                    .map(|state| state.pods.clone())
+                    .unwrap_or_default(),
                 scrape: self.endpoints.get(target).cloned(),
             })
             .collect();
-        Query { question: (*asked.question).clone(), targets }
+        Query {
+            question: (*asked.question).clone(),
+            targets,
+        }
     }
 }
 
@@ -105,12 +114,22 @@ async fn read(
         .iter()
         .zip(observations)
         .flat_map(|(asked, observations)| {
-            asked.targets.iter().zip(observations).map(|(target, observation)| Answer {
-                target: target.clone(),
-                question: asked.question.clone(),
-                observation,
-            })
+            asked
+                .targets
+                .iter()
+                .zip(observations)
+                .map(|(target, observation)| Answer {
+                    target: target.clone(),
+                    question: asked.question.clone(),
+                    observation,
+                })
         })
         .collect();
-    Gathered { source: kind, questions: round.len(), took: begun.elapsed(), missed: false, answers }
+    Gathered {
+        source: kind,
+        questions: round.len(),
+        took: begun.elapsed(),
+        missed: false,
+        answers,
+    }
 }

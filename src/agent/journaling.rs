@@ -51,7 +51,9 @@ impl Held {
     /// Writes what is held and hands out its effects; false while it cannot be written. After a failure it is tried
     /// again only when `retry` says so: once a tick, not in a busy loop.
     pub(super) fn write(&mut self, parts: &mut Parts, retry: bool) -> bool {
-        let Some((at, output, took)) = self.pending.take() else { return true };
+        let Some((at, output, took)) = self.pending.take() else {
+            return true;
+        };
         if self.failing && !retry {
             self.pending = Some((at, output, took));
             return false;
@@ -68,14 +70,21 @@ impl Held {
         let Output { records, effects } = output;
         hand_out(parts, effects, &mut self.refused);
         let snapshot = Arc::new(parts.engine.snapshot(at));
-        parts.observer.ticked(&Ticked { at, took, records: &records, snapshot: &snapshot });
+        parts.observer.ticked(&Ticked {
+            at,
+            took,
+            records: &records,
+            snapshot: &snapshot,
+        });
         true
     }
 
     /// Writes what is held without handing out any effect: the process ends. What was begun in the journal is done
     /// by the next process.
     pub(super) fn write_last(&mut self, parts: &mut Parts) -> Result<(), JournalError> {
-        let Some((at, output, _)) = self.pending.take() else { return Ok(()) };
+        let Some((at, output, _)) = self.pending.take() else {
+            return Ok(());
+        };
         parts.journal.append(at, &output.records)
     }
 }

@@ -4,18 +4,23 @@ use std::time::Duration;
 
 use recant_core::engine::Inputs;
 
-use super::journaling::Held;
 use super::Parts;
+use super::journaling::Held;
 
 pub(super) async fn down(mut parts: Parts, mut inputs: Inputs, mut held: Held, grace: Duration) {
     let log_unwritten = |error: crate::journal::JournalError| {
-        tracing::error!("the last records could not be written: {error}; the next start does again what they would have told");
+        tracing::error!(
+            "the last records could not be written: {error}; the next start does again what they would have told"
+        );
     };
     if let Err(error) = held.write_last(&mut parts) {
         log_unwritten(error);
         return;
     }
-    if tokio::time::timeout(grace, parts.executor.shutdown()).await.is_err() {
+    if tokio::time::timeout(grace, parts.executor.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("the step in hand did not end in time; the next start repeats it");
     }
     parts.outbox.shutdown(grace / 4).await;

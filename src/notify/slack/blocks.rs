@@ -111,8 +111,12 @@ fn render_within(notice: &Notice, attempt: Attempt, room: &Room) -> Value {
 
     let mut footer = String::new();
     for subject in [
-        target.as_ref().map(|target| escape(&one_line(&target.to_string()), 200)),
-        watch.as_ref().map(|watch| format!("watch `{}`", escape(&one_line(&watch.to_string()), 200))),
+        target
+            .as_ref()
+            .map(|target| escape(&one_line(&target.to_string()), 200)),
+        watch
+            .as_ref()
+            .map(|watch| format!("watch `{}`", escape(&one_line(&watch.to_string()), 200))),
     ]
     .into_iter()
     .flatten()

@@ -103,8 +103,18 @@ fn whatever_a_notice_holds_the_body_keeps_slacks_limits() {
             };
             30
         ];
-        notice.watch.as_mut().expect("a sample with a watch").name.clone_from(text);
-        notice.target.as_mut().expect("a sample with a target").name.clone_from(text);
+        notice
+            .watch
+            .as_mut()
+            .expect("a sample with a watch")
+            .name
+            .clone_from(text);
+        notice
+            .target
+            .as_mut()
+            .expect("a sample with a target")
+            .name
+            .clone_from(text);
         notice.correlation = Some(text.as_str().into());
         for attempt in [Attempt::First, Attempt::MayBeRepeat] {
             check_limits(&render(&notice, attempt));
