@@ -6,6 +6,7 @@
 
 pub mod analysis;
 pub mod engine;
+pub mod explain;
 pub mod guard;
 pub mod history;
 pub mod ids;
