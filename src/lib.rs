@@ -1,6 +1,7 @@
 //! Recant: takes a bad release back. The adapters and the wiring around `recant-core`.
 
 pub mod cluster;
+pub mod http;
 pub mod journal;
 pub mod notify;
 pub mod source;
