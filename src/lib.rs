@@ -3,6 +3,7 @@
 pub mod actuate;
 pub mod agent;
 pub mod cluster;
+pub mod http;
 pub mod journal;
 pub mod notify;
 pub mod source;
