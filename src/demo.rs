@@ -72,7 +72,12 @@ const RULES: &str = include_str!("demo/rules.yaml");
 pub async fn run(options: Options) -> anyhow::Result<Summary> {
     crate::tls::install();
     let book = rule_book()?;
-    let target = book.watches.first().context("the demo's rules hold a watch")?.target.clone();
+    let target = book
+        .watches
+        .first()
+        .context("the demo's rules hold a watch")?
+        .target
+        .clone();
     let stop = CancellationToken::new();
     let guard = stop.clone().drop_guard();
 
@@ -95,7 +100,12 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     let mut show = Show::new(options, traffic.clone(), target);
     let ended = tokio::time::timeout(LONGEST, async {
         show.begin();
-        follow(&mut show, &mut events, tokio::time::Instant::now() + WARM_UP).await;
+        follow(
+            &mut show,
+            &mut events,
+            tokio::time::Instant::now() + WARM_UP,
+        )
+        .await;
         show.shipped(&cluster.ship("checkout:v2"));
         while let Some(event) = events.recv().await {
             if show.take(event) {
@@ -114,8 +124,12 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
         }
     };
     drop(guard);
-    agent.await.map_err(|error| anyhow!("the agent of the demo ended badly: {error}"))?;
-    roller.await.map_err(|error| anyhow!("the cluster of the demo ended badly: {error}"))?;
+    agent
+        .await
+        .map_err(|error| anyhow!("the agent of the demo ended badly: {error}"))?;
+    roller
+        .await
+        .map_err(|error| anyhow!("the cluster of the demo ended badly: {error}"))?;
     Ok(show.end(outcome))
 }
 
@@ -147,7 +161,10 @@ async fn roll(
 }
 
 fn rule_book() -> anyhow::Result<RuleBook> {
-    let file = SourceFile { name: "demo".to_owned(), text: RULES.to_owned() };
+    let file = SourceFile {
+        name: "demo".to_owned(),
+        text: RULES.to_owned(),
+    };
     let loaded = spec::load(&[file], &[]);
     loaded.book.with_context(|| {
         let found: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
@@ -182,8 +199,11 @@ fn wire(
         },
         outcomes_in,
     );
-    let (outbox, deliveries) =
-        Outbox::start(BTreeMap::new(), &Patience::default(), NotifyMetrics::default());
+    let (outbox, deliveries) = Outbox::start(
+        BTreeMap::new(),
+        &Patience::default(),
+        NotifyMetrics::default(),
+    );
     Ok(agent::Parts {
         engine: Engine::new(book, settings, Ledger::default()),
         journal: Box::new(MemoryJournal::default()),

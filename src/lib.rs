@@ -2,7 +2,10 @@
 
 pub mod actuate;
 pub mod agent;
+pub mod cli;
 pub mod cluster;
+pub mod config;
+pub mod demo;
 pub mod http;
 pub mod journal;
 pub mod notify;

@@ -60,7 +60,13 @@ struct MemoryPod {
 
 impl MemoryCluster {
     /// A Deployment with the first image; pods are started by [`Self::run`].
-    pub fn new(id: TargetId, image: &str, replicas: usize, runner: Arc<dyn PodRunner>, pace: Duration) -> Self {
+    pub fn new(
+        id: TargetId,
+        image: &str,
+        replicas: usize,
+        runner: Arc<dyn PodRunner>,
+        pace: Duration,
+    ) -> Self {
         let first = revision(image, 1);
         Self {
             world: Mutex::new(World {
@@ -92,14 +98,23 @@ impl MemoryCluster {
     /// Addresses of the pods that are ready.
     pub fn ready(&self) -> Vec<SocketAddr> {
         let world = self.world();
-        world.pods.iter().filter(|pod| pod.pod.ready).map(|pod| pod.address).collect()
+        world
+            .pods
+            .iter()
+            .filter(|pod| pod.pod.ready)
+            .map(|pod| pod.address)
+            .collect()
     }
 
     /// Rolls pods towards the current revision until the token is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
         loop {
             let settled = self.roll_one().await;
-            let pause = if settled { Duration::from_secs(1) } else { self.pace };
+            let pause = if settled {
+                Duration::from_secs(1)
+            } else {
+                self.pace
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.work.notified(), if settled => {}
@@ -148,10 +163,20 @@ impl MemoryCluster {
 
 impl World {
     fn set_image(&mut self, image: &str) -> RevisionHash {
-        let number = self.revisions.iter().map(|revision| revision.number).max().unwrap_or(0) + 1;
+        let number = self
+            .revisions
+            .iter()
+            .map(|revision| revision.number)
+            .max()
+            .unwrap_or(0)
+            + 1;
         let new = revision(image, number);
         self.current = new.hash.clone();
-        match self.revisions.iter_mut().find(|revision| revision.hash == new.hash) {
+        match self
+            .revisions
+            .iter_mut()
+            .find(|revision| revision.hash == new.hash)
+        {
             // An old template gets a new number, as in Kubernetes.
             Some(old) => old.number = number,
             None => self.revisions.push(new),
@@ -160,11 +185,20 @@ impl World {
     }
 
     fn next_pod(&mut self) -> Option<(PodName, String, RevisionHash)> {
-        let have = self.pods.iter().filter(|pod| pod.pod.ready && pod.pod.hash == self.current).count();
+        let have = self
+            .pods
+            .iter()
+            .filter(|pod| pod.pod.ready && pod.pod.hash == self.current)
+            .count();
         if have >= self.replicas {
             return None;
         }
-        let image = self.revisions.iter().find(|revision| revision.hash == self.current)?.images.first()?;
+        let image = self
+            .revisions
+            .iter()
+            .find(|revision| revision.hash == self.current)?
+            .images
+            .first()?;
         self.pods_made += 1;
         let name = format!("{}-{}-{}", self.id.name, self.current, self.pods_made);
         Some((PodName(name), image.clone(), self.current.clone()))
@@ -181,18 +215,27 @@ impl World {
             metrics: Some((address.port(), "/metrics".to_owned())),
             unready_reason: None,
         };
-        self.pods.push(MemoryPod { pod, address, gone: None });
+        self.pods.push(MemoryPod {
+            pod,
+            address,
+            gone: None,
+        });
     }
 
     /// Takes one pod out of service that is no longer wanted.
     fn surplus(&mut self) -> Option<PodName> {
         let now = Timestamp::now();
         self.pods.retain(|pod| {
-            pod.gone.is_none_or(|gone| Duration::try_from(now.duration_since(gone)).unwrap_or_default() < REMEMBERED)
+            pod.gone.is_none_or(|gone| {
+                Duration::try_from(now.duration_since(gone)).unwrap_or_default() < REMEMBERED
+            })
         });
         let ready = self.pods.iter().filter(|pod| pod.pod.ready).count();
         let current = self.current.clone();
-        let old = self.pods.iter_mut().find(|pod| pod.pod.ready && pod.pod.hash != current)?;
+        let old = self
+            .pods
+            .iter_mut()
+            .find(|pod| pod.pod.ready && pod.pod.hash != current)?;
         if ready <= self.replicas {
             return None;
         }
@@ -204,7 +247,12 @@ impl World {
 
     fn state(&self) -> TargetState {
         let ready = |pod: &&MemoryPod| pod.pod.ready;
-        let current = self.pods.iter().filter(ready).filter(|pod| pod.pod.hash == self.current).count();
+        let current = self
+            .pods
+            .iter()
+            .filter(ready)
+            .filter(|pod| pod.pod.hash == self.current)
+            .count();
         TargetState {
             id: self.id.clone(),
             uid: "in-memory".to_owned(),
@@ -257,7 +305,9 @@ impl Cluster for MemoryCluster {
             Admission::Write => {}
         }
         let Step::UndoDeployment { to } = &command.step else {
-            return Ok(StepResult::Refused { reason: "there are only Deployments in memory".to_owned() });
+            return Ok(StepResult::Refused {
+                reason: "there are only Deployments in memory".to_owned(),
+            });
         };
         let image = world
             .revisions
@@ -265,7 +315,9 @@ impl Cluster for MemoryCluster {
             .find(|revision| revision.hash == *to)
             .and_then(|revision| revision.images.first().cloned());
         let Some(image) = image else {
-            return Ok(StepResult::Refused { reason: format!("revision {to} does not exist") });
+            return Ok(StepResult::Refused {
+                reason: format!("revision {to} does not exist"),
+            });
         };
         world.set_image(&image);
         world.last_plan = Some(command.plan.clone());

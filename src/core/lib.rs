@@ -20,6 +20,7 @@ pub mod record;
 pub mod rule;
 pub mod saga;
 pub mod snapshot;
+pub mod spec;
 pub mod target;
 pub mod verify;
 pub mod wording;

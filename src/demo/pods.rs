@@ -17,7 +17,10 @@ use crate::cluster::memory::PodRunner;
 pub(super) const BAD: &str = "v2";
 
 /// A good version errs now and then, as real ones do.
-const GOOD: Behaviour = Behaviour { errors: 0.001, slower: 1.0 };
+const GOOD: Behaviour = Behaviour {
+    errors: 0.001,
+    slower: 1.0,
+};
 
 /// Starts and stops the services.
 #[derive(Debug)]
@@ -29,13 +32,23 @@ pub(super) struct Pods {
 
 impl Pods {
     pub(super) fn new(fault: Fault, seed: u64) -> Self {
-        Self { fault, seed, running: Mutex::default() }
+        Self {
+            fault,
+            seed,
+            running: Mutex::default(),
+        }
     }
 
     fn behaviour(&self, version: &str) -> Behaviour {
         match self.fault {
-            Fault::Errors if version == BAD => Behaviour { errors: 0.3, ..GOOD },
-            Fault::Latency if version == BAD => Behaviour { slower: 4.0, ..GOOD },
+            Fault::Errors if version == BAD => Behaviour {
+                errors: 0.3,
+                ..GOOD
+            },
+            Fault::Latency if version == BAD => Behaviour {
+                slower: 4.0,
+                ..GOOD
+            },
             Fault::Errors | Fault::Latency | Fault::None => GOOD,
         }
     }
@@ -56,7 +69,12 @@ impl PodRunner for Pods {
     }
 
     async fn stop(&self, pod: &PodName) {
-        let stopped = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(pod).cloned();
+        let stopped = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(pod)
+            .cloned();
         if let Some(stop) = stopped {
             stop.cancel();
         }

@@ -95,13 +95,21 @@ async fn answer(State(service): State<Arc<Service>>) -> Response {
         *bucket += u64::from(seconds <= *bound);
     }
     drop(counters);
-    let status = if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+    let status = if fails {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    };
     (status, [("x-version", service.version.clone())], "").into_response()
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let counters = lock(&service.counters).clone();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], exposition(&counters)).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        exposition(&counters),
+    )
+        .into_response()
 }
 
 fn exposition(counters: &Counters) -> String {
@@ -109,17 +117,32 @@ fn exposition(counters: &Counters) -> String {
     for (status, count) in [("200", counters.good), ("500", counters.bad)] {
         // As real services do: a series exists from its first event on.
         if count > 0 {
-            line(&mut text, format_args!("http_requests_total{{method=\"GET\",status=\"{status}\"}} {count}"));
+            line(
+                &mut text,
+                format_args!("http_requests_total{{method=\"GET\",status=\"{status}\"}} {count}"),
+            );
         }
     }
     text.push_str("# TYPE http_request_duration_seconds histogram\n");
     let all = counters.good + counters.bad;
     for (bound, count) in BOUNDS.iter().zip(counters.buckets) {
-        line(&mut text, format_args!("http_request_duration_seconds_bucket{{le=\"{bound}\"}} {count}"));
+        line(
+            &mut text,
+            format_args!("http_request_duration_seconds_bucket{{le=\"{bound}\"}} {count}"),
+        );
     }
-    line(&mut text, format_args!("http_request_duration_seconds_bucket{{le=\"+Inf\"}} {all}"));
-    line(&mut text, format_args!("http_request_duration_seconds_sum {}", counters.seconds));
-    line(&mut text, format_args!("http_request_duration_seconds_count {all}"));
+    line(
+        &mut text,
+        format_args!("http_request_duration_seconds_bucket{{le=\"+Inf\"}} {all}"),
+    );
+    line(
+        &mut text,
+        format_args!("http_request_duration_seconds_sum {}", counters.seconds),
+    );
+    line(
+        &mut text,
+        format_args!("http_request_duration_seconds_count {all}"),
+    );
     text
 }
 

@@ -37,7 +37,11 @@ pub(super) struct Watching {
 
 impl Observer for Watching {
     fn ticked(&mut self, tick: &Ticked<'_>) {
-        let event = Event { at: tick.at, records: tick.records.to_vec(), snapshot: tick.snapshot.clone() };
+        let event = Event {
+            at: tick.at,
+            records: tick.records.to_vec(),
+            snapshot: tick.snapshot.clone(),
+        };
         // The show is over: nobody looks any more.
         drop(self.events.send(event));
     }
@@ -121,17 +125,26 @@ impl Show {
     pub(super) fn shipped(&mut self, revision: &RevisionHash) {
         let now = Timestamp::now();
         self.shipped = Some(now);
-        self.say(now, &format!("somebody ships checkout:v2, revision {revision}"));
+        self.say(
+            now,
+            &format!("somebody ships checkout:v2, revision {revision}"),
+        );
     }
 
     /// Shows one tick; true when the story is over.
     pub(super) fn take(&mut self, event: Event) -> bool {
-        let Event { at, records, snapshot } = event;
+        let Event {
+            at,
+            records,
+            snapshot,
+        } = event;
         let mut over = false;
         for record in &records {
             over |= self.record(at, record);
         }
-        let due = self.last_row.is_none_or(|last| at.duration_since(last).as_millis() >= 950);
+        let due = self
+            .last_row
+            .is_none_or(|last| at.duration_since(last).as_millis() >= 950);
         if due || over {
             self.last_row = Some(at);
             self.row(at, &snapshot);
@@ -141,25 +154,42 @@ impl Show {
 
     fn record(&mut self, at: Timestamp, record: &Record) -> bool {
         match record {
-            Record::FirstTraffic { .. } => self.say(at, "v2 has its first traffic: the watch begins"),
+            Record::FirstTraffic { .. } => {
+                self.say(at, "v2 has its first traffic: the watch begins")
+            }
             Record::BaselineGone { .. } => {
                 self.say(at, "the last pod of v1 has gone: v2 is judged alone");
             }
             Record::Failed { findings, .. } => {
                 self.decided = Some(at);
-                let failing = findings.iter().find(|finding| finding.state == State::Failing);
-                self.reason = failing.map(|finding| finding.sentence.clone()).unwrap_or_default();
+                let failing = findings
+                    .iter()
+                    .find(|finding| finding.state == State::Failing);
+                self.reason = failing
+                    .map(|finding| finding.sentence.clone())
+                    .unwrap_or_default();
                 let text = format!("v2 is bad: {}", self.reason);
                 self.say(at, &text);
             }
             Record::PlanBegan { plan } => {
-                self.say(at, &format!("rolling back to revision {}", plan.to.revision));
+                self.say(
+                    at,
+                    &format!("rolling back to revision {}", plan.to.revision),
+                );
             }
-            Record::PlanEnded { end: PlanEnd::Done, .. } => {
+            Record::PlanEnded {
+                end: PlanEnd::Done, ..
+            } => {
                 self.restored = Some(at);
-                self.say(at, "no pod of v2 serves any more; verifying that the symptom is gone");
+                self.say(
+                    at,
+                    "no pod of v2 serves any more; verifying that the symptom is gone",
+                );
             }
-            Record::PlanEnded { end: PlanEnd::Fenced { reason } | PlanEnd::Stuck { reason }, .. } => {
+            Record::PlanEnded {
+                end: PlanEnd::Fenced { reason } | PlanEnd::Stuck { reason },
+                ..
+            } => {
                 self.reason.clone_from(reason);
                 self.say(at, &format!("the rollback was not carried out: {reason}"));
                 return true;
@@ -167,23 +197,26 @@ impl Show {
             Record::VerificationEnded { end, findings, .. } => {
                 self.verified = *end == VerificationEnd::Gone;
                 let text = match end {
-                    VerificationEnd::Gone => findings
-                        .first()
-                        .map_or_else(|| "the symptom is gone".to_owned(), |finding| {
-                            format!("the symptom is gone: {}", finding.sentence)
-                        }),
+                    VerificationEnd::Gone => findings.first().map_or_else(
+                        || "the symptom is gone".to_owned(),
+                        |finding| format!("the symptom is gone: {}", finding.sentence),
+                    ),
                     VerificationEnd::Remains { reason } => format!("the symptom remains: {reason}"),
                     VerificationEnd::Unknown { reason } => format!("not verified: {reason}"),
                 };
                 self.say(at, &text);
                 return true;
             }
-            Record::AnalysisEnded { ending, findings, .. } => match ending {
+            Record::AnalysisEnded {
+                ending, findings, ..
+            } => match ending {
                 Ending::Pass => {
                     self.promoted = true;
                     self.decided = Some(at);
-                    let sentences: Vec<&str> =
-                        findings.iter().map(|finding| finding.sentence.as_str()).collect();
+                    let sentences: Vec<&str> = findings
+                        .iter()
+                        .map(|finding| finding.sentence.as_str())
+                        .collect();
                     self.reason = format!("no rule failed: {}", sentences.join("; "));
                     self.say(at, "v2 passed its watch: it is known good");
                     return true;
@@ -212,7 +245,12 @@ impl Show {
 
     /// The closing line, and the same for scripts.
     pub(super) fn end(mut self, outcome: Outcome) -> Summary {
-        let Seen { requests, bad, first_bad, last_bad } = self.traffic.seen();
+        let Seen {
+            requests,
+            bad,
+            first_bad,
+            last_bad,
+        } = self.traffic.seen();
         let shipped = self.shipped;
         let since = |to: Option<Timestamp>| match (first_bad.or(shipped), to) {
             (Some(from), Some(to)) => format!("{:.1} s", seconds(from, to)),
@@ -229,7 +267,11 @@ impl Show {
                      {bad} of {requests} requests got a bad answer, over {served}.",
                     since(self.decided),
                     since(self.restored),
-                    if self.verified { ", symptom gone" } else { ", not verified" },
+                    if self.verified {
+                        ", symptom gone"
+                    } else {
+                        ", not verified"
+                    },
                 )
             }
             Outcome::Promoted => format!(
@@ -257,7 +299,9 @@ impl Show {
             reason: std::mem::take(&mut self.reason),
         };
         if self.options.json {
-            self.print(&serde_json::to_string(&summary).expect("texts, numbers and times become JSON"));
+            self.print(
+                &serde_json::to_string(&summary).expect("texts, numbers and times become JSON"),
+            );
         } else {
             self.print(&format!("\n{closing}"));
         }
@@ -266,7 +310,10 @@ impl Show {
 
     fn row(&mut self, at: Timestamp, snapshot: &Snapshot) {
         let seen = self.traffic.seen();
-        let target = snapshot.targets.iter().find(|target| target.target == self.target);
+        let target = snapshot
+            .targets
+            .iter()
+            .find(|target| target.target == self.target);
         let findings = target
             .and_then(|target| target.analysis.as_ref())
             .map(|analysis| analysis.findings.as_slice())
@@ -282,7 +329,7 @@ impl Show {
             return;
         }
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         table.set_header(["rule", "v2", "requests", "v1", "says"]);
         for finding in findings {
             let ratio = finding.rule.as_str().contains("error");
@@ -323,12 +370,19 @@ impl Show {
         if !self.live {
             return;
         }
-        let up = if self.drawn == 0 { String::new() } else { format!("\x1b[{}A\x1b[J", self.drawn) };
+        let up = if self.drawn == 0 {
+            String::new()
+        } else {
+            format!("\x1b[{}A\x1b[J", self.drawn)
+        };
         self.drawn = text.lines().count();
         write(&format!("{up}{text}"));
     }
 
-    #[expect(clippy::unused_self, reason = "beside `draw` it reads as what the show does")]
+    #[expect(
+        clippy::unused_self,
+        reason = "beside `draw` it reads as what the show does"
+    )]
     fn print(&self, text: &str) {
         write(&format!("{text}\n"));
     }
@@ -350,4 +404,3 @@ fn state(state: State) -> &'static str {
         State::BaselineAlsoBad => "baseline also bad",
     }
 }
-

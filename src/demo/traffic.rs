@@ -47,7 +47,9 @@ impl Traffic {
             .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let traffic = Self { seen: Arc::default() };
+        let traffic = Self {
+            seen: Arc::default(),
+        };
         let sender = traffic.clone();
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
@@ -64,8 +66,12 @@ impl Traffic {
                     continue;
                 }
                 turn = turn.wrapping_add(1);
-                let Some(address) = ready.get(turn % ready.len()).copied() else { continue };
-                let Ok(permit) = room.clone().try_acquire_owned() else { continue };
+                let Some(address) = ready.get(turn % ready.len()).copied() else {
+                    continue;
+                };
+                let Ok(permit) = room.clone().try_acquire_owned() else {
+                    continue;
+                };
                 let (client, sender) = (client.clone(), sender.clone());
                 tokio::spawn(async move {
                     sender.request(&client, address, under_test).await;
@@ -78,7 +84,10 @@ impl Traffic {
 
     /// What was seen so far.
     pub fn seen(&self) -> Seen {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn request(&self, client: &reqwest::Client, address: SocketAddr, under_test: &str) {
@@ -88,7 +97,8 @@ impl Traffic {
         let (bad, tested) = match &answer {
             Ok(answer) => {
                 let version = answer.headers().get("x-version");
-                let tested = version.is_some_and(|version| version.as_bytes() == under_test.as_bytes());
+                let tested =
+                    version.is_some_and(|version| version.as_bytes() == under_test.as_bytes());
                 (answer.status().is_server_error() || slow, tested)
             }
             // A pod that went between the look at the list and the request: bad for the client, but nobody's version.
