@@ -5,6 +5,7 @@
 mod gather;
 mod journaling;
 mod shut;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::source::Source;
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
+pub use watching::Watching;
 
 /// Everything that the agent is made of; the same for all ways to run it.
 pub struct Parts {

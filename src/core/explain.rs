@@ -45,125 +45,48 @@ pub struct Story {
 impl Story {
     /// Takes in the next record.
     pub fn tell(&mut self, at: Timestamp, record: &Record) {
-        match record {
-            Record::Started { version } => {
-                self.begin(at, None, format!("Recant {version} started"));
+        let mut texts = texts(record).into_iter();
+        let Some(first) = texts.next() else { return };
+        let place = match record {
+            Record::Started { .. } | Record::SourceLost { .. } | Record::SourceBack { .. } => {
+                self.begin(at, None, first)
             }
-            Record::TargetSeen { target, stable, .. } => {
-                self.begin(
-                    at,
-                    Some(target),
-                    format!("{target} seen: revision {stable} is the way back"),
-                );
-            }
-            Record::AnalysisBegan { analysis } => {
-                let title = format!(
-                    "{}: revision {} is watched",
-                    analysis.target, analysis.canary
-                );
-                self.begin(at, Some(&analysis.target), title);
-                self.line(at, &analysis.target, began(analysis));
-            }
-            Record::SourceLost { source, reason } => {
-                self.begin(at, None, format!("source {source:?} lost: {reason}"));
-            }
-            Record::SourceBack { source } => {
-                self.begin(at, None, format!("source {source:?} answers again"));
-            }
-            Record::PlanBegan { plan } => {
-                let target = plan.fence.target.clone();
-                self.plans.insert(plan.id.clone(), target.clone());
-                let steps: Vec<String> = plan.steps.iter().map(step).collect();
-                self.line(
-                    at,
-                    &target,
-                    format!(
-                        "decided: act; plan `{}`: {}",
-                        plan.id,
-                        steps.join(", then ")
-                    ),
-                );
-            }
-            Record::StepBegun(command) => {
-                self.line(
-                    at,
-                    &command.fence.target,
-                    format!("step {} begins: {}", command.index + 1, step(&command.step)),
-                );
-            }
-            Record::StepEnded(outcome) => {
-                self.of_plan(
-                    at,
-                    &outcome.plan,
-                    format!("step {} {}", outcome.index + 1, result(&outcome.result)),
-                );
-            }
-            Record::Awaited { plan, index } => {
-                self.of_plan(at, plan, format!("step {} is over: it happened", index + 1));
-            }
+            Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
+            Record::AnalysisBegan { analysis } => self.begin(at, Some(&analysis.target), first),
             Record::Noticed(notice) => {
-                let to: Vec<String> = notice
-                    .channels
-                    .iter()
-                    .map(|channel| format!("`{channel}`"))
-                    .collect();
-                let to = if to.is_empty() {
-                    "nobody (no channel is set)".to_owned()
-                } else {
-                    to.join(", ")
-                };
-                let text = format!("told {to}: {}", notice.headline);
-                let paragraph = match notice
+                let open = notice
                     .target
                     .as_ref()
-                    .and_then(|target| self.open.get(target))
-                {
-                    Some(paragraph) => *paragraph,
-                    None => self.paragraphs.len().saturating_sub(1),
+                    .and_then(|target| self.open.get(target));
+                let place = open
+                    .copied()
+                    .unwrap_or_else(|| self.paragraphs.len().saturating_sub(1));
+                self.notices.insert(notice.id.clone(), place);
+                self.line(at, place, first);
+                place
+            }
+            Record::NoticeEnded(delivery) => {
+                let Some(place) = self.notices.get(&delivery.notice).copied() else {
+                    return;
                 };
-                self.notices.insert(notice.id.clone(), paragraph);
-                self.line_in(at, paragraph, text);
+                self.line(at, place, first);
+                place
             }
-            Record::NoticeEnded(Delivery {
-                notice,
-                channel,
-                outcome,
-            }) => {
-                if let Some(paragraph) = self.notices.get(notice).copied() {
-                    let text = match outcome {
-                        DeliveryOutcome::Delivered => format!("delivered to `{channel}`"),
-                        DeliveryOutcome::GivenUp { reason } => {
-                            format!("not delivered to `{channel}`, given up: {reason}")
-                        }
-                    };
-                    self.line_in(at, paragraph, text);
+            _ => {
+                let Some(target) = self.target(record) else {
+                    return;
+                };
+                match self.open.get(&target).copied() {
+                    Some(place) => {
+                        self.line(at, place, first);
+                        place
+                    }
+                    None => self.begin(at, Some(&target), format!("{target}: {first}")),
                 }
             }
-            // The evidence of a moment is for the machine; what it led to is told.
-            Record::Checkpoint { .. } => {}
-            Record::TargetGone { target }
-            | Record::RevisionReturned { target, .. }
-            | Record::Promoted { target }
-            | Record::BaselineGone { target }
-            | Record::FirstTraffic { target }
-            | Record::Failed { target, .. }
-            | Record::HoldBegan { target, .. }
-            | Record::HoldEnded { target, .. }
-            | Record::AnalysisEnded { target, .. }
-            | Record::PlanEnded { target, .. }
-            | Record::VerificationEnded { target, .. }
-            | Record::RuleWithoutData { target, .. } => {
-                for text in about(record) {
-                    self.line(at, target, text);
-                }
-            }
-            Record::VerificationBegan { verification } => {
-                let text = format!(
-                    "verifying that the symptom is gone with revision {}",
-                    verification.revision
-                );
-                self.line(at, &verification.target, text);
-            }
+        };
+        for text in texts {
+            self.line(at, place, text);
         }
     }
 
@@ -172,33 +95,57 @@ impl Story {
         self.paragraphs
     }
 
-    fn begin(&mut self, at: Timestamp, target: Option<&TargetId>, title: String) {
+    fn begin(&mut self, at: Timestamp, target: Option<&TargetId>, title: String) -> usize {
+        let place = self.paragraphs.len();
         if let Some(target) = target {
-            self.open.insert(target.clone(), self.paragraphs.len());
+            self.open.insert(target.clone(), place);
         }
         self.paragraphs.push(Paragraph {
             began: at,
             title,
             lines: Vec::new(),
         });
+        place
     }
 
-    fn of_plan(&mut self, at: Timestamp, plan: &PlanId, text: String) {
-        if let Some(target) = self.plans.get(plan).cloned() {
-            self.line(at, &target, text);
-        }
-    }
-
-    fn line(&mut self, at: Timestamp, target: &TargetId, text: String) {
-        match self.open.get(target) {
-            Some(paragraph) => self.line_in(at, *paragraph, text),
-            None => self.begin(at, Some(target), format!("{target}: {text}")),
-        }
-    }
-
-    fn line_in(&mut self, at: Timestamp, paragraph: usize, text: String) {
-        if let Some(paragraph) = self.paragraphs.get_mut(paragraph) {
+    fn line(&mut self, at: Timestamp, place: usize, text: String) {
+        if let Some(paragraph) = self.paragraphs.get_mut(place) {
             paragraph.lines.push((at, text));
+        }
+    }
+
+    /// The target that a record is about; those of plans are remembered.
+    fn target(&mut self, record: &Record) -> Option<TargetId> {
+        match record {
+            Record::PlanBegan { plan } => {
+                self.plans
+                    .insert(plan.id.clone(), plan.fence.target.clone());
+                Some(plan.fence.target.clone())
+            }
+            Record::StepBegun(command) => Some(command.fence.target.clone()),
+            Record::StepEnded(outcome) => self.plans.get(&outcome.plan).cloned(),
+            Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
+            Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
+            Record::VerificationBegan { verification } => Some(verification.target.clone()),
+            Record::TargetSeen { target, .. }
+            | Record::TargetGone { target }
+            | Record::RevisionReturned { target, .. }
+            | Record::Promoted { target }
+            | Record::BaselineGone { target }
+            | Record::FirstTraffic { target }
+            | Record::Checkpoint { target, .. }
+            | Record::Failed { target, .. }
+            | Record::HoldBegan { target, .. }
+            | Record::HoldEnded { target, .. }
+            | Record::AnalysisEnded { target, .. }
+            | Record::PlanEnded { target, .. }
+            | Record::VerificationEnded { target, .. }
+            | Record::RuleWithoutData { target, .. } => Some(target.clone()),
+            Record::Noticed(notice) => notice.target.clone(),
+            Record::Started { .. }
+            | Record::SourceLost { .. }
+            | Record::SourceBack { .. }
+            | Record::NoticeEnded(_) => None,
         }
     }
 }
@@ -214,8 +161,74 @@ fn began(analysis: &Analysis) -> String {
     )
 }
 
-fn about(record: &Record) -> Vec<String> {
+/// What a record says, in lines for people; the first alone tells what happened.
+pub fn texts(record: &Record) -> Vec<String> {
     match record {
+        Record::Started { version } => vec![format!("Recant {version} started")],
+        Record::TargetSeen { target, stable, .. } => {
+            vec![format!("{target} seen: revision {stable} is the way back")]
+        }
+        Record::AnalysisBegan { analysis } => vec![
+            format!(
+                "{}: revision {} is watched",
+                analysis.target, analysis.canary
+            ),
+            began(analysis),
+        ],
+        Record::SourceLost { source, reason } => vec![format!("source {source:?} lost: {reason}")],
+        Record::SourceBack { source } => vec![format!("source {source:?} answers again")],
+        Record::PlanBegan { plan } => {
+            let steps: Vec<String> = plan.steps.iter().map(step).collect();
+            vec![format!(
+                "decided: act; plan `{}`: {}",
+                plan.id,
+                steps.join(", then ")
+            )]
+        }
+        Record::StepBegun(command) => {
+            vec![format!(
+                "step {} begins: {}",
+                command.index + 1,
+                step(&command.step)
+            )]
+        }
+        Record::StepEnded(outcome) => {
+            vec![format!(
+                "step {} {}",
+                outcome.index + 1,
+                result(&outcome.result)
+            )]
+        }
+        Record::Awaited { index, .. } => vec![format!("step {} is over: it happened", index + 1)],
+        Record::Noticed(notice) => {
+            let to: Vec<String> = notice
+                .channels
+                .iter()
+                .map(|channel| format!("`{channel}`"))
+                .collect();
+            let to = if to.is_empty() {
+                "nobody (no channel is set)".to_owned()
+            } else {
+                to.join(", ")
+            };
+            vec![format!("told {to}: {}", notice.headline)]
+        }
+        Record::NoticeEnded(Delivery {
+            channel, outcome, ..
+        }) => vec![match outcome {
+            DeliveryOutcome::Delivered => format!("delivered to `{channel}`"),
+            DeliveryOutcome::GivenUp { reason } => {
+                format!("not delivered to `{channel}`, given up: {reason}")
+            }
+        }],
+        Record::VerificationBegan { verification } => {
+            vec![format!(
+                "verifying that the symptom is gone with revision {}",
+                verification.revision
+            )]
+        }
+        // The evidence of a moment is for the machine; what it led to is told.
+        Record::Checkpoint { .. } => Vec::new(),
         Record::TargetGone { .. } => vec!["the object is gone".to_owned()],
         Record::RevisionReturned {
             revision, standing, ..
@@ -287,19 +300,6 @@ fn about(record: &Record) -> Vec<String> {
         Record::RuleWithoutData { rule, reason, .. } => {
             vec![format!("rule `{rule}` has no data: {reason}")]
         }
-        Record::Started { .. }
-        | Record::TargetSeen { .. }
-        | Record::AnalysisBegan { .. }
-        | Record::Checkpoint { .. }
-        | Record::PlanBegan { .. }
-        | Record::StepBegun(_)
-        | Record::StepEnded(_)
-        | Record::Awaited { .. }
-        | Record::VerificationBegan { .. }
-        | Record::SourceLost { .. }
-        | Record::SourceBack { .. }
-        | Record::Noticed(_)
-        | Record::NoticeEnded(_) => Vec::new(),
     }
 }
 

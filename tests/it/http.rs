@@ -141,19 +141,17 @@ async fn metrics_are_openmetrics_with_every_count() {
         cause: Cause::Down,
         reason: "refused".to_owned(),
     };
-    metrics.source.answered(
-        SourceKind::Prometheus,
-        &[
-            vec![Observation::Reading(Reading::default()), down()],
-            vec![Observation::NoData {
-                reason: "empty".to_owned(),
-            }],
-        ],
-    );
-    metrics
-        .source
-        .answered(SourceKind::Scrape, &[vec![down(), down()]]);
-    metrics.source.answered(SourceKind::Scrape, &[]);
+    let round = [
+        Observation::Reading(Reading::default()),
+        down(),
+        Observation::NoData {
+            reason: "empty".to_owned(),
+        },
+    ];
+    metrics.source.answered(SourceKind::Prometheus, 2, &round);
+    let round = [down(), down()];
+    metrics.source.answered(SourceKind::Scrape, 1, &round);
+    metrics.source.answered(SourceKind::Scrape, 0, &[]);
     metrics.work.begin_action("rollback");
     metrics.work.acted("rollback", ActionOutcome::done);
     metrics.work.begin_verdict("fail");

@@ -86,15 +86,18 @@ impl SourceMetrics {
         self.up.get_or_create(&SourceLabel { source }).set(1);
     }
 
-    /// One round of questions came back: per query, the observations of its targets.
-    pub fn answered(&self, source: SourceKind, round: &[Vec<Observation>]) {
+    /// One round of so many questions came back, with the observations of their targets.
+    pub fn answered<'a>(
+        &self,
+        source: SourceKind,
+        questions: usize,
+        round: impl IntoIterator<Item = &'a Observation>,
+    ) {
         let source = name(source);
         let label = SourceLabel { source };
-        self.queries
-            .get_or_create(&label)
-            .inc_by(round.len() as u64);
+        self.queries.get_or_create(&label).inc_by(questions as u64);
         let mut any = None;
-        for observation in round.iter().flatten() {
+        for observation in round {
             let (result, usable) = match observation {
                 Observation::Reading(_) => ("reading", true),
                 Observation::NoData { .. } => ("no_data", true),
