@@ -1,6 +1,7 @@
 //! What runs the targets: the seam `Cluster`, and its adapters.
 
 pub mod kubernetes;
+pub mod memory;
 
 use async_trait::async_trait;
 use recant_core::plan::{StepCommand, StepResult};

@@ -1,1 +1,5 @@
-fn main() {}
+//! Tests of the whole program that need no cluster.
+
+mod alerts;
+mod http;
+mod notify;
