@@ -10,4 +10,5 @@ pub mod observation;
 pub mod plan;
 pub mod record;
 pub mod rule;
+pub mod spec;
 pub mod target;
