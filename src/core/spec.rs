@@ -55,8 +55,21 @@ pub struct Found {
 /// `shipped` holds files of rule sets that watches can name without loading them; a set of the same name in
 /// `files` takes its place.
 pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
+    load_drafts(files, shipped, Drafts::default())
+}
+
+/// Like [`load`], when some files could not be read: names that seem missing are not reported.
+pub fn load_partly(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
+    let drafts = Drafts {
+        incomplete: true,
+        ..Drafts::default()
+    };
+    load_drafts(files, shipped, drafts)
+}
+
+fn load_drafts(files: &[SourceFile], shipped: &[SourceFile], mut drafts: Drafts) -> Loaded {
     let mut reports: Vec<Report<'_>> = files.iter().map(Report::new).collect();
-    let drafts = read(&mut reports, 0);
+    read(&mut reports, 0, &mut drafts);
     let found = Found {
         rule_sets: drafts.sets.len(),
         watches: drafts.watches.len(),
@@ -64,7 +77,8 @@ pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
     };
     // Reports are looked up by the index of their file: shipped files follow the user's.
     let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(Report::new).collect();
-    let shipped_drafts = read(&mut shipped_reports, files.len());
+    let mut shipped_drafts = Drafts::default();
+    read(&mut shipped_reports, files.len(), &mut shipped_drafts);
     reports.extend(shipped_reports);
 
     let book = resolve::resolve(drafts, shipped_drafts, &mut reports);
@@ -76,16 +90,15 @@ pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
     }
 }
 
-/// Reads the documents of files, of which the first has the index `first`.
-fn read(reports: &mut [Report<'_>], first: usize) -> Drafts {
-    let mut drafts = Drafts::default();
+/// Reads the documents of files, of which the first has the index `first`, into `drafts`.
+fn read(reports: &mut [Report<'_>], first: usize, drafts: &mut Drafts) {
     for (index, report) in reports.iter_mut().enumerate() {
         let documents = tree::parse(report);
         drafts.incomplete |= documents.broken;
         let mut empty = true;
         for root in &documents.roots {
             empty &= root.is_null();
-            document::read(root, first + index, &mut drafts, report);
+            document::read(root, first + index, drafts, report);
         }
         if empty && !documents.broken {
             report
@@ -93,5 +106,4 @@ fn read(reports: &mut [Report<'_>], first: usize) -> Drafts {
                 .help("is this the right file?");
         }
     }
-    drafts
 }

@@ -14,14 +14,6 @@ const REFERENCE: &str =
 
 /// Reads a channel; `None` when it has no readable name.
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<ChannelDraft> {
-    // First of all, so that no later message shows one.
-    if let Kind::Map(entries) = &node.kind {
-        for entry in entries {
-            if !matches!(entry.key.as_str(), "apiVersion" | "kind" | "metadata") {
-                mask_secrets(&entry.value, report);
-            }
-        }
-    }
     let fields = Fields::open(node, "a channel", CHANNEL, report)?;
     let metadata = document::metadata(&fields, Namespaced::No, report);
     let kind =
@@ -168,7 +160,21 @@ fn is_key(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
-/// Keeps values that may be secrets out of what is shown: all that do not stand where a reference belongs.
+/// Keeps values of a document that may be secrets out of what is shown.
+pub(super) fn mask_document(node: &Node, report: &mut Report<'_>) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            for entry in entries {
+                if !matches!(entry.key.as_str(), "apiVersion" | "kind" | "metadata") {
+                    mask_secrets(&entry.value, report);
+                }
+            }
+        }
+        Kind::Scalar(_) | Kind::List(_) | Kind::Reported => mask_secrets(node, report),
+    }
+}
+
+/// Hides all values that do not stand where a reference belongs.
 fn mask_secrets(node: &Node, report: &mut Report<'_>) {
     let mut waiting: Vec<(&Node, &str)> = vec![(node, "")];
     while let Some((node, field)) = waiting.pop() {
@@ -191,7 +197,8 @@ fn mask_secrets(node: &Node, report: &mut Report<'_>) {
                     .iter()
                     .map(|entry| (&entry.value, entry.key.as_str())),
             ),
-            Kind::Reported => {}
+            // A value that was not read on: whether it is a secret is not known.
+            Kind::Reported => report.mask(node.span),
         }
     }
 }

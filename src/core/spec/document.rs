@@ -19,17 +19,19 @@ pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut R
     if node.is_null() {
         return;
     }
-    let Some(kind) = kind(node, report) else {
-        drafts.incomplete = true;
-        return;
-    };
+    let kind = kind(node, report);
+    if !matches!(kind, Some("RuleSet" | "Watch")) {
+        // It is, or may be meant as, a channel.
+        channel::mask_document(node, report);
+    }
     match kind {
-        "RuleSet" => match rule_set::read(node, file, report) {
+        None => drafts.incomplete = true,
+        Some("RuleSet") => match rule_set::read(node, file, report) {
             Some(set) => drafts.sets.push(set),
             None => drafts.incomplete = true,
         },
-        "Watch" => drafts.watches.extend(watch::read(node, file, report)),
-        _ => match channel::read(node, file, report) {
+        Some("Watch") => drafts.watches.extend(watch::read(node, file, report)),
+        Some(_) => match channel::read(node, file, report) {
             Some(channel) => drafts.channels.push(channel),
             None => drafts.incomplete = true,
         },

@@ -43,7 +43,9 @@ impl<'n> Fields<'n> {
         };
         let mut unclear = false;
         for entry in entries {
-            if !known.contains(&entry.key.as_str()) {
+            if entry.key.is_empty() {
+                unclear = true;
+            } else if !known.contains(&entry.key.as_str()) {
                 unclear = true;
                 unknown_field(entry, what, known, report);
             }
@@ -84,9 +86,11 @@ impl<'n> Fields<'n> {
     }
 
     fn may_be_misspelt(&self, name: &str) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.key != name && nearest(&entry.key, [name]).is_some())
+        self.entries.iter().any(|entry| match entry.key.as_str() {
+            // The fields are there, but a level too deep.
+            "" | "spec" => true,
+            key => key != name && nearest(key, [name]).is_some(),
+        })
     }
 }
 
@@ -109,10 +113,15 @@ fn unknown_field(entry: &Entry, what: &str, known: &[&str], report: &mut Report<
 }
 
 fn fields_of(known: &[&str]) -> String {
-    if known.is_empty() {
-        "write `{}`: it has no fields".to_owned()
-    } else {
-        format!("its fields are {}", listed(known))
+    let told: Vec<&str> = known
+        .iter()
+        .copied()
+        .filter(|name| !matches!(*name, "apiVersion" | "kind" | "metadata"))
+        .collect();
+    match told.as_slice() {
+        [] => "write `{}`: it has no fields".to_owned(),
+        [only] => format!("its only field is `{only}`"),
+        several => format!("its fields are {}", listed(several)),
     }
 }
 

@@ -215,8 +215,13 @@ fn read_compare(node: &Node, measured: Measured, report: &mut Report<'_>) -> Opt
     const KNOWN: &[&str] = &["margin", "plus"];
     const HELP: &str =
         "write `compare: {}` for the usual tolerances, or `compare: {margin: 50%, plus: 0.1%}`";
-    if node.is_null() {
-        report.error(node.span, "`compare` is empty").help(HELP);
+    if let super::tree::Kind::Scalar(_) = &node.kind {
+        report
+            .error(
+                node.span,
+                format!("`compare` must be a mapping, and is {}", node.describe()),
+            )
+            .help(HELP);
         return None;
     }
     let fields = Fields::open(node, "`compare`", KNOWN, report)?;

@@ -97,6 +97,8 @@ impl<'f> Report<'f> {
     }
 
     /// `name:line:column` of the start of a span, for notes of other places.
+    ///
+    /// Lines are counted from the start of the file: do not ask for findings that are only counted.
     pub(super) fn position(&self, span: Span) -> String {
         let (line, column) = excerpt::position(&self.file.text, span.start);
         format!("`{}:{line}:{column}`", self.file.name)

@@ -1,13 +1,13 @@
 //! Looks up the names that documents use of each other, and makes the rule book.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::drafts::{ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft};
 use super::excerpt::quoted;
 use super::nearest::nearest;
 use super::report::Report;
-use crate::ids::{ChannelName, TargetId, WatchName};
+use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 use crate::rule::{Channel, OnFail, Rule, RuleBook, Watch};
 
 /// Makes the rule book, as far as it goes; whether it may be used is for the caller, who counts errors.
@@ -78,13 +78,14 @@ fn unique(
     }
     if let Some((target, site)) = &watch.target {
         if let Some(first) = by_target.get(target) {
-            let first = position(reports, *first);
-            if let Some(report) = reports.get_mut(site.file) {
-                report
-                    .error(site.span, format!("two watches have the target {target}"))
-                    .note(format!("the other one is at {first}"))
-                    .help("put the rules of both into one watch: two would act against each other");
-            }
+            repeated(
+                *site,
+                *first,
+                &format!("two watches have the target {target}"),
+                "the other one is at",
+                "put the rules of both into one watch: two would act against each other",
+                reports,
+            );
             return;
         }
         by_target.insert(target.clone(), *site);
@@ -92,20 +93,36 @@ fn unique(
 }
 
 fn duplicate(what: &str, name: &str, site: Site, first: Site, reports: &mut [Report<'_>]) {
-    let first = position(reports, first);
-    if let Some(report) = reports.get_mut(site.file) {
-        report
-            .error(site.span, format!("{what} `{name}` is defined twice"))
-            .note(format!("it is first defined at {first}"))
-            .help("give it another name, or leave one of them out");
-    }
+    repeated(
+        site,
+        first,
+        &format!("{what} `{name}` is defined twice"),
+        "it is first defined at",
+        "give it another name, or leave one of them out",
+        reports,
+    );
 }
 
-fn position(reports: &[Report<'_>], site: Site) -> String {
-    reports
-        .get(site.file)
-        .map(|report| report.position(site.span))
-        .unwrap_or_default()
+/// Reports something at `site` that was at `first` already.
+fn repeated(
+    site: Site,
+    first: Site,
+    message: &str,
+    note: &str,
+    help: &str,
+    reports: &mut [Report<'_>],
+) {
+    let full = reports.get(site.file).is_none_or(Report::is_full);
+    let first = (!full)
+        .then(|| reports.get(first.file)?.position(first.span).into())
+        .flatten()
+        .map(|first: String| format!("{note} {first}"));
+    if let Some(report) = reports.get_mut(site.file) {
+        let finding = report.error(site.span, message);
+        if let Some(first) = first {
+            finding.note(first).help(help);
+        }
+    }
 }
 
 /// What names can refer to.
@@ -151,21 +168,22 @@ impl Names {
 
     fn rules(&self, references: &[Reference], reports: &mut [Report<'_>]) -> Vec<Arc<Rule>> {
         let mut rules: Vec<Arc<Rule>> = Vec::new();
+        let mut names: BTreeSet<&RuleName> = BTreeSet::new();
         for reference in references {
             let Some(report) = reports.get_mut(reference.site.file) else {
                 continue;
             };
             for rule in self.rules_of(reference, report) {
                 let Some(rule) = &rule.rule else { continue };
-                if rules.iter().any(|other| other.name == rule.name) {
+                if names.insert(&rule.name) {
+                    rules.push(Arc::clone(rule));
+                } else {
                     report
                         .error(
                             reference.site.span,
                             format!("rule `{}` is named twice", rule.name),
                         )
                         .help("a rule set holds all of its rules: leave the single rule out");
-                } else {
-                    rules.push(Arc::clone(rule));
                 }
             }
         }
@@ -191,15 +209,16 @@ impl Names {
             return std::slice::from_ref(rule);
         }
         if !set.partial {
-            let known = set.rules.iter().map(|rule| rule.name.as_str());
-            let help = meant(rule_name, known, "its rules are")
-                .unwrap_or_else(|| "it has no rules".to_owned());
-            report
-                .error(
-                    reference.site.span,
-                    format!("rule set `{set_name}` has no rule {}", quoted(rule_name)),
-                )
-                .help(help);
+            missing(
+                reference,
+                &format!("rule set `{set_name}` has no rule {}", quoted(rule_name)),
+                || {
+                    let known = set.rules.iter().map(|rule| rule.name.as_str());
+                    meant(rule_name, known, "its rules are")
+                        .unwrap_or_else(|| "it has no rules".to_owned())
+                },
+                report,
+            );
         }
         &[]
     }
@@ -211,28 +230,25 @@ impl Names {
         rule_name: Option<&str>,
         report: &mut Report<'_>,
     ) {
-        let rule_elsewhere = self
-            .sets
-            .values()
-            .find(|set| rule_name.is_none() && set.rules.iter().any(|rule| rule.name == set_name));
-        let help = match rule_elsewhere {
-            Some(set) => format!(
-                "there is a rule of that name in a set: write `{}/{set_name}`",
-                set.name
-            ),
-            None => meant(
-                set_name,
-                self.sets.keys().map(String::as_str),
-                "the rule sets are",
-            )
-            .unwrap_or_else(|| "no rule set is defined in these files".to_owned()),
+        let help = || {
+            let elsewhere = self.sets.values().find(|set| {
+                rule_name.is_none() && set.rules.iter().any(|rule| rule.name == set_name)
+            });
+            match elsewhere {
+                Some(set) => format!(
+                    "there is a rule of that name in a set: write `{}/{set_name}`",
+                    set.name
+                ),
+                None => meant(
+                    set_name,
+                    self.sets.keys().map(String::as_str),
+                    "the rule sets are",
+                )
+                .unwrap_or_else(|| "no rule set is defined in these files".to_owned()),
+            }
         };
-        report
-            .error(
-                reference.site.span,
-                format!("there is no rule set {}", quoted(set_name)),
-            )
-            .help(help);
+        let message = format!("there is no rule set {}", quoted(set_name));
+        missing(reference, &message, help, report);
     }
 
     fn channels(&self, references: &[Reference], reports: &mut [Report<'_>]) -> Vec<ChannelName> {
@@ -243,22 +259,34 @@ impl Names {
             let Some(report) = reports.get_mut(reference.site.file) else {
                 continue;
             };
-            let known = self.channels.keys().map(String::as_str);
-            let help = meant(&reference.name, known, "the channels are").unwrap_or_else(|| {
-                "no channel is defined in these files: add a document `kind: Channel`, or give its file too"
-                    .to_owned()
-            });
-            report
-                .error(
-                    reference.site.span,
-                    format!("there is no channel {}", quoted(&reference.name)),
-                )
-                .help(help);
+            let help = || {
+                let known = self.channels.keys().map(String::as_str);
+                meant(&reference.name, known, "the channels are").unwrap_or_else(|| {
+                    "no channel is defined in these files: add a document `kind: Channel`, or give its file too"
+                        .to_owned()
+                })
+            };
+            let message = format!("there is no channel {}", quoted(&reference.name));
+            missing(reference, &message, help, report);
         }
         references
             .iter()
             .map(|reference| ChannelName(reference.name.clone()))
             .collect()
+    }
+}
+
+/// Reports a name that refers to nothing; the help is costly, and only made when it is shown.
+fn missing(
+    reference: &Reference,
+    message: &str,
+    help: impl FnOnce() -> String,
+    report: &mut Report<'_>,
+) {
+    let full = report.is_full();
+    let finding = report.error(reference.site.span, message);
+    if !full {
+        finding.help(help());
     }
 }
 
@@ -278,9 +306,13 @@ fn meant<'k>(
         .map(|name| format!("`{name}`"))
         .collect();
     let more = known.count().saturating_sub(MOST);
-    match (shown.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(format!("{there_are} {}", shown.join(", "))),
-        (false, more) => Some(format!("{there_are} {}, and {more} more", shown.join(", "))),
+    match (shown.as_slice(), more) {
+        ([], _) => None,
+        ([only], _) => Some(format!("there is only {only}")),
+        (several, 0) => Some(format!("{there_are} {}", several.join(", "))),
+        (several, more) => Some(format!(
+            "{there_are} {}, and {more} more",
+            several.join(", ")
+        )),
     }
 }

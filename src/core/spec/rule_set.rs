@@ -52,11 +52,13 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             continue;
         };
         if let Some(first) = names.get(name) {
-            let first = report.position(*first);
-            report
-                .error(site, format!("rule `{name}` is defined twice in this set"))
-                .note(format!("it is first defined at {first}"))
-                .help("give it another name, or leave one of them out");
+            let first = (!report.is_full()).then(|| report.position(*first));
+            let finding = report.error(site, format!("rule `{name}` is defined twice in this set"));
+            if let Some(first) = first {
+                finding
+                    .note(format!("it is first defined at {first}"))
+                    .help("give it another name, or leave one of them out");
+            }
             continue;
         }
         names.insert(name, site);

@@ -218,7 +218,16 @@ impl<'t> Reader<'t> {
     /// What follows a complete selector.
     fn trailing(&self) -> SelectorError {
         let rest = self.rest();
-        let (message, help) = if rest.starts_with('[') {
+        let joined = self
+            .text
+            .get(..self.at)
+            .is_some_and(|before| before.ends_with(|c| continues_name(c, true)));
+        let (message, help) = if joined && rest.starts_with(['-', '.']) {
+            (
+                "metric names hold letters, digits, `_` and `:` only",
+                EXAMPLE,
+            )
+        } else if rest.starts_with('[') {
             (
                 "a range (`[5m]`) follows the selector, and only a bare selector is possible",
                 "leave the range out: Recant counts over its own window",
@@ -243,11 +252,6 @@ impl<'t> Reader<'t> {
             (
                 "a second `{…}` follows the selector",
                 "put all matchers into one `{…}`, separated by `,`",
-            )
-        } else if rest.starts_with('-') || rest.starts_with('.') {
-            (
-                "metric names hold letters, digits, `_` and `:` only",
-                EXAMPLE,
             )
         } else {
             ("something follows the selector", EXAMPLE)

@@ -63,6 +63,7 @@ pub(super) enum Style {
 /// One field of a mapping.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// Empty when the key was reported; its value is kept only so that it can be hidden.
     pub(super) key: String,
     pub(super) key_span: Span,
     pub(super) value: Node,
@@ -178,8 +179,7 @@ enum Key {
     #[default]
     None,
     Good(String, Span),
-    /// It was reported; its value is dropped.
-    Reported,
+    Reported(Span),
 }
 
 enum Taken {
@@ -225,13 +225,7 @@ impl Builder {
                         ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                     },
                 });
-                let kind = if tag {
-                    // It is not looked at any more: whether it is a secret will not be known.
-                    report.mask(span);
-                    Kind::Reported
-                } else {
-                    kind
-                };
+                let kind = if tag { Kind::Reported } else { kind };
                 self.put(Node { span, kind }, report);
             }
             Event::SequenceStart(..) => {
@@ -302,8 +296,11 @@ impl Builder {
                 entries, keys, key, ..
             }) => match std::mem::take(key) {
                 Key::None => *key = as_key(node, keys, report),
-                // A value that is dropped is not looked at: whether it is a secret will not be known.
-                Key::Reported => report.mask(node.span),
+                Key::Reported(key_span) => entries.push(Entry {
+                    key: String::new(),
+                    key_span,
+                    value: node,
+                }),
                 Key::Good(key, key_span) => entries.push(Entry {
                     key,
                     key_span,
@@ -323,20 +320,25 @@ fn as_key(node: Node, keys: &mut BTreeMap<String, Span>, report: &mut Report<'_>
                 report
                     .error(span, "a YAML merge key (`<<`) is used")
                     .help("merge keys are refused: write the fields out");
-                return Key::Reported;
+                return Key::Reported(span);
             }
             text
         }
         Kind::List(_) | Kind::Map(_) => {
             report
                 .error(span, "a list or a mapping stands where the name of a field is expected")
-                .help("in YAML `{` begins a mapping and `[` a list: put quotes around text that begins with them");
-            return Key::Reported;
+                .help("in YAML `{` begins a mapping and `[` a list: put quotes around text that begins with them; is this a template that was not rendered?");
+            return Key::Reported(span);
         }
-        Kind::Reported => return Key::Reported,
+        Kind::Reported => return Key::Reported(span),
     };
+    if text.is_empty() {
+        report
+            .error(span, "a field has no name")
+            .help("write `field: value`");
+        return Key::Reported(span);
+    }
     if let Some(first) = keys.get(&text) {
-        // Positions are counted from the start of the file: not for thousands of findings.
         let first = if report.is_full() {
             String::new()
         } else {
@@ -349,7 +351,7 @@ fn as_key(node: Node, keys: &mut BTreeMap<String, Span>, report: &mut Report<'_>
             )
             .note(format!("it is first given at {first}"))
             .help("leave one of them out");
-        return Key::Reported;
+        return Key::Reported(span);
     }
     keys.insert(text.clone(), span);
     Key::Good(text, span)

@@ -83,7 +83,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         return Err("a duration here is not negative: write one such as `30s`".to_owned());
     }
     if decimal(text).is_some() {
-        return Err(format!("write the unit: `{text}s` or `{text}ms`"));
+        return Err(format!(
+            "write the unit: `{text}ms`, `{text}s`, `{text}m` or `{text}h`"
+        ));
     }
     let mut rest = text;
     let mut total: u128 = 0;
@@ -265,8 +267,14 @@ mod tests {
     fn what_is_no_duration_says_what_to_write() {
         const USAGE: &str = "write a duration, such as `300ms`, `90s`, `1m30s` or `2h`";
         for (text, help) in [
-            ("30", "write the unit: `30s` or `30ms`".to_owned()),
-            ("0.5", "write the unit: `0.5s` or `0.5ms`".to_owned()),
+            (
+                "30",
+                "write the unit: `30ms`, `30s`, `30m` or `30h`".to_owned(),
+            ),
+            (
+                "0.5",
+                "write the unit: `0.5ms`, `0.5s`, `0.5m` or `0.5h`".to_owned(),
+            ),
             ("30min", "write `30m`".to_owned()),
             ("5 minutes", "write `5m`".to_owned()),
             ("1h 30m", "write `1h30m`".to_owned()),

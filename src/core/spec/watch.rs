@@ -137,18 +137,27 @@ fn read_rules(watch: &Fields<'_>, file: usize, report: &mut Report<'_>) -> Vec<R
     let items = watch
         .need("rules", HELP, report)
         .and_then(|node| fields::list(node, "rules", HELP, report));
-    references(items.unwrap_or_default(), "rules", HELP, file, report)
+    let mut names = Vec::new();
+    references(
+        items.unwrap_or_default(),
+        "rules",
+        HELP,
+        &mut names,
+        file,
+        report,
+    );
+    names
 }
 
-/// The names in a list.
+/// Adds the names in a list to `references`.
 fn references(
     items: &[Node],
     field: &str,
     help: &str,
+    references: &mut Vec<Reference>,
     file: usize,
     report: &mut Report<'_>,
-) -> Vec<Reference> {
-    let mut references: Vec<Reference> = Vec::new();
+) {
     for item in items {
         let Some(name) = fields::text(item, field, help, report) else {
             continue;
@@ -174,7 +183,6 @@ fn references(
             },
         });
     }
-    references
 }
 
 fn read_source(node: &Node, report: &mut Report<'_>) -> Option<SourceKind> {
@@ -354,18 +362,7 @@ fn actions<'n>(
 fn notify(node: &Node, channels: &mut Vec<Reference>, file: usize, report: &mut Report<'_>) {
     const HELP: &str = "write a list of channels: `notify: [oncall]`";
     let items = fields::list(node, "notify", HELP, report).unwrap_or_default();
-    for reference in references(items, "notify", HELP, file, report) {
-        if channels.iter().any(|other| other.name == reference.name) {
-            report
-                .error(
-                    reference.site.span,
-                    format!("{} is named twice", quoted(&reference.name)),
-                )
-                .help("leave one of them out");
-        } else {
-            channels.push(reference);
-        }
-    }
+    references(items, "notify", HELP, channels, file, report);
 }
 
 fn read_scrape(node: &Node, report: &mut Report<'_>) -> Option<ScrapeEndpoint> {

@@ -1,0 +1,3 @@
+//! The commands, one file each: what is printed, and the exit code.
+
+pub mod check;
