@@ -30,7 +30,7 @@ use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
 
 /// The loop counts as stuck when it has not gone round for this long.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// Runs the agent: watches releases, judges them, takes bad ones back, and tells people
 #[derive(Debug, Args)]
