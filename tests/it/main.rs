@@ -1,1 +1,3 @@
-fn main() {}
+//! Everything that needs no cluster, as one binary.
+
+mod source;

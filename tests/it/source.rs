@@ -1,0 +1,6 @@
+//! The sources against servers that answer, and servers that fail.
+
+mod fixture;
+mod prometheus;
+mod prometheus_faults;
+mod scrape;
