@@ -3,4 +3,5 @@
 mod fixture;
 mod prometheus;
 mod prometheus_faults;
+mod same_counts;
 mod scrape;

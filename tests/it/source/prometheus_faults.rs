@@ -260,7 +260,7 @@ async fn nothing_and_nan_are_told_apart() {
 
 #[tokio::test]
 async fn a_server_that_hangs_ends_with_the_deadline() {
-    let slow = ok().set_delay(Duration::from_secs(60));
+    let slow = ok().set_delay(Duration::from_mins(1));
     check(slow, Cause::Down, "did not answer within 700ms").await;
 }
 
@@ -311,7 +311,7 @@ async fn connections_that_break_are_told() {
 async fn one_question_that_fails_does_not_stop_the_others() {
     let server = MockServer::start().await;
     Mock::given(body_string_contains("broken_total"))
-        .respond_with(ok().set_delay(Duration::from_secs(60)))
+        .respond_with(ok().set_delay(Duration::from_mins(1)))
         .mount(&server)
         .await;
     Mock::given(body_string_contains("http_requests_total"))
