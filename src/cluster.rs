@@ -1,9 +1,16 @@
 //! What runs the targets: the seam `Cluster`, and its adapters.
 
-use async_trait::async_trait;
+pub mod kubernetes;
+pub mod memory;
 
+use async_trait::async_trait;
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::target::TargetNews;
+
+/// On a target: the last plan that was carried out on it.
+pub const PLAN_ANNOTATION: &str = "recant.dev/plan";
+/// On a target or its namespace: nothing is written to it while this is set.
+pub const KILL_SWITCH_ANNOTATION: &str = "recant.dev/kill-switch";
 
 /// Watches targets and carries out steps on them.
 #[async_trait]
@@ -34,6 +41,9 @@ pub enum ClusterError {
     /// No answer, or an answer that may be different next time.
     #[error("the API server did not answer: {reason}")]
     Unreachable { reason: String },
+    /// The controller lags behind the object's spec: nothing was written, read again soon.
+    #[error("{reason}")]
+    Unsettled { reason: String },
     /// The API server refused the write as invalid.
     #[error("the API server refused: {reason}")]
     Rejected { reason: String },
@@ -43,7 +53,7 @@ impl ClusterError {
     /// Whether the same step may succeed when it is tried again.
     pub fn retry(&self) -> bool {
         match self {
-            Self::Conflict | Self::Unreachable { .. } => true,
+            Self::Conflict | Self::Unreachable { .. } | Self::Unsettled { .. } => true,
             Self::Forbidden { .. } | Self::Rejected { .. } => false,
         }
     }

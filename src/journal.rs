@@ -1,12 +1,24 @@
 //! The durable record of what happened: the seam `Journal`, and its adapters.
+//!
+//! Everything that is decided is appended here before it is carried out (P3). One process writes, any number of
+//! others may read meanwhile. [`mod@file`] says how it looks on disk.
+
+pub mod file;
+mod frame;
+pub mod memory;
+pub mod read;
 
 use jiff::Timestamp;
 
 use recant_core::record::Record;
 
+pub use frame::{Entry, MAX_RECORD_BYTES};
+
 /// Append-only, durable storage of records.
 pub trait Journal: Send {
     /// Appends all records or none, durable when it returns.
+    ///
+    /// After an error nothing of this call is in the journal, and a later call may succeed.
     fn append(&mut self, at: Timestamp, records: &[Record]) -> Result<(), JournalError>;
 }
 
@@ -23,6 +35,14 @@ pub enum JournalError {
         path: String,
         source: std::io::Error,
     },
+    /// Another process holds the writer's lock.
+    #[error(
+        "the journal {path} is in use by another agent: stop that one, or give this one a journal of its own"
+    )]
+    Locked { path: String },
+    /// The file is something else: left untouched.
+    #[error("{path} is not a journal of Recant ({reason}): name another file, or move it away")]
+    NotAJournal { path: String, reason: String },
     /// Written by a newer Recant: left untouched.
     #[error(
         "the journal {path} has format version {found}, this Recant knows {known}: run a newer Recant, or move the file away"
@@ -32,9 +52,42 @@ pub enum JournalError {
         found: u32,
         known: u32,
     },
-    /// The hash chain does not hold.
+    /// The hash chain does not hold: left untouched.
     #[error(
-        "the journal {path} was changed after it was written: record {sequence} does not fit the one before it"
+        "the journal {path} was changed after it was written: record {sequence} does not fit the one before it; \
+         keep the file as evidence, move it away, and start again"
     )]
     Tampered { path: String, sequence: u64 },
+    /// The chain holds, but the record is of no kind that is known here.
+    #[error(
+        "record {sequence} of the journal {path} is unknown to this Recant ({reason}): run the version that wrote it, or a newer one"
+    )]
+    Unknown {
+        path: String,
+        sequence: u64,
+        reason: String,
+    },
+    /// Somebody else wrote to, replaced or removed the file while it was open here.
+    #[error(
+        "the journal {path} was {change} by something else while the agent had it open: find out by what, then restart the agent"
+    )]
+    Disturbed { path: String, change: &'static str },
+    /// A record above [`MAX_RECORD_BYTES`], or one that is no JSON.
+    #[error("a record does not fit into the journal {path}: {reason}")]
+    Unfit { path: String, reason: String },
+}
+
+impl JournalError {
+    /// Whether a later append may succeed without a person: space may come back, a disk may recover.
+    pub fn retry(&self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Read { .. } | Self::Locked { .. } => true,
+            Self::NotAJournal { .. }
+            | Self::Newer { .. }
+            | Self::Tampered { .. }
+            | Self::Unknown { .. }
+            | Self::Disturbed { .. }
+            | Self::Unfit { .. } => false,
+        }
+    }
 }

@@ -1,7 +1,13 @@
 //! Recant: takes a bad release back. The adapters and the wiring around `recant-core`.
 
+pub mod actuate;
+pub mod agent;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod demo;
+pub mod http;
 pub mod journal;
+pub mod notify;
 pub mod source;
+pub mod tls;

@@ -4,11 +4,23 @@
 //! [`engine::Engine::tick`] is the only place where anything is decided. Nothing here reads a clock, a file,
 //! the environment or a random number, and nothing here can fail on data from outside: broken input is data (P1, P2).
 
+pub mod analysis;
+pub mod engine;
+pub mod explain;
+pub mod guard;
+pub mod history;
 pub mod ids;
+pub mod judge;
+pub mod ledger;
+pub mod measurement;
 pub mod notice;
 pub mod observation;
 pub mod plan;
 pub mod record;
 pub mod rule;
+pub mod saga;
+pub mod snapshot;
 pub mod spec;
 pub mod target;
+pub mod verify;
+pub mod wording;

@@ -14,8 +14,9 @@ pub struct Notice {
     pub at: Timestamp,
     pub kind: NoticeKind,
     pub severity: Severity,
-    pub watch: WatchName,
-    pub target: TargetId,
+    /// `None`: it concerns several watches, as a lost source does.
+    pub watch: Option<WatchName>,
+    pub target: Option<TargetId>,
     /// Equal in all records, messages and logs of one incident (P9).
     pub correlation: Option<AnalysisId>,
     /// One line, at most about 120 characters.

@@ -42,6 +42,9 @@ pub struct Reading {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesReading {
     pub key: SeriesKey,
+    /// The pod that these counters are of, where `key` is no pod and the source can tell: several of them make up
+    /// the key, and each is differenced for itself, so that one that vanishes and comes back is no leap of the sum.
+    pub member: Option<PodName>,
     /// When the source sampled it; an old sample must not be taken for a new one.
     pub at: Timestamp,
     pub value: Cumulative,
@@ -73,6 +76,10 @@ pub enum Cumulative {
         part_shape: bool,
     },
     Histogram(HistogramCounters),
+    /// There are samples, but they make no counters: a histogram without `+Inf`, say. The others go on.
+    Unusable {
+        reason: String,
+    },
 }
 
 /// Cumulative bucket counters, as exposed: `counters[i]` counts events <= `bounds[i]`, and the last one all events.

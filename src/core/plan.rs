@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{PlanId, RevisionHash, TargetId};
+use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use crate::target::TargetState;
 
 /// What must still be true of the object when a step runs.
@@ -84,6 +84,10 @@ pub enum Admission {
     /// Write, under the lock of the read.
     Write,
     AlreadyDone,
+    /// The controller has not caught up with the object yet: nothing can be said now, read again soon.
+    NotYet {
+        reason: String,
+    },
     Fenced {
         reason: String,
     },
@@ -92,63 +96,132 @@ pub enum Admission {
 impl StepCommand {
     /// Holds the step against the object as it was read just before the write.
     ///
-    /// Waiting steps are no writes and are always `AlreadyDone` here: the engine waits, not the executor.
+    /// What shows that this very step was carried out comes first: a step that is repeated after a crash finds the
+    /// object changed by itself. Waiting steps are no writes and are always `AlreadyDone` here: the engine waits, not
+    /// the executor.
     pub fn admit(&self, fresh: &TargetState) -> Admission {
         let Fence {
             target,
             uid,
             judged,
         } = &self.fence;
+        if matches!(self.step, Step::AwaitCurrent { .. } | Step::AwaitRestored) {
+            return Admission::AlreadyDone;
+        }
+        if fresh.id != *target {
+            return fenced(format!("{} was read in place of {target}", fresh.id));
+        }
         if fresh.uid != *uid {
             return fenced(format!("{target} was deleted and created again"));
         }
-        let Some(current) = &fresh.current else {
+        if self.shows_on(fresh) {
+            return Admission::AlreadyDone;
+        }
+        if let Some(place) = &fresh.kill_switch {
             return fenced(format!(
-                "the controller has not seen the latest spec of {target} yet"
+                "the kill switch is on: annotation `recant.dev/kill-switch` of {place}"
             ));
+        }
+        if fresh.paused {
+            return fenced(format!("{target} was paused by somebody else"));
+        }
+        let Some(current) = &fresh.current else {
+            return Admission::NotYet {
+                reason: format!("the controller has not seen the latest spec of {target} yet"),
+            };
         };
         match &self.step {
             Step::AwaitCurrent { .. } | Step::AwaitRestored => Admission::AlreadyDone,
-            Step::UndoDeployment { .. } | Step::UndoRollout { .. } => {
-                if fresh.last_plan.as_ref() == Some(&self.plan) {
-                    Admission::AlreadyDone
-                } else {
-                    unchanged(fresh, current, judged)
-                }
-            }
+            Step::UndoDeployment { to } => match target.kind {
+                TargetKind::Deployment => self.admit_undo(current, to),
+                TargetKind::Rollout => fenced(format!("{target} is no Deployment")),
+            },
+            Step::UndoRollout { to } => match target.kind {
+                TargetKind::Rollout => self.admit_undo(current, to),
+                TargetKind::Deployment => fenced(format!("{target} is no Rollout")),
+            },
             Step::AbortRollout => match &fresh.rollout {
-                Some(rollout) if current == judged && rollout.aborted => Admission::AlreadyDone,
+                None => fenced(format!("{target} is no Rollout")),
+                Some(_) if current != judged => self.moved_on(current),
+                // The controller drops an abort then, and an undo is another plan.
                 Some(rollout) if rollout.stable.as_ref() == Some(judged) => fenced(format!(
                     "revision {judged} of {target} has been promoted since it was judged"
                 )),
-                _ => unchanged(fresh, current, judged),
+                // The controller ignores an abort after promoteFull (argo-rollouts#4461).
+                Some(rollout) if rollout.promote_full => fenced(format!(
+                    "revision {judged} of {target} is being promoted in full by somebody else"
+                )),
+                Some(rollout) if rollout.stable.is_none() => fenced(format!(
+                    "{target} has no stable revision that an abort could go back to"
+                )),
+                Some(_) => Admission::Write,
             },
             Step::PromoteFull { of } => match &fresh.rollout {
-                _ if current != of => fenced(format!(
+                None => fenced(format!("{target} is no Rollout")),
+                Some(_) if current != of => fenced(format!(
                     "{target} is at revision {current}, no longer at {of}"
                 )),
-                Some(rollout) if rollout.promote_full || rollout.stable.as_ref() == Some(of) => {
-                    Admission::AlreadyDone
-                }
-                _ => Admission::Write,
+                // A change of the template takes an abort away, so this one came after our undo.
+                Some(rollout) if rollout.aborted => fenced(format!(
+                    "the way back of {target} to revision {of} was aborted by somebody else"
+                )),
+                Some(_) => Admission::Write,
             },
         }
     }
-}
 
-fn unchanged(fresh: &TargetState, current: &RevisionHash, judged: &RevisionHash) -> Admission {
-    if current != judged {
-        return fenced(format!(
-            "{} is at revision {current}, no longer at {judged}, which was judged",
-            fresh.id
-        ));
+    /// Whether the object shows that this step needs no write any more.
+    fn shows_on(&self, fresh: &TargetState) -> bool {
+        match &self.step {
+            Step::AwaitCurrent { .. } | Step::AwaitRestored => true,
+            Step::UndoDeployment { .. } | Step::UndoRollout { .. } => {
+                fresh.last_plan.as_ref() == Some(&self.plan)
+            }
+            Step::AbortRollout => {
+                fresh.current.as_ref() == Some(&self.fence.judged)
+                    && fresh
+                        .rollout
+                        .as_ref()
+                        .is_some_and(|rollout| rollout.aborted)
+            }
+            Step::PromoteFull { of } => {
+                fresh.current.as_ref() == Some(of)
+                    && fresh.rollout.as_ref().is_some_and(|rollout| {
+                        rollout.promote_full || rollout.stable.as_ref() == Some(of)
+                    })
+            }
+        }
     }
-    if fresh.paused {
-        return fenced(format!("{} was paused by somebody else", fresh.id));
+
+    fn admit_undo(&self, current: &RevisionHash, to: &RevisionHash) -> Admission {
+        let Fence { target, judged, .. } = &self.fence;
+        if to == judged {
+            return fenced(format!(
+                "revision {to} of {target} is the one that was judged"
+            ));
+        }
+        if current == to {
+            return fenced(format!(
+                "{target} is at revision {to} already: somebody else took {judged} back"
+            ));
+        }
+        if current != judged {
+            return self.moved_on(current);
+        }
+        Admission::Write
     }
-    Admission::Write
+
+    fn moved_on(&self, current: &RevisionHash) -> Admission {
+        let Fence { target, judged, .. } = &self.fence;
+        fenced(format!(
+            "{target} is at revision {current}, no longer at {judged}, which was judged"
+        ))
+    }
 }
 
 fn fenced(reason: String) -> Admission {
     Admission::Fenced { reason }
 }
+
+#[cfg(test)]
+mod tests;

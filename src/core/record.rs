@@ -1,23 +1,148 @@
 //! What the journal holds: everything that happened and why, durable before any effect leaves (P3).
+//!
+//! The engine changes its lasting state only by applying records (`ledger`), so folding a journal gives the live
+//! state as of its last checkpoint (P5).
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::{Analysis, Ending, WayBack};
+use crate::guard::Hold;
+use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId};
+use crate::judge::{Evidence, Finding};
 use crate::notice::{Delivery, Notice};
 use crate::plan::{StepCommand, StepOutcome};
+use crate::rule::SourceKind;
+use crate::saga::{Plan, PlanEnd};
+use crate::verify::{Verification, VerificationEnd};
 
 /// One record of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "record")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "record"
+)]
 pub enum Record {
     /// The agent started; the version that wrote what follows.
     Started {
         version: String,
     },
+    /// A target was seen for the first time, or again after it had been deleted and created.
+    TargetSeen {
+        target: TargetId,
+        uid: String,
+        /// The way back until a revision is known good.
+        stable: RevisionHash,
+    },
+    /// The target does not exist any more.
+    TargetGone {
+        target: TargetId,
+    },
+    /// The revision in the spec changed without a new analysis: an undo, or a revision with a history.
+    RevisionReturned {
+        target: TargetId,
+        revision: RevisionHash,
+        standing: Option<Standing>,
+    },
+    AnalysisBegan {
+        analysis: Box<Analysis>,
+    },
+    /// The Rollout made the analysed revision its stable one.
+    Promoted {
+        target: TargetId,
+    },
+    /// The baseline has gone: from here on a limit stands alone and a comparison is before/after.
+    BaselineGone {
+        target: TargetId,
+    },
+    /// The canary arm had its first traffic: the watch counts from here.
+    FirstTraffic {
+        target: TargetId,
+    },
+    /// Evidence so far, at each decision and at least once a minute.
+    Checkpoint {
+        target: TargetId,
+        evidence: BTreeMap<RuleName, Evidence>,
+    },
+    /// The analysis found the revision bad; stays.
+    Failed {
+        target: TargetId,
+        analysis: AnalysisId,
+        findings: Vec<Finding>,
+        way_back: Option<WayBack>,
+    },
+    /// Guards hold an action, or a decision, back.
+    HoldBegan {
+        target: TargetId,
+        hold: Hold,
+    },
+    HoldEnded {
+        target: TargetId,
+        hold: Hold,
+    },
+    AnalysisEnded {
+        target: TargetId,
+        analysis: AnalysisId,
+        revision: RevisionHash,
+        ending: Ending,
+        findings: Vec<Finding>,
+    },
+    /// The decision to act, with the whole plan.
+    PlanBegan {
+        plan: Box<Plan>,
+    },
     /// A step is about to be carried out.
     StepBegun(StepCommand),
     StepEnded(StepOutcome),
+    /// A waiting step saw what it waited for.
+    Awaited {
+        plan: PlanId,
+        index: usize,
+    },
+    PlanEnded {
+        target: TargetId,
+        plan: PlanId,
+        end: PlanEnd,
+    },
+    VerificationBegan {
+        verification: Box<Verification>,
+    },
+    VerificationEnded {
+        target: TargetId,
+        end: VerificationEnd,
+        findings: Vec<Finding>,
+    },
+    /// A source cannot be used.
+    SourceLost {
+        source: SourceKind,
+        reason: String,
+    },
+    SourceBack {
+        source: SourceKind,
+    },
+    /// A rule has had no data although its target has traffic; told once.
+    RuleWithoutData {
+        target: TargetId,
+        rule: RuleName,
+        reason: String,
+    },
     /// A notice is about to be sent.
     Noticed(Box<Notice>),
     /// A notice reached a channel, or was given up.
     NoticeEnded(Delivery),
+}
+
+/// What is known of a revision from its analysis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// An analysis of it ended with Pass at the end of the watch.
+    KnownGood { at: Timestamp },
+    /// An analysis of it failed. It is never a way back (P12), and not judged again without a person.
+    Failed { at: Timestamp },
+    /// An analysis of it ended without a verdict.
+    Inconclusive { at: Timestamp },
 }

@@ -1,1 +1,18 @@
-fn main() {}
+//! The tests that run against real parts: a real control plane, real HTTP services behind its pods, a real
+//! Prometheus, the real Argo Rollouts controller.
+//!
+//! Everything is started by the test process itself, on loopback, and goes with it. The binaries come from
+//! `tests/testbed/build`; a missing one is a failure that says so.
+
+mod bed;
+mod case;
+mod fault_proxy;
+mod local_server;
+mod manifests;
+mod namespace;
+mod prometheus;
+mod proofs;
+mod receiver;
+mod services;
+mod traffic;
+mod wait;

@@ -1,0 +1,117 @@
+//! One step: attempt after attempt until it has a result, its deadline is over, or the process stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use jiff::Timestamp;
+use recant_core::plan::{StepCommand, StepResult};
+use tokio_util::sync::CancellationToken;
+
+use super::{Parts, Permit};
+use crate::cluster::ClusterError;
+
+/// A cluster that neither answers nor gives up: above all deadlines that it has of its own.
+const ATTEMPT: Duration = Duration::from_mins(1);
+
+/// The time now.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    With(StepResult),
+    /// It may be begun again by the next process.
+    ByShutdown,
+}
+
+pub(super) async fn carry_out(
+    parts: &Parts,
+    command: &StepCommand,
+    stop: &CancellationToken,
+) -> Ended {
+    let mut pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(3))
+        .with_jitter()
+        .without_max_times()
+        .build();
+    // Whether an attempt may have written without our knowing.
+    let mut unknown = false;
+    loop {
+        if stop.is_cancelled() {
+            return Ended::ByShutdown;
+        }
+        let reason = match parts.gate.permit() {
+            Permit::Never { reason } => return Ended::With(StepResult::Fenced { reason }),
+            Permit::Later { reason } => reason,
+            Permit::Act => match attempt(parts, command).await {
+                Ok(result) => return Ended::With(result),
+                Err(error) if error.retry() => {
+                    unknown |= matches!(error, ClusterError::Unreachable { .. });
+                    tracing::debug!(plan.id = %command.plan, step = command.index, "an attempt failed: {error}");
+                    error.to_string()
+                }
+                // The API server said no: nothing was written by this attempt.
+                Err(error) => return Ended::With(refused(command, &error, unknown)),
+            },
+        };
+        let pause = pauses.next().unwrap_or(Duration::from_secs(3));
+        let again = (parts.clock)().checked_add(pause).unwrap_or(Timestamp::MAX);
+        if again > command.deadline {
+            return Ended::With(out_of_time(command, &reason, unknown));
+        }
+        tokio::select! {
+            // Stopping comes first: the pause is for nothing then.
+            biased;
+            () = stop.cancelled() => return Ended::ByShutdown,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Not cut short by a shutdown: a write that is under way is waited for.
+async fn attempt(parts: &Parts, command: &StepCommand) -> Result<StepResult, ClusterError> {
+    tokio::time::timeout(ATTEMPT, parts.cluster.execute(command))
+        .await
+        .unwrap_or_else(|_| {
+            Err(ClusterError::Unreachable {
+                reason: format!("no answer within {} s", ATTEMPT.as_secs()),
+            })
+        })
+}
+
+fn refused(command: &StepCommand, error: &ClusterError, unknown: bool) -> StepResult {
+    let reason = match error {
+        ClusterError::Forbidden { .. } => {
+            format!("{error}: add it to the Role `recant` (charts/manifests/role.yaml)")
+        }
+        _ => error.to_string(),
+    };
+    if unknown {
+        let reason = format!(
+            "{reason}; an earlier attempt had no answer: look whether {} was changed",
+            command.fence.target
+        );
+        StepResult::Failed { reason }
+    } else {
+        StepResult::Refused { reason }
+    }
+}
+
+fn out_of_time(command: &StepCommand, reason: &str, unknown: bool) -> StepResult {
+    let StepCommand {
+        deadline, fence, ..
+    } = command;
+    let target = &fence.target;
+    let reason = if unknown {
+        format!(
+            "it could not be done until {deadline}: {reason}; look whether {target} was changed"
+        )
+    } else {
+        format!(
+            "it could not be done until {deadline}, and nothing was written to {target}: {reason}"
+        )
+    };
+    StepResult::Failed { reason }
+}

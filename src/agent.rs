@@ -1,0 +1,192 @@
+//! The wiring: gathers inputs, lets the engine decide, makes its records durable, and hands out the effects.
+//!
+//! One task owns the engine; readers get immutable snapshots. Nothing in here decides anything.
+
+mod gather;
+mod journaling;
+mod shut;
+mod watching;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use recant_core::engine::{Effect, Engine, Inputs, Output};
+use recant_core::ids::TargetId;
+use recant_core::notice::Delivery;
+use recant_core::plan::{StepOutcome, StepResult};
+use recant_core::record::Record;
+use recant_core::rule::{ScrapeEndpoint, SourceKind};
+use recant_core::snapshot::Snapshot;
+
+use crate::actuate::{Clock, Executor};
+use crate::cluster::Cluster;
+use crate::journal::Journal;
+use crate::notify::Attempt;
+use crate::notify::outbox::Outbox;
+use crate::source::Source;
+
+pub use gather::Gathered;
+pub use journaling::{Recovered, fold};
+pub use watching::Watching;
+
+/// Everything that the agent is made of; the same for all ways to run it.
+pub struct Parts {
+    pub engine: Engine,
+    pub journal: Box<dyn Journal>,
+    pub sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+    /// Where a watch says its pods expose metrics.
+    pub endpoints: BTreeMap<TargetId, ScrapeEndpoint>,
+    pub cluster: Arc<dyn Cluster>,
+    pub executor: Executor,
+    pub outcomes: mpsc::UnboundedReceiver<StepOutcome>,
+    pub outbox: Outbox,
+    pub deliveries: mpsc::UnboundedReceiver<Delivery>,
+    pub observer: Box<dyn Observer>,
+    pub clock: Clock,
+    /// Between ticks when nothing happens.
+    pub interval: Duration,
+}
+
+/// Sees what happened in each tick: metrics, logs, the demo's table.
+pub trait Observer: Send {
+    /// After the records of a tick are durable and its effects have left.
+    fn ticked(&mut self, tick: &Ticked<'_>);
+
+    /// A source was asked, or was still busy with the question before.
+    fn gathered(&mut self, gathered: &Gathered);
+
+    /// The journal could not be written: nothing is decided until it can.
+    fn journal_failing(&mut self, error: &crate::journal::JournalError);
+}
+
+/// One tick as readers see it.
+#[derive(Debug)]
+pub struct Ticked<'a> {
+    pub at: Timestamp,
+    pub took: Duration,
+    pub records: &'a [Record],
+    pub snapshot: &'a Arc<Snapshot>,
+}
+
+/// How long the rest of the work may take after a shutdown was asked for.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Runs until `stop` is cancelled; then finishes the step in hand and writes down what became of it.
+pub async fn run(mut parts: Parts, stop: CancellationToken) {
+    let (answers_in, mut answers) = mpsc::channel::<Gathered>(16);
+    let mut gatherer = gather::Gatherer::new(&parts, answers_in);
+    let mut ticks = tokio::time::interval(parts.interval);
+    // A missed tick is skipped, not made up for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut inputs = Inputs::default();
+    let mut held = journaling::Held::default();
+    loop {
+        let mut look = false;
+        tokio::select! {
+            // What ends something comes before what begins something.
+            biased;
+            () = stop.cancelled() => break,
+            Some(outcome) = parts.outcomes.recv() => inputs.steps.push(outcome),
+            Some(delivery) = parts.deliveries.recv() => inputs.deliveries.push(delivery),
+            Some(gathered) = answers.recv() => take(&mut parts, &mut inputs, &mut gatherer, gathered),
+            () = parts.cluster.changed() => {}
+            _ = ticks.tick() => look = true,
+        }
+        while let Ok(outcome) = parts.outcomes.try_recv() {
+            inputs.steps.push(outcome);
+        }
+        while let Ok(delivery) = parts.deliveries.try_recv() {
+            inputs.deliveries.push(delivery);
+        }
+        while let Ok(gathered) = answers.try_recv() {
+            take(&mut parts, &mut inputs, &mut gatherer, gathered);
+        }
+        if !held.write(&mut parts, look) {
+            continue;
+        }
+        inputs.steps.append(&mut held.refused);
+        inputs.cluster = parts.cluster.news();
+        let begun = Instant::now();
+        let now = (parts.clock)();
+        let output = parts.engine.tick(now, std::mem::take(&mut inputs));
+        held.hold(now, output, begun.elapsed());
+        if held.write(&mut parts, true) && look {
+            gatherer.ask(&mut parts, now);
+        }
+    }
+    shut::down(parts, inputs, held, GRACE).await;
+}
+
+fn take(
+    parts: &mut Parts,
+    inputs: &mut Inputs,
+    gatherer: &mut gather::Gatherer,
+    gathered: Gathered,
+) {
+    gatherer.came_back(&gathered);
+    parts.observer.gathered(&gathered);
+    inputs.answers.extend(gathered.answers);
+}
+
+/// Hands out effects; what cannot be handed out comes back as a result, so that nothing waits for it.
+fn hand_out(parts: &Parts, effects: Vec<Effect>, inputs: &mut Vec<StepOutcome>) {
+    for effect in effects {
+        match effect {
+            Effect::Step(command) => {
+                let (plan, index) = (command.plan.clone(), command.index);
+                if let Err(error) = parts.executor.submit(command) {
+                    let result = StepResult::Refused {
+                        reason: error.to_string(),
+                    };
+                    inputs.push(StepOutcome {
+                        plan,
+                        index,
+                        result,
+                    });
+                }
+            }
+            Effect::Notify {
+                notice,
+                channels,
+                repeat,
+            } => {
+                let notice = Arc::new(notice);
+                let attempt = if repeat {
+                    Attempt::MayBeRepeat
+                } else {
+                    Attempt::First
+                };
+                for channel in channels {
+                    parts.outbox.submit(&notice, &channel, attempt);
+                }
+            }
+        }
+    }
+}
+
+/// Which targets use a source: only those sources are needed.
+pub fn sources_in_use(
+    book: &recant_core::rule::RuleBook,
+    default: SourceKind,
+) -> BTreeSet<SourceKind> {
+    book.watches
+        .iter()
+        .map(|watch| watch.source.unwrap_or(default))
+        .collect()
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+type Pending = (Timestamp, Output, Duration);

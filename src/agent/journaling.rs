@@ -1,0 +1,90 @@
+//! Records first, effects after: what a tick led to is held back until its records are durable (P3).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use recant_core::engine::Output;
+use recant_core::ledger::Ledger;
+use recant_core::plan::StepOutcome;
+use recant_core::record::Record;
+
+use super::{Parts, Pending, Ticked, hand_out};
+use crate::journal::JournalError;
+use crate::journal::read::read;
+
+/// What a journal held.
+#[derive(Debug)]
+pub struct Recovered {
+    pub ledger: Ledger,
+    pub records: u64,
+}
+
+/// Folds the journal at `path` into the lasting state.
+pub fn fold(path: &Path) -> Result<Recovered, JournalError> {
+    let mut ledger = Ledger::default();
+    let mut records = 0;
+    for entry in read::<Record>(path)? {
+        let entry = entry?;
+        ledger.apply(entry.at, &entry.record);
+        records += 1;
+    }
+    Ok(Recovered { ledger, records })
+}
+
+/// The output of a tick whose records are not durable yet.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pending: Option<Pending>,
+    failing: bool,
+    /// Steps that the executor did not take: their results, for the next tick.
+    pub(super) refused: Vec<StepOutcome>,
+}
+
+impl Held {
+    pub(super) fn hold(&mut self, at: Timestamp, output: Output, took: Duration) {
+        self.pending = Some((at, output, took));
+    }
+
+    /// Writes what is held and hands out its effects; false while it cannot be written. After a failure it is tried
+    /// again only when `retry` says so: once a tick, not in a busy loop.
+    pub(super) fn write(&mut self, parts: &mut Parts, retry: bool) -> bool {
+        let Some((at, output, took)) = self.pending.take() else {
+            return true;
+        };
+        if self.failing && !retry {
+            self.pending = Some((at, output, took));
+            return false;
+        }
+        if !output.records.is_empty()
+            && let Err(error) = parts.journal.append(at, &output.records)
+        {
+            self.failing = true;
+            parts.observer.journal_failing(&error);
+            self.pending = Some((at, output, took));
+            return false;
+        }
+        self.failing = false;
+        let Output { records, effects } = output;
+        hand_out(parts, effects, &mut self.refused);
+        let snapshot = Arc::new(parts.engine.snapshot(at));
+        parts.observer.ticked(&Ticked {
+            at,
+            took,
+            records: &records,
+            snapshot: &snapshot,
+        });
+        true
+    }
+
+    /// Writes what is held without handing out any effect: the process ends. What was begun in the journal is done
+    /// by the next process.
+    pub(super) fn write_last(&mut self, parts: &mut Parts) -> Result<(), JournalError> {
+        let Some((at, output, _)) = self.pending.take() else {
+            return Ok(());
+        };
+        parts.journal.append(at, &output.records)
+    }
+}

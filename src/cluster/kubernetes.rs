@@ -1,0 +1,161 @@
+//! The real cluster: watches the targets through the API server and carries steps out on them.
+//!
+//! Watching is for judging; nothing is written because of what a watch has shown. Every write reads the object anew.
+
+mod access;
+mod api;
+mod execute;
+mod facts;
+mod health;
+mod index;
+mod kill_switch;
+pub mod lease;
+mod objects;
+mod pod;
+mod state;
+mod table;
+mod template;
+mod undo;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use kube::{Client, Config};
+use recant_core::ids::{TargetId, TargetKind};
+use recant_core::plan::{StepCommand, StepResult};
+use recant_core::target::TargetNews;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::access::{Missing, Needs, missing_access};
+use self::health::Health;
+pub use self::health::WatchStatus;
+use self::index::Index;
+use self::watch::Shared;
+use super::{Cluster, ClusterError};
+
+/// A connection on which nothing comes for this long is given up: a quiet watch ends earlier by itself.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Targets in a Kubernetes cluster.
+pub struct KubernetesCluster {
+    shared: Shared,
+    tasks: TaskTracker,
+}
+
+impl fmt::Debug for KubernetesCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubernetesCluster")
+            .field("watches", &self.watches())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KubernetesCluster {
+    /// Begins to watch the targets; every task ends when `stop` is cancelled.
+    ///
+    /// Needs a runtime. Returns at once: what does not work is told by [`Self::watches`].
+    pub fn start(client: Client, targets: &[TargetId], stop: &CancellationToken) -> Self {
+        let shared = Shared {
+            client,
+            index: Arc::new(Mutex::new(Index::new(targets))),
+            changed: Arc::new(Notify::new()),
+            health: Arc::new(Health::default()),
+            stop: stop.clone(),
+        };
+        let tasks = TaskTracker::new();
+        let namespaces: BTreeSet<_> = targets.iter().map(|target| &target.namespace).collect();
+        let kinds: BTreeSet<_> = targets
+            .iter()
+            .map(|target| (&target.namespace, target.kind))
+            .collect();
+        let register =
+            |namespace: &str, resource: &str| shared.health.register(namespace, resource);
+        for (namespace, kind) in kinds {
+            register(namespace, &workload_name(kind));
+            tasks.spawn(shared.clone().workloads(namespace.clone(), kind));
+        }
+        for namespace in namespaces {
+            for resource in ["replicasets.apps", "pods", "namespaces"] {
+                register(namespace, resource);
+            }
+            tasks.spawn(shared.clone().replica_sets(namespace.clone()));
+            tasks.spawn(shared.clone().pods(namespace.clone()));
+            tasks.spawn(shared.clone().namespace(namespace.clone()));
+        }
+        tasks.close();
+        Self { shared, tasks }
+    }
+
+    /// How each watch is doing: ready is when all have synced.
+    pub fn watches(&self) -> Vec<WatchStatus> {
+        self.shared.health.statuses(Instant::now())
+    }
+
+    /// Resolves when all tasks have ended, after the token was cancelled.
+    pub async fn stopped(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+#[async_trait]
+impl Cluster for KubernetesCluster {
+    fn news(&self) -> Vec<TargetNews> {
+        let mut index = self
+            .shared
+            .index
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        index.news(Instant::now())
+    }
+
+    async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+
+    async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
+        execute::execute(&self.shared.client, command).await
+    }
+}
+
+/// A client from the usual places: the kubeconfig that `KUBECONFIG` names or `~/.kube/config`, else the pod's own
+/// service account.
+///
+/// # Errors
+/// Neither is there, or what is there cannot be used.
+pub async fn connect() -> Result<Client, ClusterError> {
+    let config = Config::infer()
+        .await
+        .map_err(|error| ClusterError::Rejected {
+            reason: format!(
+                "no way to the API server: {}. Set KUBECONFIG, or run with a service account",
+                api::with_causes(&error)
+            ),
+        })?;
+    client(config)
+}
+
+/// A client whose calls are neither repeated behind our back (up to 1000 s long) nor wait for ever.
+///
+/// # Errors
+/// The configuration cannot be used.
+pub fn client(mut config: Config) -> Result<Client, ClusterError> {
+    config.default_retry = false;
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.reset_reader_on_write = true;
+    Client::try_from(config).map_err(|error| ClusterError::Rejected {
+        reason: format!(
+            "the configuration of the API client cannot be used: {}",
+            api::with_causes(&error)
+        ),
+    })
+}
+
+fn workload_name(kind: TargetKind) -> String {
+    objects::resource_name(&objects::workload_resource(kind))
+}

@@ -1,0 +1,289 @@
+//! Whether the service account has every right that will be needed: asked at the start, so that a missing verb is
+//! named then and not when a bad release must be taken back.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::api::{ApiResource, PostParams};
+use kube::{Api, Client};
+use recant_core::ids::{TargetId, TargetKind};
+
+use super::api::Call;
+use super::objects::{pod_resource, replica_set_resource, workload_resource};
+use crate::cluster::ClusterError;
+
+/// Questions under way at once.
+const AT_ONCE: usize = 8;
+
+/// What a process needs rights for.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    pub targets: Vec<TargetId>,
+    /// Steps are carried out: `false` in a dry run of the whole process.
+    pub acts: bool,
+    /// Namespace and name of the Lease.
+    pub lease: Option<(String, String)>,
+    /// Namespace and names of the Secrets that channels refer to.
+    pub secrets: Vec<(String, String)>,
+}
+
+/// A right that the service account lacks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    pub verb: &'static str,
+    /// `deployments.apps`, `rollouts.argoproj.io/status`
+    pub resource: String,
+    pub namespace: String,
+    /// Name of the one object, where the right is for one object.
+    pub name: Option<String>,
+    role: Role,
+}
+
+/// Which of the shipped Roles holds a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    /// In each namespace with targets.
+    Targets,
+    /// In the agent's own namespace.
+    Agent,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            verb,
+            resource,
+            namespace,
+            name,
+            role,
+        } = self;
+        let (role, file) = match role {
+            Role::Targets => ("recant", "role.yaml"),
+            Role::Agent => ("recant-agent", "agent-role.yaml"),
+        };
+        write!(f, "`{verb}` on `{resource}`")?;
+        if let Some(name) = name.as_ref().filter(|name| *name != namespace) {
+            write!(f, " `{name}`")?;
+        }
+        write!(
+            f,
+            " in namespace `{namespace}` is missing: add it to the Role `{role}` (charts/manifests/{file})"
+        )
+    }
+}
+
+/// The rights that are missing, in order.
+///
+/// # Errors
+/// The API server does not answer.
+pub async fn missing_access(client: &Client, needs: &Needs) -> Result<Vec<Missing>, ClusterError> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let mut answers = futures::stream::iter(rights(needs))
+        .map(|right| {
+            let api = &api;
+            async move {
+                let allowed = allowed(api, &right).await?;
+                Ok((!allowed).then_some(right))
+            }
+        })
+        .buffered(AT_ONCE);
+    let mut missing = Vec::new();
+    while let Some(answer) = answers.next().await {
+        missing.extend(answer?);
+    }
+    Ok(missing)
+}
+
+/// Every right that is needed, once.
+fn rights(needs: &Needs) -> BTreeSet<Missing> {
+    let mut rights = BTreeSet::new();
+    let mut need = |verbs: &[&'static str], resource: &ApiResource, part, namespace: &str| {
+        for verb in verbs {
+            rights.insert(Missing {
+                verb,
+                resource: super::objects::resource_name(resource) + part,
+                namespace: namespace.to_owned(),
+                name: None,
+                role: Role::Targets,
+            });
+        }
+    };
+    for target in &needs.targets {
+        let namespace = &target.namespace;
+        let workload = workload_resource(target.kind);
+        need(&["get", "list", "watch"], &workload, "", namespace);
+        need(&["list", "watch"], &replica_set_resource(), "", namespace);
+        need(&["list", "watch"], &pod_resource(), "", namespace);
+        if needs.acts {
+            need(&["patch"], &workload, "", namespace);
+            if target.kind == TargetKind::Rollout {
+                need(&["patch"], &workload, "/status", namespace);
+            }
+        }
+    }
+    for namespace in needs.targets.iter().map(|target| &target.namespace) {
+        rights.insert(Missing {
+            verb: "get",
+            resource: "namespaces".to_owned(),
+            namespace: namespace.clone(),
+            name: Some(namespace.clone()),
+            role: Role::Targets,
+        });
+    }
+    let mut agent = |verb, resource: &str, namespace: &str, name: Option<&str>| {
+        rights.insert(Missing {
+            verb,
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.map(str::to_owned),
+            role: Role::Agent,
+        });
+    };
+    if let Some((namespace, name)) = &needs.lease {
+        let leases = "leases.coordination.k8s.io";
+        agent("get", leases, namespace, Some(name));
+        agent("update", leases, namespace, Some(name));
+        // RBAC cannot restrict a creation to a name.
+        agent("create", leases, namespace, None);
+    }
+    for (namespace, name) in &needs.secrets {
+        agent("get", "secrets", namespace, Some(name));
+    }
+    rights
+}
+
+async fn allowed(
+    api: &Api<SelfSubjectAccessReview>,
+    right: &Missing,
+) -> Result<bool, ClusterError> {
+    let (resource, subresource) = match right.resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (right.resource.as_str(), None),
+    };
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                verb: Some(right.verb.to_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource,
+                namespace: Some(right.namespace.clone()),
+                name: right.name.clone(),
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let call = Call {
+        verb: "create",
+        resource: "selfsubjectaccessreviews.authorization.k8s.io".to_owned(),
+        namespace: &right.namespace,
+    };
+    let answer = call
+        .answer(api.create(&PostParams::default(), &review))
+        .await?
+        .ok_or_else(|| ClusterError::Rejected {
+            reason: "the API server does not know SelfSubjectAccessReview".to_owned(),
+        })?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(kind: TargetKind, name: &str) -> TargetId {
+        TargetId {
+            namespace: "shop".into(),
+            kind,
+            name: name.into(),
+        }
+    }
+
+    fn asked(needs: &Needs) -> Vec<String> {
+        let mut asked: Vec<_> = rights(needs)
+            .into_iter()
+            .map(|right| format!("{} {}", right.verb, right.resource))
+            .collect();
+        asked.sort();
+        asked
+    }
+
+    #[test]
+    fn a_process_that_only_looks_needs_no_write() {
+        let needs = Needs {
+            targets: vec![
+                target(TargetKind::Deployment, "a"),
+                target(TargetKind::Deployment, "b"),
+            ],
+            ..Needs::default()
+        };
+        assert_eq!(
+            asked(&needs),
+            [
+                "get deployments.apps",
+                "get namespaces",
+                "list deployments.apps",
+                "list pods",
+                "list replicasets.apps",
+                "watch deployments.apps",
+                "watch pods",
+                "watch replicasets.apps",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_that_acts_needs_a_patch_of_what_it_changes() {
+        let needs = Needs {
+            targets: vec![target(TargetKind::Rollout, "a")],
+            acts: true,
+            lease: Some(("recant".into(), "recant".into())),
+            secrets: vec![("recant".into(), "slack".into())],
+        };
+        let asked = asked(&needs);
+        for right in [
+            "patch rollouts.argoproj.io",
+            "patch rollouts.argoproj.io/status",
+            "create leases.coordination.k8s.io",
+            "update leases.coordination.k8s.io",
+            "get secrets",
+        ] {
+            assert!(
+                asked.iter().any(|asked| asked == right),
+                "{right}: {asked:?}"
+            );
+        }
+        assert!(
+            !asked.iter().any(|right| right.contains("deployments")),
+            "{asked:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_says_where_to_add_it() {
+        let needs = Needs {
+            targets: vec![target(TargetKind::Deployment, "a")],
+            acts: true,
+            lease: Some(("recant".into(), "recant-lock".into())),
+            secrets: Vec::new(),
+        };
+        let texts: Vec<_> = rights(&needs).iter().map(ToString::to_string).collect();
+        for text in [
+            "`patch` on `deployments.apps` in namespace `shop` is missing: add it to the Role `recant` (charts/manifests/role.yaml)",
+            "`get` on `namespaces` in namespace `shop` is missing: add it to the Role `recant` (charts/manifests/role.yaml)",
+            "`update` on `leases.coordination.k8s.io` `recant-lock` in namespace `recant` is missing: add it to the Role `recant-agent` (charts/manifests/agent-role.yaml)",
+        ] {
+            assert!(
+                texts.iter().any(|found| found == text),
+                "{text}\n{texts:#?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! One step on the real object: read, hold the fence against it, write under the lock of that read.
+
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::core::Selector;
+use kube::{Api, Client};
+use recant_core::ids::{RevisionHash, TargetId};
+use recant_core::plan::{Admission, Step, StepCommand, StepResult};
+use recant_core::target::TargetState;
+use serde_json::Value;
+
+use super::api::{Call, namespace_kill_switch};
+use super::facts::{ReplicaSetFacts, WorkloadFacts};
+use super::objects::{
+    ReplicaSet, Workload, controlled_by, hash_label, replica_set_resource, resource_name,
+    workload_resource,
+};
+use super::state::target_state;
+use super::undo;
+use crate::cluster::ClusterError;
+
+/// Under which name our writes stand in `managedFields`.
+const FIELD_MANAGER: &str = "recant";
+
+pub(super) async fn execute(
+    client: &Client,
+    command: &StepCommand,
+) -> Result<StepResult, ClusterError> {
+    let target = &command.fence.target;
+    if matches!(
+        command.step,
+        Step::AwaitCurrent { .. } | Step::AwaitRestored
+    ) {
+        return Ok(StepResult::AlreadyDone);
+    }
+    let Some(fresh) = read(client, target).await? else {
+        return Ok(StepResult::Fenced {
+            reason: format!("{target} does not exist any more"),
+        });
+    };
+    match command.admit(&fresh.state) {
+        Admission::Write => {}
+        Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+        Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+        Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+    }
+    let api = workloads(client, target);
+    let patch = match &command.step {
+        Step::AwaitCurrent { .. } | Step::AwaitRestored => return Ok(StepResult::AlreadyDone),
+        Step::AbortRollout => return write_status(&api, target, &fresh, "abort").await,
+        Step::PromoteFull { .. } => {
+            return write_status(&api, target, &fresh, "promoteFull").await;
+        }
+        Step::UndoDeployment { to } => match fresh.way_back(target, to) {
+            Ok(set) => undo::undo_deployment(&fresh.workload, set, &command.plan),
+            Err(reason) => return Ok(StepResult::Refused { reason }),
+        },
+        Step::UndoRollout { to } => match fresh.way_back(target, to) {
+            Ok(set) => undo::undo_rollout(&fresh.workload, set, &command.plan),
+            Err(reason) => return Ok(StepResult::Refused { reason }),
+        },
+    };
+    let patch = serde_json::from_value(patch).map_err(|error| ClusterError::Rejected {
+        reason: format!("the undo is no valid patch: {error}"),
+    })?;
+    let written = call("patch", target, "")
+        .answer(api.patch(
+            &target.name,
+            &PatchParams::apply(FIELD_MANAGER),
+            &Patch::Json::<()>(patch),
+        ))
+        .await?;
+    // Deleted since the read: the next read says so.
+    written
+        .map(|_| StepResult::Done)
+        .ok_or(ClusterError::Conflict)
+}
+
+/// A workload as it was read just now, with the `ReplicaSets` that it controls.
+struct Fresh {
+    state: TargetState,
+    workload: Workload,
+    sets: Vec<ReplicaSet>,
+}
+
+async fn read(client: &Client, target: &TargetId) -> Result<Option<Fresh>, ClusterError> {
+    let Some(workload) = call("get", target, "")
+        .answer(workloads(client, target).get(&target.name))
+        .await?
+    else {
+        return Ok(None);
+    };
+    let (kill_switch, sets) = tokio::try_join!(
+        namespace_kill_switch(client, &target.namespace),
+        replica_sets(client, target, &workload),
+    )?;
+    let facts = WorkloadFacts::of(&workload, target.kind);
+    let set_facts: Vec<_> = sets.iter().filter_map(ReplicaSetFacts::of).collect();
+    let state = target_state(
+        target,
+        &facts,
+        &set_facts.iter().collect::<Vec<_>>(),
+        Vec::new(),
+        kill_switch,
+    );
+    Ok(Some(Fresh {
+        state,
+        workload,
+        sets,
+    }))
+}
+
+/// Those that match the selector and are controlled by the workload, as kubectl finds them.
+async fn replica_sets(
+    client: &Client,
+    target: &TargetId,
+    workload: &Workload,
+) -> Result<Vec<ReplicaSet>, ClusterError> {
+    // A Rollout with `workloadRef` has no selector, and its template is not ours to change.
+    let Some(selector) = workload.spec.selector.clone() else {
+        return Ok(Vec::new());
+    };
+    let selector = Selector::try_from(selector).map_err(|error| ClusterError::Rejected {
+        reason: format!("the selector of {target} cannot be read: {error}"),
+    })?;
+    let resource = replica_set_resource();
+    let api: Api<ReplicaSet> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
+    let list = Call {
+        verb: "list",
+        resource: resource_name(&resource),
+        namespace: &target.namespace,
+    }
+    .answer(api.list(&ListParams::default().labels_from(&selector)))
+    .await?;
+    let uid = workload.metadata.uid.as_deref();
+    Ok(list
+        .into_iter()
+        .flat_map(|list| list.items)
+        .filter(|set| {
+            uid.is_some() && controlled_by(&set.metadata, &[&target.kind.to_string()]) == uid
+        })
+        .collect())
+}
+
+impl Fresh {
+    /// The `ReplicaSet` whose template is put back, or why there is none.
+    fn way_back(&self, target: &TargetId, to: &RevisionHash) -> Result<&ReplicaSet, String> {
+        if self.workload.spec.workload_ref.is_some() {
+            return Err(format!(
+                "the template of {target} lives in another object (`spec.workloadRef`): undo that one"
+            ));
+        }
+        let label = hash_label(target.kind);
+        self.sets
+            .iter()
+            .filter(|set| set.metadata.deletion_timestamp.is_none())
+            .find(|set| {
+                let labels = set.metadata.labels.as_ref();
+                labels.and_then(|labels| labels.get(label)) == Some(&to.0)
+            })
+            .ok_or_else(|| {
+                format!(
+                    "revision {to} of {target} is gone: its ReplicaSet was deleted. \
+                     `spec.revisionHistoryLimit` says how many old ones are kept; undo by hand, or release a good version"
+                )
+            })
+    }
+}
+
+/// The main resource stands in where the subresource is not there, as in Argo's own commands.
+async fn write_status(
+    api: &Api<Workload>,
+    target: &TargetId,
+    fresh: &Fresh,
+    field: &str,
+) -> Result<StepResult, ClusterError> {
+    let patch: Patch<Value> = Patch::Merge(undo::status(&fresh.workload, field));
+    let params = PatchParams::apply(FIELD_MANAGER);
+    let on_status = call("patch", target, "/status")
+        .answer(api.patch_status(&target.name, &params, &patch))
+        .await?;
+    if on_status.is_some() {
+        return Ok(StepResult::Done);
+    }
+    let on_main = call("patch", target, "")
+        .answer(api.patch(&target.name, &params, &patch))
+        .await?;
+    on_main
+        .map(|_| StepResult::Done)
+        .ok_or(ClusterError::Conflict)
+}
+
+fn workloads(client: &Client, target: &TargetId) -> Api<Workload> {
+    let resource = workload_resource(target.kind);
+    Api::namespaced_with(client.clone(), &target.namespace, &resource)
+}
+
+/// `part`: empty, or a subresource with its slash.
+fn call<'a>(verb: &'static str, target: &'a TargetId, part: &str) -> Call<'a> {
+    Call {
+        verb,
+        resource: resource_name(&workload_resource(target.kind)) + part,
+        namespace: &target.namespace,
+    }
+}

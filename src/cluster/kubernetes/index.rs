@@ -1,0 +1,322 @@
+//! What the watches have shown, turned into news: a plain structure that is fed by method calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use recant_core::ids::{TargetId, TargetKind};
+use recant_core::target::{Pod, TargetNews, TargetState};
+
+use super::facts::{ReplicaSetFacts, WorkloadFacts};
+use super::pod::PodFacts;
+use super::state::target_state;
+use super::table::{Table, Touched};
+
+/// The targets, and what is known of their namespaces.
+#[derive(Debug)]
+pub(super) struct Index {
+    namespaces: BTreeMap<String, Namespace>,
+    /// Targets by the uid of their object.
+    uids: BTreeMap<String, TargetId>,
+    /// What was offered last; absent: nothing yet.
+    offered: BTreeMap<TargetId, Option<TargetState>>,
+    dirty: BTreeSet<TargetId>,
+}
+
+/// What happened to the objects of one watch.
+#[derive(Debug)]
+pub(super) enum Change<T> {
+    /// A list begins.
+    List,
+    Applied(T),
+    Deleted(T),
+    /// The list is whole.
+    Listed,
+}
+
+/// A `ReplicaSet` or pod as a watch showed it: its uid, and what is kept of it.
+#[derive(Debug)]
+pub(super) struct Seen<T> {
+    pub(super) uid: String,
+    pub(super) facts: Option<T>,
+}
+
+/// A workload as a watch showed it.
+#[derive(Debug)]
+pub(super) struct SeenWorkload {
+    pub(super) name: String,
+    pub(super) facts: WorkloadFacts,
+}
+
+#[derive(Debug, Default)]
+struct Namespace {
+    workloads: BTreeMap<TargetKind, Workloads>,
+    sets: Table<ReplicaSetFacts>,
+    pods: Table<Pod>,
+    kill_switch: bool,
+}
+
+/// The targets of one kind in one namespace; other workloads are not kept.
+#[derive(Debug, Default)]
+struct Workloads {
+    by_name: BTreeMap<String, Option<WorkloadFacts>>,
+    listing: Option<BTreeSet<String>>,
+    synced: bool,
+}
+
+impl Index {
+    pub(super) fn new(targets: &[TargetId]) -> Self {
+        let mut namespaces: BTreeMap<String, Namespace> = BTreeMap::new();
+        for target in targets {
+            namespaces
+                .entry(target.namespace.clone())
+                .or_default()
+                .workloads
+                .entry(target.kind)
+                .or_default()
+                .by_name
+                .insert(target.name.clone(), None);
+        }
+        Self {
+            namespaces,
+            uids: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            dirty: targets.iter().cloned().collect(),
+        }
+    }
+
+    /// What changed since the last call. Targets of a namespace whose first lists are not whole have no news yet.
+    pub(super) fn news(&mut self, now: Instant) -> Vec<TargetNews> {
+        let mut expired = Touched::new();
+        for namespace in self.namespaces.values_mut() {
+            let sets = namespace.pods.expire(now);
+            expired.extend(namespace.owners(&sets));
+            expired.extend(namespace.sets.expire(now));
+        }
+        self.touch(&expired);
+        let mut news = Vec::new();
+        for target in std::mem::take(&mut self.dirty) {
+            let Some(namespace) = self
+                .namespaces
+                .get(&target.namespace)
+                .filter(|namespace| namespace.synced(target.kind))
+            else {
+                self.dirty.insert(target);
+                continue;
+            };
+            let state = namespace.state(&target);
+            if self.offered.get(&target) == Some(&state) {
+                continue;
+            }
+            news.push(match &state {
+                Some(state) => TargetNews::State(Box::new(state.clone())),
+                None => TargetNews::Gone(target.clone()),
+            });
+            self.offered.insert(target, state);
+        }
+        news
+    }
+
+    /// Whether something may have changed since the last [`Self::news`].
+    pub(super) fn has_news(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    pub(super) fn workload(
+        &mut self,
+        namespace: &str,
+        kind: TargetKind,
+        change: Change<SeenWorkload>,
+    ) {
+        let Some(workloads) = self
+            .namespaces
+            .get_mut(namespace)
+            .and_then(|namespace| namespace.workloads.get_mut(&kind))
+        else {
+            return;
+        };
+        for Moved { name, was, is } in workloads.change(change) {
+            let target = TargetId {
+                namespace: namespace.to_owned(),
+                kind,
+                name,
+            };
+            if let Some(uid) = was {
+                self.uids.remove(&uid);
+            }
+            if let Some(uid) = is {
+                self.uids.insert(uid, target.clone());
+            }
+            self.dirty.insert(target);
+        }
+    }
+
+    pub(super) fn replica_set(
+        &mut self,
+        namespace: &str,
+        change: Change<Seen<ReplicaSetFacts>>,
+        now: Instant,
+    ) {
+        let Some(index) = self.namespaces.get_mut(namespace) else {
+            return;
+        };
+        let owners = feed(&mut index.sets, change, now, |set| (set.owner.clone(), set));
+        self.touch(&owners);
+    }
+
+    pub(super) fn pod(&mut self, namespace: &str, change: Change<Seen<PodFacts>>, now: Instant) {
+        let Some(index) = self.namespaces.get_mut(namespace) else {
+            return;
+        };
+        let sets = feed(&mut index.pods, change, now, |pod| (pod.owner, pod.pod));
+        let owners = index.owners(&sets);
+        self.touch(&owners);
+    }
+
+    /// Whether the kill switch annotation is on the namespace.
+    pub(super) fn kill_switch(&mut self, namespace: &str, on: bool) {
+        let Some(index) = self.namespaces.get_mut(namespace) else {
+            return;
+        };
+        if index.kill_switch != on {
+            index.kill_switch = on;
+            let targets = self
+                .uids
+                .values()
+                .filter(|target| target.namespace == namespace);
+            self.dirty.extend(targets.cloned());
+        }
+    }
+
+    /// The objects with these uids changed, or something that they control.
+    fn touch(&mut self, uids: &Touched) {
+        let targets = uids.iter().filter_map(|uid| self.uids.get(uid));
+        self.dirty.extend(targets.cloned());
+    }
+}
+
+fn feed<T, F, C>(table: &mut Table<T>, change: Change<Seen<F>>, now: Instant, child: C) -> Touched
+where
+    T: PartialEq,
+    C: FnOnce(F) -> (String, T),
+{
+    match change {
+        Change::List => {
+            table.list();
+            Touched::new()
+        }
+        Change::Applied(Seen { uid, facts }) => table.apply(&uid, facts.map(child), now),
+        Change::Deleted(Seen { uid, .. }) => table.remove(&uid, now),
+        Change::Listed => table.listed(now),
+    }
+}
+
+impl Namespace {
+    fn synced(&self, kind: TargetKind) -> bool {
+        self.workloads
+            .get(&kind)
+            .is_some_and(|workloads| workloads.synced)
+            && self.sets.synced()
+            && self.pods.synced()
+    }
+
+    fn state(&self, target: &TargetId) -> Option<TargetState> {
+        let workload = self
+            .workloads
+            .get(&target.kind)?
+            .by_name
+            .get(&target.name)?
+            .as_ref()?;
+        let mut sets = Vec::new();
+        let mut pods = Vec::new();
+        for (uid, set, set_gone) in self.sets.of(&workload.uid) {
+            if !set_gone {
+                sets.push(set);
+            }
+            for (_, pod, gone) in self.pods.of(uid) {
+                let mut pod = pod.clone();
+                if gone {
+                    pod.terminating = true;
+                    pod.ready = false;
+                }
+                pods.push(pod);
+            }
+        }
+        pods.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+        Some(target_state(
+            target,
+            workload,
+            &sets,
+            pods,
+            self.kill_switch,
+        ))
+    }
+
+    /// Uids of the workloads that control these `ReplicaSets`.
+    fn owners(&self, sets: &Touched) -> Touched {
+        sets.iter()
+            .filter_map(|set| self.sets.owner(set))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// A target whose object changed; its uid before and after.
+struct Moved {
+    name: String,
+    was: Option<String>,
+    is: Option<String>,
+}
+
+impl Workloads {
+    fn change(&mut self, change: Change<SeenWorkload>) -> Vec<Moved> {
+        match change {
+            Change::List => {
+                self.listing = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Change::Applied(SeenWorkload { name, facts }) => {
+                if let Some(named) = &mut self.listing {
+                    named.insert(name.clone());
+                }
+                self.set(&name, Some(facts)).into_iter().collect()
+            }
+            Change::Deleted(SeenWorkload { name, .. }) => {
+                self.set(&name, None).into_iter().collect()
+            }
+            Change::Listed => {
+                self.synced = true;
+                let Some(named) = self.listing.take() else {
+                    return Vec::new();
+                };
+                let unseen: Vec<_> = self
+                    .by_name
+                    .keys()
+                    .filter(|name| !named.contains(*name))
+                    .cloned()
+                    .collect();
+                unseen
+                    .iter()
+                    .filter_map(|name| self.set(name, None))
+                    .collect()
+            }
+        }
+    }
+
+    /// `None`: no target has this name, or nothing changed.
+    fn set(&mut self, name: &str, facts: Option<WorkloadFacts>) -> Option<Moved> {
+        let slot = self.by_name.get_mut(name)?;
+        if *slot == facts {
+            return None;
+        }
+        let is = facts.as_ref().map(|facts| facts.uid.clone());
+        let was = std::mem::replace(slot, facts).map(|facts| facts.uid);
+        Some(Moved {
+            name: name.to_owned(),
+            was,
+            is,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Watch events in, news out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cluster::kubernetes::objects::{PodObject, ReplicaSet, Workload};
+use crate::cluster::kubernetes::table::TOMBSTONE;
+
+const NS: &str = "shop";
+
+fn target() -> TargetId {
+    TargetId {
+        namespace: NS.into(),
+        kind: TargetKind::Deployment,
+        name: "checkout".into(),
+    }
+}
+
+fn template() -> Value {
+    json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"image": "a:1"}]}})
+}
+
+fn workload(name: &str, uid: &str) -> SeenWorkload {
+    let object: Workload = serde_json::from_value(json!({
+        "metadata": {"name": name, "uid": uid, "generation": 1},
+        "spec": {"replicas": 1, "template": template()},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1},
+    }))
+    .expect("a Deployment");
+    SeenWorkload {
+        name: name.into(),
+        facts: WorkloadFacts::of(&object, TargetKind::Deployment),
+    }
+}
+
+fn set(uid: &str, owner: &str) -> Seen<ReplicaSetFacts> {
+    let object: ReplicaSet = serde_json::from_value(json!({
+        "metadata": {"name": uid, "uid": uid, "labels": {"pod-template-hash": "h"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout", "uid": owner, "controller": true}]},
+        "spec": {"template": template()}, "status": {"replicas": 1},
+    }))
+    .expect("a ReplicaSet");
+    Seen {
+        uid: uid.into(),
+        facts: ReplicaSetFacts::of(&object),
+    }
+}
+
+fn pod(uid: &str, owner: &str) -> Seen<PodFacts> {
+    let object: PodObject = serde_json::from_value(json!({
+        "metadata": {"name": uid, "uid": uid, "labels": {"pod-template-hash": "h"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner, "controller": true}]},
+        "spec": {"containers": []},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }))
+    .expect("a pod");
+    Seen {
+        uid: uid.into(),
+        facts: PodFacts::of(&object),
+    }
+}
+
+/// An index that has seen the lists: one Deployment, one `ReplicaSet`, one pod.
+fn synced(now: Instant) -> Index {
+    let mut index = Index::new(&[target()]);
+    // Pods first: the order in which watches answer is not ours to choose.
+    index.pod(NS, Change::List, now);
+    index.pod(NS, Change::Applied(pod("p1", "rs1")), now);
+    index.pod(NS, Change::Listed, now);
+    index.replica_set(NS, Change::List, now);
+    index.replica_set(NS, Change::Applied(set("rs1", "d1")), now);
+    index.replica_set(NS, Change::Listed, now);
+    assert!(
+        index.news(now).is_empty(),
+        "the Deployments are not listed yet"
+    );
+    index.workload(NS, TargetKind::Deployment, Change::List);
+    index.workload(
+        NS,
+        TargetKind::Deployment,
+        Change::Applied(workload("checkout", "d1")),
+    );
+    assert!(index.news(now).is_empty(), "the list is not whole yet");
+    index.workload(NS, TargetKind::Deployment, Change::Listed);
+    index
+}
+
+fn state(news: Vec<TargetNews>) -> TargetState {
+    let [TargetNews::State(state)] = <[_; 1]>::try_from(news).expect("one piece of news") else {
+        panic!("the target is gone");
+    };
+    *state
+}
+
+#[test]
+fn news_come_once_and_only_of_what_changed() {
+    let now = Instant::now();
+    let mut index = synced(now);
+    let first = state(index.news(now));
+    assert_eq!(first.current, Some("h".into()));
+    assert!(first.complete);
+    assert_eq!(first.pods.len(), 1);
+    assert!(!index.has_news());
+    assert!(index.news(now).is_empty());
+    index.pod(NS, Change::Applied(pod("p1", "rs1")), now);
+    index.pod(NS, Change::Applied(pod("other", "rs-of-somebody")), now);
+    index.workload(
+        NS,
+        TargetKind::Deployment,
+        Change::Applied(workload("other", "d9")),
+    );
+    assert!(index.news(now).is_empty(), "nothing of the target changed");
+    index.pod(NS, Change::Applied(pod("p2", "rs1")), now);
+    index.pod(NS, Change::Applied(pod("p3", "rs1")), now);
+    assert!(index.has_news());
+    assert_eq!(state(index.news(now)).pods.len(), 3);
+}
+
+#[test]
+fn a_pod_that_went_stays_as_terminating_for_a_while() {
+    let now = Instant::now();
+    let mut index = synced(now);
+    index.news(now);
+    index.pod(NS, Change::Deleted(pod("p1", "rs1")), now);
+    let pods = state(index.news(now)).pods;
+    assert_eq!(pods.len(), 1);
+    assert!(pods[0].terminating && !pods[0].ready);
+    assert!(index.news(now + TOMBSTONE).is_empty());
+    let later = now + TOMBSTONE + Duration::from_secs(1);
+    assert!(state(index.news(later)).pods.is_empty());
+}
+
+#[test]
+fn pods_of_a_deleted_replica_set_are_still_told() {
+    let now = Instant::now();
+    let mut index = synced(now);
+    index.news(now);
+    index.replica_set(NS, Change::Deleted(set("rs1", "d1")), now);
+    let state = state(index.news(now));
+    assert!(state.revisions.is_empty());
+    assert_eq!(state.pods.len(), 1);
+    assert!(!state.pods[0].terminating);
+}
+
+#[test]
+fn a_target_that_is_not_there_is_told_as_gone() {
+    let now = Instant::now();
+    let mut index = synced(now);
+    index.news(now);
+    index.workload(
+        NS,
+        TargetKind::Deployment,
+        Change::Deleted(workload("checkout", "d1")),
+    );
+    assert_eq!(index.news(now), [TargetNews::Gone(target())]);
+    assert!(index.news(now).is_empty());
+    index.workload(
+        NS,
+        TargetKind::Deployment,
+        Change::Applied(workload("checkout", "d2")),
+    );
+    let again = state(index.news(now));
+    assert_eq!(again.uid, "d2");
+    assert!(again.pods.is_empty(), "they are of the deleted one");
+    // From now on only what belongs to the new one counts.
+    index.pod(NS, Change::Applied(pod("p2", "rs1")), now);
+    assert!(index.news(now).is_empty());
+}
+
+#[test]
+fn a_target_that_never_was_is_told_once() {
+    let now = Instant::now();
+    let mut index = Index::new(&[target()]);
+    index.pod(NS, Change::Listed, now);
+    index.replica_set(NS, Change::Listed, now);
+    index.workload(NS, TargetKind::Deployment, Change::Listed);
+    assert_eq!(index.news(now), [TargetNews::Gone(target())]);
+    assert!(index.news(now).is_empty());
+}
+
+#[test]
+fn a_new_list_takes_away_what_it_does_not_name() {
+    let now = Instant::now();
+    let mut index = synced(now);
+    index.news(now);
+    index.workload(NS, TargetKind::Deployment, Change::List);
+    assert!(
+        index.news(now).is_empty(),
+        "a list that began proves nothing"
+    );
+    index.workload(NS, TargetKind::Deployment, Change::Listed);
+    assert_eq!(index.news(now), [TargetNews::Gone(target())]);
+}
+
+#[test]
+fn the_kill_switch_of_the_namespace_reaches_its_targets() {
+    let now = Instant::now();
+    let mut index = synced(now);
+    index.news(now);
+    index.kill_switch(NS, false);
+    assert!(!index.has_news());
+    index.kill_switch(NS, true);
+    assert_eq!(
+        state(index.news(now)).kill_switch.as_deref(),
+        Some("namespace shop")
+    );
+    index.kill_switch("elsewhere", true);
+    assert!(!index.has_news());
+}

@@ -1,0 +1,38 @@
+//! The kill switch annotation, on a target or on its namespace.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::objects::annotations;
+use crate::cluster::KILL_SWITCH_ANNOTATION;
+
+/// Whether the annotation is set to anything but a clear no: who writes `yes`, `on` or `stop` in a hurry means it.
+pub(super) fn is_on(metadata: &ObjectMeta) -> bool {
+    annotations(metadata)
+        .get(KILL_SWITCH_ANNOTATION)
+        .is_some_and(|value| {
+            let value = value.trim().to_ascii_lowercase();
+            !matches!(value.as_str(), "" | "false" | "off" | "no" | "0")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_no_leaves_it_off() {
+        let on = |value: &str| {
+            is_on(&ObjectMeta {
+                annotations: Some([(KILL_SWITCH_ANNOTATION.to_owned(), value.to_owned())].into()),
+                ..ObjectMeta::default()
+            })
+        };
+        assert!(!is_on(&ObjectMeta::default()));
+        for value in ["", "false", " False ", "off", "no", "0"] {
+            assert!(!on(value), "{value}");
+        }
+        for value in ["true", "TRUE", "on", "yes", "1", "stop everything"] {
+            assert!(on(value), "{value}");
+        }
+    }
+}

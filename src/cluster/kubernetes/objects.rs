@@ -1,0 +1,181 @@
+//! The objects of the API server, with just the fields that are used here.
+//!
+//! Pod templates stay untyped: an undo must put back every field, those that this program does not know included.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::api::{ApiResource, GroupVersionKind, Object};
+use recant_core::ids::TargetKind;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A Deployment or a Rollout: the fields are the same but for what their status says of a release.
+pub(super) type Workload = Object<WorkloadSpec, WorkloadStatus>;
+pub(super) type ReplicaSet = Object<ReplicaSetSpec, ReplicaSetStatus>;
+pub(super) type PodObject = Object<PodSpec, PodStatus>;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WorkloadSpec {
+    pub(super) replicas: Option<i64>,
+    pub(super) paused: Option<bool>,
+    /// Absent in a Rollout with `workloadRef`.
+    pub(super) template: Option<Value>,
+    pub(super) selector: Option<LabelSelector>,
+    pub(super) workload_ref: Option<Value>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WorkloadStatus {
+    /// A number in a Deployment, a string in a Rollout.
+    pub(super) observed_generation: Option<Value>,
+    pub(super) replicas: Option<i64>,
+    pub(super) updated_replicas: Option<i64>,
+    pub(super) ready_replicas: Option<i64>,
+    pub(super) available_replicas: Option<i64>,
+    // Of a Rollout only:
+    pub(super) current_pod_hash: Option<String>,
+    #[serde(rename = "stableRS")]
+    pub(super) stable_rs: Option<String>,
+    pub(super) abort: Option<bool>,
+    pub(super) promote_full: Option<bool>,
+    pub(super) phase: Option<String>,
+    pub(super) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ReplicaSetSpec {
+    pub(super) template: Value,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ReplicaSetStatus {
+    pub(super) replicas: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct PodSpec {
+    pub(super) containers: Vec<Container>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Container {
+    pub(super) ports: Option<Vec<ContainerPort>>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ContainerPort {
+    pub(super) name: Option<String>,
+    pub(super) container_port: i64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodStatus {
+    pub(super) phase: Option<String>,
+    #[serde(rename = "podIP")]
+    pub(super) pod_ip: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) conditions: Option<Vec<PodCondition>>,
+    pub(super) init_container_statuses: Option<Vec<ContainerStatus>>,
+    pub(super) container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct PodCondition {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ContainerStatus {
+    pub(super) name: String,
+    pub(super) ready: bool,
+    pub(super) state: Option<ContainerState>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ContainerState {
+    pub(super) waiting: Option<Reason>,
+    pub(super) terminated: Option<Reason>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Reason {
+    pub(super) reason: Option<String>,
+}
+
+/// What the API server calls a kind of target.
+pub(super) fn workload_resource(kind: TargetKind) -> ApiResource {
+    match kind {
+        TargetKind::Deployment => resource("apps", "v1", "Deployment", "deployments"),
+        TargetKind::Rollout => resource("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
+    }
+}
+
+pub(super) fn replica_set_resource() -> ApiResource {
+    resource("apps", "v1", "ReplicaSet", "replicasets")
+}
+
+pub(super) fn pod_resource() -> ApiResource {
+    resource("", "v1", "Pod", "pods")
+}
+
+fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+}
+
+/// `deployments.apps`, `pods`: as RBAC and kubectl say it.
+pub(super) fn resource_name(resource: &ApiResource) -> String {
+    if resource.group.is_empty() {
+        resource.plural.clone()
+    } else {
+        format!("{}.{}", resource.plural, resource.group)
+    }
+}
+
+/// The label that holds the hash of a revision, on its `ReplicaSet` and pods.
+pub(super) fn hash_label(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Deployment => "pod-template-hash",
+        TargetKind::Rollout => "rollouts-pod-template-hash",
+    }
+}
+
+/// The annotation that holds the number of a revision.
+pub(super) fn revision_annotation(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Deployment => "deployment.kubernetes.io/revision",
+        TargetKind::Rollout => "rollout.argoproj.io/revision",
+    }
+}
+
+/// Uid of the object that controls this one, if it is of the given kind.
+pub(super) fn controlled_by<'a>(metadata: &'a ObjectMeta, kinds: &[&str]) -> Option<&'a str> {
+    metadata
+        .owner_references
+        .as_deref()?
+        .iter()
+        .find(|owner| owner.controller == Some(true) && kinds.contains(&owner.kind.as_str()))
+        .map(|owner| owner.uid.as_str())
+}
+
+/// The annotations, empty if there are none.
+pub(super) fn annotations(metadata: &ObjectMeta) -> &BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    metadata.annotations.as_ref().unwrap_or(&NONE)
+}

@@ -1,0 +1,69 @@
+//! Which questions are due: each once, however many targets want the answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Engine, Looking};
+use crate::analysis::elapsed;
+use crate::ids::TargetId;
+use crate::rule::{Question, SourceKind};
+
+/// A question to a source about several targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub source: SourceKind,
+    pub question: Arc<Question>,
+    pub targets: Vec<TargetId>,
+}
+
+/// Looks are a little early rather than a whole tick late.
+const EARLY: SignedDuration = SignedDuration::from_millis(100);
+/// Metrics are looked at no less often than this, whatever the scrape interval seems to be.
+const SELDOM: SignedDuration = SignedDuration::from_secs(30);
+
+impl Engine {
+    /// The questions that are due at `now`; they count as asked from then on.
+    ///
+    /// A metric is asked for twice per measured scrape interval: a sample is then at most half an interval old.
+    pub fn questions(&mut self, now: Timestamp) -> Vec<Asked> {
+        let mut asked: BTreeMap<(SourceKind, Arc<Question>), Vec<TargetId>> = BTreeMap::new();
+        let settings = self.settings;
+        for (target, live) in &mut self.live {
+            if live.state.is_none() {
+                continue;
+            }
+            let source = live.source(&settings);
+            for (question, looking) in &mut live.measurements {
+                if due(looking, now, settings.interval) {
+                    looking.asked = Some(now);
+                    asked
+                        .entry((source, question.clone()))
+                        .or_default()
+                        .push(target.clone());
+                }
+            }
+        }
+        asked
+            .into_iter()
+            .map(|((source, question), targets)| Asked {
+                source,
+                question,
+                targets,
+            })
+            .collect()
+    }
+}
+
+fn due(looking: &Looking, now: Timestamp, least: SignedDuration) -> bool {
+    let Some(asked) = looking.asked else {
+        return true;
+    };
+    let measured = looking
+        .measurement
+        .interval()
+        .and_then(|interval| SignedDuration::try_from(interval).ok());
+    let interval = measured.map_or(least, |interval| (interval / 2).min(SELDOM).max(least));
+    elapsed(asked, now) >= interval - EARLY
+}

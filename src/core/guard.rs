@@ -1,0 +1,141 @@
+//! Reasons to hold a decision or an action back: one file per guard. Each says what, why and until when.
+
+pub mod action_rate;
+pub mod cool_down;
+pub mod dry_run;
+pub mod fresh_evidence;
+pub mod kill_switch;
+pub mod object_changed;
+pub mod under_way;
+pub mod way_back;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Analysis, WayBack};
+use crate::ids::RuleName;
+use crate::saga::PlanState;
+use crate::target::TargetState;
+
+/// Why something is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Guard {
+    TooLittleData,
+    NoData,
+    SourceUnavailable,
+    BaselineAlsoBad,
+    CoolDown,
+    ActionRate,
+    UnderWay,
+    ObjectChanged,
+    DryRun,
+    KillSwitch,
+    NoWayBack,
+}
+
+impl Guard {
+    /// The guard's name as metrics and messages show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLittleData => "too little data",
+            Self::NoData => "no data",
+            Self::SourceUnavailable => "source unavailable",
+            Self::BaselineAlsoBad => "baseline also bad",
+            Self::CoolDown => "cool-down",
+            Self::ActionRate => "actions per hour",
+            Self::UnderWay => "rollback under way",
+            Self::ObjectChanged => "object changed",
+            Self::DryRun => "dry run",
+            Self::KillSwitch => "kill switch",
+            Self::NoWayBack => "no way back",
+        }
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One guard holding something back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    pub guard: Guard,
+    /// The rule whose decision is held; `None`: the action of the whole analysis.
+    pub rule: Option<RuleName>,
+    /// A sentence for people, without a full stop at the end.
+    pub reason: String,
+    /// When it ends by itself; `None`: when its reason goes.
+    pub until: Option<Timestamp>,
+}
+
+impl Hold {
+    pub(crate) fn action(guard: Guard, reason: String, until: Option<Timestamp>) -> Self {
+        Self {
+            guard,
+            rule: None,
+            reason,
+            until,
+        }
+    }
+
+    /// Whether both are the same hold, whatever the words and times are by now.
+    pub fn same(&self, other: &Self) -> bool {
+        self.guard == other.guard && self.rule == other.rule
+    }
+}
+
+/// Limits that hold for all targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// After an action on a target, the next one on it waits this long.
+    pub cool_down: jiff::SignedDuration,
+    /// Actions over all targets within an hour.
+    pub actions_per_hour: usize,
+    /// Decides and tells, but writes to nothing.
+    pub dry_run: bool,
+    /// Nothing is written to a workload (P13).
+    pub kill_switch: bool,
+}
+
+/// Everything that the guards of an action look at.
+#[derive(Debug)]
+pub struct ActionContext<'a> {
+    pub now: Timestamp,
+    pub settings: &'a GuardSettings,
+    pub analysis: &'a Analysis,
+    pub watch_dry_run: bool,
+    /// `None`: the cluster has not been seen since the start.
+    pub state: Option<&'a TargetState>,
+    pub plan: Option<&'a PlanState>,
+    pub way_back: Option<&'a WayBack>,
+    pub last_action: Option<Timestamp>,
+    /// Actions over all targets, oldest first.
+    pub actions: &'a [Timestamp],
+    /// When the failing rules last had data.
+    pub evidence_at: Option<Timestamp>,
+    /// Whether some rule fails on fresh evidence now.
+    pub still_failing: bool,
+}
+
+/// All guards that hold the action back now; none: act.
+pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
+    [
+        kill_switch::check(context),
+        dry_run::check(context),
+        object_changed::check(context),
+        under_way::check(context),
+        way_back::check(context),
+        fresh_evidence::check(context),
+        cool_down::check(context),
+        action_rate::check(context),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,28 @@
+//! At most so many actions an hour over all targets, whatever the rules say (P11).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{ActionContext, Guard, Hold};
+use crate::analysis::later;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
+    let limit = context.settings.actions_per_hour;
+    let recent: Vec<Timestamp> = context
+        .actions
+        .iter()
+        .copied()
+        .filter(|at| later(*at, HOUR) > context.now)
+        .collect();
+    if recent.len() < limit {
+        return None;
+    }
+    // The action that has to become an hour old before the next is allowed; none when the limit is 0.
+    let until = recent.get(recent.len() - limit).map(|at| later(*at, HOUR));
+    let reason = format!(
+        "{} of {limit} actions allowed per hour were taken over all targets",
+        recent.len()
+    );
+    Some(Hold::action(Guard::ActionRate, reason, until))
+}

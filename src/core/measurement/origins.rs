@@ -1,0 +1,87 @@
+//! Where the count of a series begins that was not there before: at zero, or where it stands.
+//!
+//! At zero only if all that it shows happened since we look. Else hours of somebody else's events would be one tick's.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::SeriesId;
+use super::pods::KnownPods;
+use crate::ids::PodName;
+use crate::observation::{SeriesKey, SeriesReading};
+
+/// Creation times are whole seconds.
+const CREATED_PRECISION: SignedDuration = SignedDuration::from_secs(1);
+
+/// What was there before a look.
+pub(super) struct Origins<'a> {
+    first_look: Timestamp,
+    known: &'a KnownPods,
+    keys: BTreeSet<SeriesKey>,
+    members: BTreeSet<PodName>,
+    /// Label values that were not there before are new, and not only forgotten or seen for the first time.
+    labels_are_new: bool,
+}
+
+impl<'a> Origins<'a> {
+    pub(super) fn new<'b>(
+        first_look: Timestamp,
+        known: &'a KnownPods,
+        before: impl Iterator<Item = &'b SeriesId>,
+        all_remembered: bool,
+    ) -> Self {
+        let mut keys = BTreeSet::new();
+        let mut members = BTreeSet::new();
+        for (key, member) in before {
+            match key {
+                SeriesKey::Pod { .. } => {}
+                SeriesKey::Label(_) | SeriesKey::Whole => {
+                    keys.insert(key.clone());
+                    members.extend(member.clone());
+                }
+            }
+        }
+        Self {
+            first_look,
+            known,
+            labels_are_new: all_remembered && !keys.is_empty(),
+            keys,
+            members,
+        }
+    }
+
+    /// Creation of the pod that the series is of, if it is one of the target's.
+    pub(super) fn created(&self, series: &SeriesReading) -> Option<Timestamp> {
+        let pod = match (&series.key, &series.member) {
+            (SeriesKey::Pod { .. }, _) => self.known.of(&series.key),
+            (SeriesKey::Label(_) | SeriesKey::Whole, Some(member)) => self.known.get(member),
+            (SeriesKey::Label(_) | SeriesKey::Whole, None) => None,
+        };
+        pod.map(|pod| pod.created)
+    }
+
+    /// Whether all that a new series shows happened since we look.
+    pub(super) fn begins_at_zero(
+        &self,
+        series: &SeriesReading,
+        created: Option<Timestamp>,
+    ) -> bool {
+        let born_since =
+            |created: Timestamp| created.duration_until(self.first_look) < CREATED_PRECISION;
+        if created.is_some_and(born_since) {
+            return true;
+        }
+        let new_label = self.labels_are_new && !self.keys.contains(&series.key);
+        match (&series.key, &series.member) {
+            (SeriesKey::Pod { .. }, _) | (SeriesKey::Whole, None) => false,
+            (SeriesKey::Label(_), None) => new_label,
+            // A pod that was seen before showed no such series then. One of the target's that ran before us and
+            // was never seen may show its whole past.
+            (SeriesKey::Label(_) | SeriesKey::Whole, Some(member)) => {
+                self.labels_are_new
+                    && (self.members.contains(member) || (new_label && created.is_none()))
+            }
+        }
+    }
+}

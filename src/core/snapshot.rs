@@ -1,0 +1,70 @@
+//! What readers see: an immutable picture of the engine after a tick. API, page and metrics read this.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::analysis::{Phase, WayBack};
+use crate::guard::Hold;
+use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
+use crate::judge::Finding;
+use crate::record::Standing;
+use crate::rule::SourceKind;
+
+/// The state of everything after one tick.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    pub at: Timestamp,
+    pub targets: Vec<TargetSnapshot>,
+    pub lost_sources: Vec<LostSource>,
+    pub pending_notices: usize,
+}
+
+/// A source that cannot be used now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LostSource {
+    pub source: SourceKind,
+    pub reason: String,
+}
+
+/// The state of one target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetSnapshot {
+    pub watch: WatchName,
+    pub target: TargetId,
+    /// False: the cluster has not shown it since the start.
+    pub seen: bool,
+    pub current: Option<RevisionHash>,
+    pub standing: Option<Standing>,
+    pub analysis: Option<AnalysisSnapshot>,
+    pub plan: Option<PlanSnapshot>,
+    /// A rollback was carried out, and its effect is being verified.
+    pub verifying: bool,
+    pub holds: Vec<Hold>,
+    pub rules_without_data: Vec<RuleName>,
+}
+
+/// The state of one analysis.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalysisSnapshot {
+    pub id: AnalysisId,
+    pub canary: RevisionHash,
+    pub baseline: Option<RevisionHash>,
+    pub phase: Phase,
+    pub began: Timestamp,
+    pub ends: Timestamp,
+    pub failed: bool,
+    pub findings: Vec<Finding>,
+    pub way_back: Option<WayBack>,
+}
+
+/// A plan that is being carried out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanSnapshot {
+    pub id: PlanId,
+    pub step: usize,
+    pub steps: usize,
+}

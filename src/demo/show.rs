@@ -1,0 +1,406 @@
+//! What the demo shows: a live table for people, JSON lines for scripts, and a closing line with what was measured.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use recant_core::analysis::Ending;
+use recant_core::ids::{RevisionHash, TargetId};
+use recant_core::judge::State;
+use recant_core::record::Record;
+use recant_core::saga::PlanEnd;
+use recant_core::snapshot::Snapshot;
+use recant_core::verify::VerificationEnd;
+
+use super::traffic::{Seen, Traffic};
+use super::{Options, seconds};
+use crate::agent::{Gathered, Observer, Ticked};
+use crate::journal::JournalError;
+
+/// One tick, on its way to the show.
+#[derive(Debug)]
+pub(super) struct Event {
+    at: Timestamp,
+    records: Vec<Record>,
+    snapshot: Arc<Snapshot>,
+}
+
+/// Passes ticks on.
+#[derive(Debug)]
+pub(super) struct Watching {
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+impl Observer for Watching {
+    fn ticked(&mut self, tick: &Ticked<'_>) {
+        let event = Event {
+            at: tick.at,
+            records: tick.records.to_vec(),
+            snapshot: tick.snapshot.clone(),
+        };
+        // The show is over: nobody looks any more.
+        drop(self.events.send(event));
+    }
+
+    fn gathered(&mut self, _gathered: &Gathered) {}
+
+    fn journal_failing(&mut self, error: &JournalError) {
+        tracing::error!("{error}");
+    }
+}
+
+/// How the demo ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    RolledBack,
+    Promoted,
+    Undecided,
+}
+
+/// The last line for scripts.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    pub outcome: Outcome,
+    pub requests: u64,
+    pub bad_answers: u64,
+    /// Of the version that was shipped.
+    pub first_bad_answer: Option<Timestamp>,
+    pub shipped: Option<Timestamp>,
+    pub decided: Option<Timestamp>,
+    /// When no pod of the bad revision served any more.
+    pub restored: Option<Timestamp>,
+    /// Whether the symptom was gone after that.
+    pub verified: bool,
+    pub reason: String,
+}
+
+/// The state of the show.
+pub(super) struct Show {
+    options: Options,
+    traffic: Traffic,
+    target: TargetId,
+    shipped: Option<Timestamp>,
+    decided: Option<Timestamp>,
+    restored: Option<Timestamp>,
+    promoted: bool,
+    verified: bool,
+    reason: String,
+    /// Lines of the table on the terminal, to be drawn over.
+    drawn: usize,
+    last_row: Option<Timestamp>,
+    live: bool,
+}
+
+impl Show {
+    pub(super) fn new(options: Options, traffic: Traffic, target: TargetId) -> Self {
+        Self {
+            options,
+            traffic,
+            target,
+            shipped: None,
+            decided: None,
+            restored: None,
+            promoted: false,
+            verified: false,
+            reason: String::new(),
+            drawn: 0,
+            last_row: None,
+            live: !options.json && std::io::stdout().is_terminal(),
+        }
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.say(
+            Timestamp::now(),
+            "checkout:v1 runs in 3 pods on loopback; real requests, scraped once a second",
+        );
+    }
+
+    pub(super) fn shipped(&mut self, revision: &RevisionHash) {
+        let now = Timestamp::now();
+        self.shipped = Some(now);
+        self.say(
+            now,
+            &format!("somebody ships checkout:v2, revision {revision}"),
+        );
+    }
+
+    /// Shows one tick; true when the story is over.
+    pub(super) fn take(&mut self, event: Event) -> bool {
+        let Event {
+            at,
+            records,
+            snapshot,
+        } = event;
+        let mut over = false;
+        for record in &records {
+            over |= self.record(at, record);
+        }
+        let due = self
+            .last_row
+            .is_none_or(|last| at.duration_since(last).as_millis() >= 950);
+        if due || over {
+            self.last_row = Some(at);
+            self.row(at, &snapshot);
+        }
+        over
+    }
+
+    fn record(&mut self, at: Timestamp, record: &Record) -> bool {
+        match record {
+            Record::FirstTraffic { .. } => {
+                self.say(at, "v2 has its first traffic: the watch begins")
+            }
+            Record::BaselineGone { .. } => {
+                self.say(at, "the last pod of v1 has gone: v2 is judged alone");
+            }
+            Record::Failed { findings, .. } => {
+                self.decided = Some(at);
+                let failing = findings
+                    .iter()
+                    .find(|finding| finding.state == State::Failing);
+                self.reason = failing
+                    .map(|finding| finding.sentence.clone())
+                    .unwrap_or_default();
+                let text = format!("v2 is bad: {}", self.reason);
+                self.say(at, &text);
+            }
+            Record::PlanBegan { plan } => {
+                self.say(
+                    at,
+                    &format!("rolling back to revision {}", plan.to.revision),
+                );
+            }
+            Record::PlanEnded {
+                end: PlanEnd::Done, ..
+            } => {
+                self.restored = Some(at);
+                self.say(
+                    at,
+                    "no pod of v2 serves any more; verifying that the symptom is gone",
+                );
+            }
+            Record::PlanEnded {
+                end: PlanEnd::Fenced { reason } | PlanEnd::Stuck { reason },
+                ..
+            } => {
+                self.reason.clone_from(reason);
+                self.say(at, &format!("the rollback was not carried out: {reason}"));
+                return true;
+            }
+            Record::VerificationEnded { end, findings, .. } => {
+                self.verified = *end == VerificationEnd::Gone;
+                let text = match end {
+                    VerificationEnd::Gone => findings.first().map_or_else(
+                        || "the symptom is gone".to_owned(),
+                        |finding| format!("the symptom is gone: {}", finding.sentence),
+                    ),
+                    VerificationEnd::Remains { reason } => format!("the symptom remains: {reason}"),
+                    VerificationEnd::Unknown { reason } => format!("not verified: {reason}"),
+                };
+                self.say(at, &text);
+                return true;
+            }
+            Record::AnalysisEnded {
+                ending, findings, ..
+            } => match ending {
+                Ending::Pass => {
+                    self.promoted = true;
+                    self.decided = Some(at);
+                    let sentences: Vec<&str> = findings
+                        .iter()
+                        .map(|finding| finding.sentence.as_str())
+                        .collect();
+                    self.reason = format!("no rule failed: {}", sentences.join("; "));
+                    self.say(at, "v2 passed its watch: it is known good");
+                    return true;
+                }
+                Ending::Inconclusive { reason } => {
+                    self.reason.clone_from(reason);
+                    self.say(at, &format!("no verdict: {reason}"));
+                    return true;
+                }
+                Ending::Fail | Ending::Superseded { .. } => {}
+            },
+            _ => {}
+        }
+        false
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.promoted {
+            Outcome::Promoted
+        } else if self.restored.is_some() {
+            Outcome::RolledBack
+        } else {
+            Outcome::Undecided
+        }
+    }
+
+    /// The closing line, and the same for scripts.
+    pub(super) fn end(mut self, outcome: Outcome) -> Summary {
+        let Seen {
+            requests,
+            bad,
+            first_bad,
+            last_bad,
+        } = self.traffic.seen();
+        let shipped = self.shipped;
+        let since = |to: Option<Timestamp>| match (first_bad.or(shipped), to) {
+            (Some(from), Some(to)) => format!("{:.1} s", seconds(from, to)),
+            _ => "?".to_owned(),
+        };
+        let closing = match outcome {
+            Outcome::RolledBack => {
+                let served = match (first_bad, last_bad) {
+                    (Some(first), Some(last)) => format!("{:.1} s", seconds(first, last)),
+                    _ => "?".to_owned(),
+                };
+                format!(
+                    "v2 was rolled back: decided {} after its first bad answer, gone after {}{}. \
+                     {bad} of {requests} requests got a bad answer, over {served}.",
+                    since(self.decided),
+                    since(self.restored),
+                    if self.verified {
+                        ", symptom gone"
+                    } else {
+                        ", not verified"
+                    },
+                )
+            }
+            Outcome::Promoted => format!(
+                "v2 is good and was left alone: known good {} after it was shipped. \
+                 {bad} of {requests} requests got a bad answer.",
+                match (shipped, self.decided) {
+                    (Some(from), Some(to)) => format!("{:.1} s", seconds(from, to)),
+                    _ => "?".to_owned(),
+                }
+            ),
+            Outcome::Undecided => format!(
+                "nothing was decided. {bad} of {requests} requests got a bad answer. {}",
+                self.reason
+            ),
+        };
+        let summary = Summary {
+            outcome,
+            requests,
+            bad_answers: bad,
+            first_bad_answer: first_bad,
+            shipped,
+            decided: self.decided,
+            restored: self.restored,
+            verified: self.verified,
+            reason: std::mem::take(&mut self.reason),
+        };
+        if self.options.json {
+            self.print(
+                &serde_json::to_string(&summary).expect("texts, numbers and times become JSON"),
+            );
+        } else {
+            self.print(&format!("\n{closing}"));
+        }
+        summary
+    }
+
+    fn row(&mut self, at: Timestamp, snapshot: &Snapshot) {
+        let seen = self.traffic.seen();
+        let target = snapshot
+            .targets
+            .iter()
+            .find(|target| target.target == self.target);
+        let findings = target
+            .and_then(|target| target.analysis.as_ref())
+            .map(|analysis| analysis.findings.as_slice())
+            .unwrap_or_default();
+        if self.options.json {
+            let line = serde_json::json!({
+                "at": at, "requests": seen.requests, "badAnswers": seen.bad, "findings": findings,
+            });
+            self.print(&line.to_string());
+            return;
+        }
+        if !self.live {
+            return;
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["rule", "v2", "requests", "v1", "says"]);
+        for finding in findings {
+            let ratio = finding.rule.as_str().contains("error");
+            let value = |value: Option<f64>| match value {
+                None => "-".to_owned(),
+                Some(value) if ratio => recant_core::wording::percent(value),
+                Some(value) => recant_core::wording::latency(value),
+            };
+            table.add_row([
+                finding.rule.to_string(),
+                value(finding.canary.value),
+                recant_core::wording::count(finding.canary.events),
+                value(finding.baseline.and_then(|baseline| baseline.value)),
+                state(finding.state).to_owned(),
+            ]);
+        }
+        let elapsed = self.shipped.map_or(0.0, |shipped| seconds(shipped, at));
+        let text = format!(
+            "{table}\n{} requests, {} bad answers, {elapsed:.0} s since the release\n",
+            seen.requests, seen.bad
+        );
+        self.draw(&text);
+    }
+
+    fn say(&mut self, at: Timestamp, text: &str) {
+        if self.options.json {
+            let line = serde_json::json!({"at": at, "event": text});
+            self.print(&line.to_string());
+            return;
+        }
+        self.draw("");
+        self.print(&format!("{}  {text}", at.strftime("%H:%M:%S%.1f")));
+        self.drawn = 0;
+    }
+
+    /// Draws over what was drawn before.
+    fn draw(&mut self, text: &str) {
+        if !self.live {
+            return;
+        }
+        let up = if self.drawn == 0 {
+            String::new()
+        } else {
+            format!("\x1b[{}A\x1b[J", self.drawn)
+        };
+        self.drawn = text.lines().count();
+        write(&format!("{up}{text}"));
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "beside `draw` it reads as what the show does"
+    )]
+    fn print(&self, text: &str) {
+        write(&format!("{text}\n"));
+    }
+}
+
+/// Writes to standard output; a reader who went away ends nothing but the reading.
+fn write(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::NoData => "no data yet",
+        State::TooLittle => "too little to judge",
+        State::Within => "within its limit",
+        State::Suspected => "above its limit?",
+        State::Failing => "ABOVE its limit",
+        State::BaselineAlsoBad => "baseline also bad",
+    }
+}

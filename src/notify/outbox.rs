@@ -1,0 +1,166 @@
+//! Brings notices to their channels: one bounded queue and one worker per channel, so that a dead channel delays no
+//! other, and no action.
+//!
+//! Per channel the order is kept, one message a second at most. A failed attempt is repeated after 1 s, 2 s, 4 s and so on
+//! up to five minutes, with jitter; or as long as the receiver asks for, up to five minutes. After a day, or when the
+//! receiver refuses the message, it is given up. When a queue is full the oldest of the least urgent notices in it gives
+//! way. Each of these ends is reported as a [`Delivery`] for the journal; what has none when the process ends is
+//! submitted again, as a possible repeat, by the next one.
+
+mod queue;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use recant_core::ids::ChannelName;
+use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
+
+use super::metrics::NotifyMetrics;
+use super::{Attempt, Notifier};
+use queue::{Item, Queue};
+use worker::Worker;
+
+/// How patient the outbox is. The default is what the agent uses; tests are quicker.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// Notices that wait for one channel.
+    pub queue: usize,
+    /// Least time between two messages to one channel: Slack takes one a second.
+    pub interval: Duration,
+    /// Deadline of one attempt, reading the address included.
+    pub attempt: Duration,
+    /// First and longest wait between attempts; the latter also bounds `Retry-After`.
+    pub backoff: (Duration, Duration),
+    /// Attempts for one notice.
+    pub attempts: usize,
+    /// Time for one notice, from its first attempt.
+    pub time: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            queue: 200,
+            interval: Duration::from_secs(1),
+            attempt: Duration::from_secs(20),
+            backoff: (Duration::from_secs(1), Duration::from_mins(5)),
+            attempts: 1000,
+            time: Duration::from_hours(24),
+        }
+    }
+}
+
+/// The queues of all channels.
+#[derive(Debug)]
+pub struct Outbox {
+    queues: BTreeMap<ChannelName, Arc<Queue>>,
+    deliveries: mpsc::UnboundedSender<Delivery>,
+    metrics: NotifyMetrics,
+    workers: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Outbox {
+    /// Starts a worker per channel. What became of each notice comes out of the receiver, at most one [`Delivery`] for
+    /// each submission; that is why it needs no bound of its own.
+    pub fn start(
+        notifiers: BTreeMap<ChannelName, Arc<dyn Notifier>>,
+        patience: &Patience,
+        metrics: NotifyMetrics,
+    ) -> (Self, mpsc::UnboundedReceiver<Delivery>) {
+        let (deliveries, receiver) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let mut workers = JoinSet::new();
+        let mut queues = BTreeMap::new();
+        for (channel, notifier) in notifiers {
+            metrics.begin(&channel);
+            let queue = Arc::new(Queue::new(patience.queue));
+            let worker = Worker {
+                channel: channel.clone(),
+                notifier,
+                queue: queue.clone(),
+                patience: patience.clone(),
+                deliveries: deliveries.clone(),
+                metrics: metrics.clone(),
+                stop: stop.clone(),
+            };
+            workers.spawn(worker.run());
+            queues.insert(channel, queue);
+        }
+        let outbox = Self {
+            queues,
+            deliveries,
+            metrics,
+            workers,
+            stop,
+        };
+        (outbox, receiver)
+    }
+
+    /// Puts a notice into the queue of one channel; never waits.
+    pub fn submit(&self, notice: &Arc<Notice>, channel: &ChannelName, attempt: Attempt) {
+        let Some(queue) = self.queues.get(channel) else {
+            let reason = format!("there is no channel `{channel}` any more");
+            self.give_up(notice, channel, reason);
+            return;
+        };
+        self.metrics.queued(channel);
+        let pushed = queue.push(Item {
+            notice: notice.clone(),
+            attempt,
+        });
+        if let Some(loser) = pushed {
+            self.metrics.ended(channel);
+            self.metrics.gave_up(channel);
+            let reason = format!(
+                "{} newer or more urgent notices were waiting for the channel",
+                queue.capacity()
+            );
+            self.give_up(&loser.notice, channel, reason);
+        }
+    }
+
+    /// Stops: each notice in a queue gets one more try, until the first failure of its channel or the end of `grace`.
+    ///
+    /// Read the receiver of deliveries to its end afterwards: what is in it was delivered and belongs into the journal.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.stop.cancel();
+        let all = async { while self.workers.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            self.workers.shutdown().await;
+        }
+        for (channel, queue) in &self.queues {
+            let left = queue.length();
+            if left > 0 {
+                tracing::warn!(
+                    channel.name = %channel,
+                    left,
+                    "{left} notices for channel `{channel}` were not sent before the end; they will be after the next start"
+                );
+            }
+        }
+    }
+
+    fn give_up(&self, notice: &Notice, channel: &ChannelName, reason: String) {
+        tracing::warn!(
+            channel.name = %channel,
+            notice.id = %notice.id,
+            "a notice for channel `{channel}` was given up: {reason}"
+        );
+        // Nobody listens any more: then it stays open in the journal, and the next process tries again.
+        drop(self.deliveries.send(Delivery {
+            notice: notice.id.clone(),
+            channel: channel.clone(),
+            outcome: DeliveryOutcome::GivenUp { reason },
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! etcd, kube-apiserver, and the controllers of kube-controller-manager that the tests need.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::http::Request;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use super::binaries::Binaries;
+use super::certificates::{Authority, Identity};
+use super::loopback::Loopback;
+use super::process::Process;
+use crate::wait::wait_for;
+
+/// Members of this group may do everything.
+const ADMINISTRATORS: &str = "system:masters";
+
+/// Deployments and what they own, and cleaning up after a test. Nothing else writes to objects.
+const CONTROLLERS: &str =
+    "deployment-controller,replicaset-controller,garbage-collector-controller,namespace-controller";
+
+/// A running control plane.
+#[derive(Debug)]
+pub(crate) struct ControlPlane {
+    server: String,
+    folder: PathBuf,
+    authority: Authority,
+    _etcd: Process,
+    _api_server: Process,
+    _controllers: Process,
+}
+
+impl ControlPlane {
+    /// Starts everything and waits until the API server is ready.
+    pub(crate) async fn start(
+        binaries: &Binaries,
+        loopback: &Loopback,
+        folder: &Path,
+        logs: &Path,
+    ) -> Result<Self> {
+        let authority = Authority::new()?;
+        let (etcd, etcd_url) = start_etcd(binaries, loopback, folder, logs)?;
+        let (mut api_server, server) =
+            start_api_server(binaries, loopback, folder, logs, &authority, &etcd_url)?;
+        let kubeconfig = |user: &str| -> Result<PathBuf> {
+            let identity = authority.client(user, Some(ADMINISTRATORS))?;
+            write_kubeconfig(folder, user, &identity, &server, &authority)
+        };
+        wait_until_ready(&mut api_server, &kubeconfig("admin")?).await?;
+        let controllers = Process::start(
+            "kube-controller-manager",
+            &binaries.path("kube-controller-manager")?,
+            [
+                format!(
+                    "--kubeconfig={}",
+                    kubeconfig("kube-controller-manager")?.display()
+                ),
+                format!("--controllers={CONTROLLERS}"),
+                "--leader-elect=false".to_owned(),
+                "--secure-port=0".to_owned(),
+                "--kube-api-qps=200".to_owned(),
+                "--kube-api-burst=400".to_owned(),
+            ],
+            &[],
+            logs,
+        )?;
+        Ok(Self {
+            server,
+            folder: folder.to_owned(),
+            authority,
+            _etcd: etcd,
+            _api_server: api_server,
+            _controllers: controllers,
+        })
+    }
+
+    /// The API server's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The CA's certificate, as a file.
+    pub(crate) fn authority_file(&self) -> PathBuf {
+        self.folder.join("ca.crt")
+    }
+
+    /// A client certificate for a user who has no rights but those that RBAC gives.
+    pub(crate) fn user(&self, user: &str) -> Result<Identity> {
+        self.authority.client(user, None)
+    }
+
+    /// A client certificate for a user who may do everything.
+    pub(crate) fn administrator(&self, user: &str) -> Result<Identity> {
+        self.authority.client(user, Some(ADMINISTRATORS))
+    }
+
+    /// Writes a kubeconfig for an identity and returns its path.
+    pub(crate) fn kubeconfig(&self, name: &str, identity: &Identity) -> Result<PathBuf> {
+        write_kubeconfig(&self.folder, name, identity, &self.server, &self.authority)
+    }
+}
+
+/// A client of the API server from a kubeconfig.
+pub(crate) async fn client(kubeconfig: &Path) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).context("reading our own kubeconfig")?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+fn start_etcd(
+    binaries: &Binaries,
+    loopback: &Loopback,
+    folder: &Path,
+    logs: &Path,
+) -> Result<(Process, String)> {
+    let clients = format!("http://127.0.0.1:{}", loopback.free_port()?);
+    let peers = format!("http://127.0.0.1:{}", loopback.free_port()?);
+    let etcd = Process::start(
+        "etcd",
+        &binaries.path("etcd")?,
+        [
+            "--name=testbed".to_owned(),
+            format!("--data-dir={}", folder.join("etcd").display()),
+            format!("--listen-client-urls={clients}"),
+            format!("--advertise-client-urls={clients}"),
+            format!("--listen-peer-urls={peers}"),
+            format!("--initial-advertise-peer-urls={peers}"),
+            format!("--initial-cluster=testbed={peers}"),
+            // Nothing in here has to survive a power cut, and a disk shared with builds makes fsync slow.
+            "--unsafe-no-fsync".to_owned(),
+            "--log-level=warn".to_owned(),
+        ],
+        &[],
+        logs,
+    )?;
+    Ok((etcd, clients))
+}
+
+fn start_api_server(
+    binaries: &Binaries,
+    loopback: &Loopback,
+    folder: &Path,
+    logs: &Path,
+    authority: &Authority,
+    etcd: &str,
+) -> Result<(Process, String)> {
+    let ca = folder.join("ca.crt");
+    std::fs::write(&ca, authority.certificate()).context("writing the CA's certificate")?;
+    let (certificate, key) = authority.server()?.write(folder, "apiserver")?;
+    // Any key pair will do: no service account token is ever made.
+    let (token_certificate, token_key) = authority.server()?.write(folder, "tokens")?;
+    let port = loopback.free_port()?;
+    let api_server = Process::start(
+        "kube-apiserver",
+        &binaries.path("kube-apiserver")?,
+        [
+            format!("--etcd-servers={etcd}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--cert-dir={}", folder.display()),
+            format!("--tls-cert-file={}", certificate.display()),
+            format!("--tls-private-key-file={}", key.display()),
+            format!("--client-ca-file={}", ca.display()),
+            "--authorization-mode=RBAC".to_owned(),
+            "--service-account-issuer=https://testbed.invalid".to_owned(),
+            format!("--service-account-key-file={}", token_certificate.display()),
+            format!("--service-account-signing-key-file={}", token_key.display()),
+            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            // No controller makes service accounts here, and without one no pod would be admitted.
+            "--disable-admission-plugins=ServiceAccount".to_owned(),
+            // Loopback addresses are refused in the EndpointSlice that it would keep of itself.
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--profiling=false".to_owned(),
+        ],
+        &[],
+        logs,
+    )?;
+    Ok((api_server, format!("https://127.0.0.1:{port}")))
+}
+
+async fn wait_until_ready(api_server: &mut Process, kubeconfig: &Path) -> Result<()> {
+    let client = client(kubeconfig).await?;
+    let api_server = std::cell::RefCell::new(api_server);
+    wait_for(
+        "the API server to be ready",
+        Duration::from_secs(90),
+        || {
+            let alive = api_server.borrow_mut().check();
+            let client = client.clone();
+            async move {
+                // A dead server will not become ready: say why at once.
+                if let Err(end) = alive {
+                    panic!("{end}");
+                }
+                let request = Request::get("/readyz")
+                    .body(Vec::new())
+                    .map_err(|error| error.to_string())?;
+                let asked = client.request_text(request);
+                let answer = tokio::time::timeout(Duration::from_secs(5), asked)
+                    .await
+                    .map_err(|_| "no answer in 5 s".to_owned())?;
+                answer.map(drop).map_err(|error| error.to_string())
+            }
+        },
+    )
+    .await;
+    Ok(())
+}
+
+fn write_kubeconfig(
+    folder: &Path,
+    name: &str,
+    identity: &Identity,
+    server: &str,
+    authority: &Authority,
+) -> Result<PathBuf> {
+    // User names such as `system:serviceaccount:recant:recant` are fine as file names.
+    let path = folder.join(format!("{name}.kubeconfig"));
+    std::fs::write(&path, identity.kubeconfig(server, authority))
+        .with_context(|| format!("writing `{}`", path.display()))?;
+    Ok(path)
+}

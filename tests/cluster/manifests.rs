@@ -1,0 +1,60 @@
+//! The workloads that tests start from, as values that a test may change before it applies them.
+
+use serde_json::{Value, json};
+
+use crate::bed::NODE;
+
+/// A Deployment of `shop/NAME:TAG`, as its users write them, but quick: no grace period, one step at a time.
+pub(crate) fn deployment(name: &str, tag: &str, replicas: u32) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas,
+            "progressDeadlineSeconds": 30,
+            "selector": {"matchLabels": {"app": name}},
+            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": template(name, tag),
+        },
+    })
+}
+
+/// A Rollout of `shop/NAME:TAG` that goes through these canary steps.
+pub(crate) fn rollout(name: &str, tag: &str, replicas: u32, steps: &Value) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas,
+            "progressDeadlineSeconds": 30,
+            "selector": {"matchLabels": {"app": name}},
+            "strategy": {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": steps}},
+            "template": template(name, tag),
+        },
+    })
+}
+
+/// The name of a tag's image.
+pub(crate) fn image(name: &str, tag: &str) -> String {
+    format!("shop/{name}:{tag}")
+}
+
+fn template(name: &str, tag: &str) -> Value {
+    json!({
+        "metadata": {
+            "labels": {"app": name},
+            "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
+        },
+        "spec": {
+            "nodeName": NODE,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": name,
+                "image": image(name, tag),
+                "ports": [{"name": "http", "containerPort": 8080}],
+            }],
+        },
+    })
+}

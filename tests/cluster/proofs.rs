@@ -1,0 +1,9 @@
+//! Proofs that the bed is what it says: real enough that tests on it mean something.
+
+mod control_plane;
+mod faults;
+mod prometheus;
+mod rollout;
+mod services;
+mod undo;
+mod webhooks;

@@ -1,0 +1,147 @@
+//! The HTTP service of one pod, on the pod's own address.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::Timestamp;
+use rand::SeedableRng as _;
+use rand_pcg::Pcg64;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::behaviour::{Behaviour, Behaviours};
+use super::ledger::{Answer, Ledger};
+
+/// How long an address may stay taken by the pod that had it before.
+const BIND_ATTEMPTS: u32 = 250;
+
+/// One pod's service, running or gone.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) namespace: String,
+    pub(crate) pod: String,
+    /// The tag of the pod's image.
+    pub(crate) tag: String,
+    /// The pod-template hash, by which revisions are told apart.
+    pub(crate) hash: String,
+    pub(crate) address: SocketAddr,
+    behaviours: Behaviours,
+    ledger: Mutex<Ledger>,
+    random: Mutex<Pcg64>,
+    listening: AtomicBool,
+    stop: CancellationToken,
+}
+
+impl Service {
+    pub(super) fn start(
+        pod: super::ServedPod,
+        address: SocketAddr,
+        behaviours: Behaviours,
+    ) -> Arc<Self> {
+        static SEED: AtomicU64 = AtomicU64::new(1);
+        let service = Arc::new(Self {
+            namespace: pod.namespace,
+            pod: pod.name,
+            tag: pod.tag,
+            hash: pod.hash,
+            address,
+            behaviours,
+            ledger: Mutex::default(),
+            random: Mutex::new(Pcg64::seed_from_u64(SEED.fetch_add(1, Ordering::Relaxed))),
+            listening: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+        });
+        tokio::spawn(Arc::clone(&service).serve());
+        service
+    }
+
+    /// Takes no new connection, closes the idle ones, and the others after the answer that is under way: the address
+    /// may be the next pod's at once, and a scraper must not go on talking to this one.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Whether a request would be answered.
+    pub(crate) fn listening(&self) -> bool {
+        self.listening.load(Ordering::Relaxed) && !self.stop.is_cancelled()
+    }
+
+    /// What it did so far.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.book().clone()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve(self: Arc<Self>) {
+        let Some(listener) = self.bind().await else {
+            return;
+        };
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .fallback(answer)
+            .with_state(Arc::clone(&self));
+        self.listening.store(true, Ordering::Relaxed);
+        let ended = axum::serve(listener, router)
+            .with_graceful_shutdown(self.stop.clone().cancelled_owned())
+            .await;
+        ended.expect("serving a bound socket does not fail");
+    }
+
+    async fn bind(&self) -> Option<TcpListener> {
+        for _ in 0..BIND_ATTEMPTS {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => return Some(listener),
+                Err(_) if self.stop.is_cancelled() => return None,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        // It stays out of the set that listens, so a test that needs it says so.
+        None
+    }
+}
+
+async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    // Prometheus 3 refuses an answer that does not say its format.
+    let format = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (format, service.book().exposition()).into_response()
+}
+
+async fn answer(State(service): State<Arc<Service>>, request: Request) -> StatusCode {
+    let begun = Instant::now();
+    let behaviour = service.behaviours.get(&service.namespace, &service.tag);
+    let (time, failed) = {
+        let mut random = service
+            .random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        behaviour.draw(&mut *random)
+    };
+    tokio::time::sleep(time).await;
+    let status = if failed {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    };
+    let answer = Answer {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        status: status.as_u16(),
+        took: begun.elapsed(),
+        slowed: behaviour.slower > Behaviour::GOOD.slower,
+    };
+    service.book().note(&answer, Timestamp::now());
+    status
+}
