@@ -29,6 +29,14 @@ fn channel(fields: &str) -> String {
     )
 }
 
+/// Mappings within each other, one a line.
+fn staircase(depth: usize) -> String {
+    let lines: Vec<String> = (0..depth)
+        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+        .collect();
+    lines.concat()
+}
+
 fn render(files: &[(&str, String)]) -> String {
     let files: Vec<SourceFile> = files
         .iter()
@@ -495,8 +503,8 @@ fn yaml() {
         ("key_that_is_a_template", "apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: {{ .Release.Name }}}\nrules: []\n".to_owned()),
         ("broken_document_before_a_good_one", format!("apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {{name: shop\n---\n{}", watch(&format!("{TARGET}\nrules: [shop, http]\nmaxx: 1")))),
         ("deep_nesting", format!("{}x{}", "[".repeat(40), "]".repeat(40))),
-        ("deep_nesting_by_indentation", (0..40).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect()),
-        ("mixed_nesting", format!("{}{}", (0..20).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>(), format!("{}{}x{}", " ".repeat(20), "[".repeat(20), "]".repeat(20)))),
+        ("deep_nesting_by_indentation", staircase(40)),
+        ("mixed_nesting", format!("{}{}{}x{}", staircase(20), " ".repeat(20), "[".repeat(20), "]".repeat(20))),
         ("long_line", rule(&format!("ratio: {{bad: 'm{{a=~\"{}\"}}', totl: m}}\nmax: 5%", "x|".repeat(400)))),
         ("control_characters", rule(&format!("{RATIO}\n\"ma\\u001b[31mx\": 5%"))),
     ] {

@@ -55,7 +55,7 @@ pub(super) fn place(text: &str, span: Range<usize>, masks: &[Range<usize>]) -> P
         before: near.start > line_start,
         after: near.end < line_end,
     };
-    let (excerpt, before, marked) = window(&shown, cut, first, last_marked.max(first + 1));
+    let (excerpt, before, marked) = window(&shown, &cut, first, last_marked.max(first + 1));
     Place {
         line: line_number(before_text(text, line_start)),
         column: text
@@ -150,7 +150,7 @@ struct Cut {
 }
 
 /// Cuts a long line to a window around the marked characters.
-fn window(shown: &[char], cut: Cut, first: usize, last: usize) -> (String, usize, usize) {
+fn window(shown: &[char], cut: &Cut, first: usize, last: usize) -> (String, usize, usize) {
     let (from, to) = if shown.len() <= WIDTH {
         (0, shown.len())
     } else {
