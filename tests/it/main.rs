@@ -1,5 +1,11 @@
 //! Tests of the whole program that need no cluster.
 
 mod alerts;
+mod check;
+mod faulty_documents;
+mod good_documents;
+mod hostile_documents;
 mod http;
 mod notify;
+mod promql_oracle;
+mod source;

@@ -8,6 +8,8 @@ use super::diagnostic::Place;
 const WIDTH: usize = 110;
 /// Characters kept before the marked part when a long line is cut.
 const LEAD: usize = 40;
+/// Bytes of a line on either side of the place that are looked at: lines may be a megabyte long.
+const NEAR: usize = 1000;
 /// Stands for what was cut away.
 const CUT: char = '…';
 /// Stands for a secret.
@@ -21,24 +23,21 @@ pub(super) fn place(text: &str, span: Range<usize>, masks: &[Range<usize>]) -> P
     let rest = text.get(line_start..).unwrap_or("");
     let line_text = rest.split(['\n', '\r']).next().unwrap_or("");
     let line_end = line_start + line_text.len();
-    let mut hidden: Vec<Range<usize>> = masks
-        .iter()
-        .filter(|mask| mask.start < line_end && mask.end > line_start)
-        .cloned()
-        .collect();
-    hidden.extend(
-        url_tails(line_text)
-            .into_iter()
-            .map(|tail| tail.start + line_start..tail.end + line_start),
-    );
+    let near = floor(text, start.saturating_sub(NEAR)).max(line_start)
+        ..floor(text, start.saturating_add(NEAR)).min(line_end);
+    let hidden = hidden(line_text, line_start, &near, masks);
 
     let mut shown: Vec<char> = Vec::new();
     let mut first_marked = None;
     let mut last_marked = 0;
     let mut in_mask = None;
-    for (at, character) in line_text.char_indices() {
-        let at = line_start + at;
-        let mask = hidden.iter().position(|mask| mask.contains(&at));
+    for (at, character) in text.get(near.clone()).unwrap_or("").char_indices() {
+        let at = near.start + at;
+        // The last mask that begins at or before this character; they are sorted and do not overlap.
+        let index = hidden.partition_point(|mask| mask.start <= at);
+        let mask = index
+            .checked_sub(1)
+            .filter(|index| hidden.get(*index).is_some_and(|mask| mask.contains(&at)));
         let length = shown.len();
         match mask {
             Some(_) if in_mask == mask => {}
@@ -52,7 +51,11 @@ pub(super) fn place(text: &str, span: Range<usize>, masks: &[Range<usize>]) -> P
         }
     }
     let first = first_marked.unwrap_or(shown.len());
-    let (excerpt, before, marked) = window(&shown, first, last_marked.max(first + 1));
+    let cut = Cut {
+        before: near.start > line_start,
+        after: near.end < line_end,
+    };
+    let (excerpt, before, marked) = window(&shown, &cut, first, last_marked.max(first + 1));
     Place {
         line: line_number(before_text(text, line_start)),
         column: text
@@ -116,8 +119,38 @@ fn url_tails(text: &str) -> Vec<Range<usize>> {
     tails
 }
 
+/// What of a line is not shown, sorted and without overlaps: `masks`, and what URLs may hide.
+fn hidden(
+    line: &str,
+    line_start: usize,
+    near: &Range<usize>,
+    masks: &[Range<usize>],
+) -> Vec<Range<usize>> {
+    let mut hidden: Vec<Range<usize>> = url_tails(line)
+        .into_iter()
+        .map(|tail| tail.start + line_start..tail.end + line_start)
+        .chain(masks.iter().cloned())
+        .filter(|mask| mask.start < near.end && mask.end > near.start)
+        .collect();
+    hidden.sort_by_key(|mask| mask.start);
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for mask in hidden {
+        match merged.last_mut() {
+            Some(last) if mask.start < last.end => last.end = last.end.max(mask.end),
+            _ => merged.push(mask),
+        }
+    }
+    merged
+}
+
+/// Whether parts of a line were left out already.
+struct Cut {
+    before: bool,
+    after: bool,
+}
+
 /// Cuts a long line to a window around the marked characters.
-fn window(shown: &[char], first: usize, last: usize) -> (String, usize, usize) {
+fn window(shown: &[char], cut: &Cut, first: usize, last: usize) -> (String, usize, usize) {
     let (from, to) = if shown.len() <= WIDTH {
         (0, shown.len())
     } else {
@@ -130,12 +163,12 @@ fn window(shown: &[char], first: usize, last: usize) -> (String, usize, usize) {
     };
     let mut excerpt = String::new();
     let mut before = first - from;
-    if from > 0 {
+    if from > 0 || cut.before {
         excerpt.push(CUT);
         before += 1;
     }
     excerpt.extend(shown.get(from..to).unwrap_or_default());
-    if to < shown.len() {
+    if to < shown.len() || cut.after {
         excerpt.push(CUT);
     }
     let excerpt = excerpt.trim_end().to_owned();
