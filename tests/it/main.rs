@@ -8,3 +8,4 @@ mod hostile_documents;
 mod http;
 mod notify;
 mod promql_oracle;
+mod settings;
