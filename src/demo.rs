@@ -32,7 +32,6 @@ use crate::notify::outbox::{Outbox, Patience};
 use crate::source::Source;
 use crate::source::scrape::{Scrape, ScrapeOptions};
 
-pub use service::Behaviour;
 pub use show::{Outcome, Summary};
 
 use pods::{BAD, Pods};

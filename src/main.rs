@@ -26,6 +26,7 @@ enum Command {
     },
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
+    Run(cli::run::RunArgs),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             .map(ExitCode::from)
             .map_err(anyhow::Error::from),
         Command::Demo(args) => cli::demo::demo(&args),
+        Command::Run(args) => cli::run::run(&args),
         Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),
     };
     result.unwrap_or_else(|error| cli::complain(&error))

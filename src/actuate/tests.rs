@@ -56,7 +56,7 @@ impl Cluster for Scripted {
     }
 
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {

@@ -19,7 +19,7 @@ use recant_core::target::{Pod, Revision, TargetNews, TargetState};
 use super::{Cluster, ClusterError};
 
 /// Pods that went are remembered this long, so that their last samples count.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// Starts and stops what a pod runs.
 #[async_trait]

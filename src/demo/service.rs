@@ -21,11 +21,11 @@ const BOUNDS: [f64; 8] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0];
 
 /// How a version of the service behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Behaviour {
+pub(super) struct Behaviour {
     /// Share of requests that are answered with status 500.
-    pub errors: f64,
+    pub(super) errors: f64,
     /// How many times slower than usual it answers.
-    pub slower: f64,
+    pub(super) slower: f64,
 }
 
 /// What one pod has counted; the numbers behind its `/metrics`.
@@ -45,7 +45,7 @@ struct Service {
 }
 
 /// Starts the service of one pod; it stops when the token is cancelled.
-pub async fn start(
+pub(super) async fn start(
     version: &str,
     behaviour: Behaviour,
     seed: u64,

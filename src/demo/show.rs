@@ -155,7 +155,7 @@ impl Show {
     fn record(&mut self, at: Timestamp, record: &Record) -> bool {
         match record {
             Record::FirstTraffic { .. } => {
-                self.say(at, "v2 has its first traffic: the watch begins")
+                self.say(at, "v2 has its first traffic: the watch begins");
             }
             Record::BaselineGone { .. } => {
                 self.say(at, "the last pod of v1 has gone: v2 is judged alone");

@@ -11,31 +11,31 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// An answer slower than this is bad: the limit of the demo's latency rule.
-pub const SLOW: Duration = Duration::from_millis(150);
+pub(super) const SLOW: Duration = Duration::from_millis(150);
 /// Requests under way at once, at most.
 const AT_ONCE: usize = 256;
 
 /// What the clients of the demo saw.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
-    pub requests: u64,
+pub(super) struct Seen {
+    pub(super) requests: u64,
     /// Answers with status 5xx, answers slower than [`SLOW`], and requests without an answer.
-    pub bad: u64,
+    pub(super) bad: u64,
     /// The first bad answer of the version that is under test.
-    pub first_bad: Option<Timestamp>,
-    pub last_bad: Option<Timestamp>,
+    pub(super) first_bad: Option<Timestamp>,
+    pub(super) last_bad: Option<Timestamp>,
 }
 
 /// Requests that are being sent.
 #[derive(Debug, Clone)]
-pub struct Traffic {
+pub(super) struct Traffic {
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Traffic {
     /// Sends `rate` requests a second to the ready pods in turn, until the token is cancelled. Bad answers of
     /// `under_test` are dated.
-    pub fn start(
+    pub(super) fn start(
         pods: Arc<ArcSwap<Vec<SocketAddr>>>,
         rate: f64,
         under_test: &'static str,
@@ -83,7 +83,7 @@ impl Traffic {
     }
 
     /// What was seen so far.
-    pub fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Seen {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use recant_core::observation::HistogramCounters;
 
+/// Histograms with more buckets are refused: merging bounds takes time that grows with their square.
+const MOST_BUCKETS: usize = 1000;
+
 /// Buckets in order of their bounds. Bounds that are written differently but are the same number are added up: they
 /// come from two libraries in one pod.
 pub(super) fn histogram<'a>(
@@ -19,6 +22,12 @@ pub(super) fn histogram<'a>(
                 ));
             }
         }
+    }
+    if sorted.len() > MOST_BUCKETS {
+        return Err(format!(
+            "the histogram has {} buckets: more than {MOST_BUCKETS} are not read",
+            sorted.len()
+        ));
     }
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut bounds: Vec<f64> = Vec::with_capacity(sorted.len());
@@ -68,6 +77,13 @@ mod tests {
         .expect("is a histogram");
         assert_eq!(&*read.bounds, [2.0, 2.5, 10.0]);
         assert_eq!(read.counters, vec![3.0, 3.0, 8.0, 9.0]);
+    }
+
+    #[test]
+    fn the_number_of_buckets_is_bounded() {
+        let bounds: Vec<String> = (0..2000).map(|bound| bound.to_string()).collect();
+        let said = histogram(bounds.iter().map(|bound| (&**bound, 1.0))).expect_err("is too many");
+        assert!(said.contains("2000 buckets"), "{said}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod bed;
 mod case;
 mod fault_proxy;
+mod kubernetes;
 mod local_server;
 mod manifests;
 mod namespace;

@@ -9,3 +9,4 @@ mod http;
 mod notify;
 mod promql_oracle;
 mod settings;
+mod source;

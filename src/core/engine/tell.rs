@@ -489,7 +489,7 @@ fn facts(
         facts.push(Fact {
             label: label.to_owned(),
             value,
-        })
+        });
     };
     fact("Revision", described(live, revision, now));
     if let Some(to) = back_to {

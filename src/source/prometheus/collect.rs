@@ -28,8 +28,8 @@ pub(super) struct Collected {
     shape: bool,
     time: Option<f64>,
     evaluated: Option<Timestamp>,
-    /// Labels of the bucket as they came, bound and value.
-    buckets: Vec<(String, f64)>,
+    /// Values by `le` as it came.
+    buckets: BTreeMap<String, f64>,
     /// Two rows for one series; nothing is taken from either.
     pub(super) doubled: Option<String>,
 }
@@ -73,10 +73,7 @@ impl Collected {
             (_, Some(TIME)) => self.time.replace(row.value),
             (What::Histogram { .. }, None) => {
                 let bound = row.labels.get("le").cloned().unwrap_or_default();
-                let same = self.buckets.iter().position(|(other, _)| *other == bound);
-                let before = same.map(|index| self.buckets.swap_remove(index).1);
-                self.buckets.push((bound, row.value));
-                before
+                self.buckets.insert(bound, row.value)
             }
             (What::Ratio { .. }, _) | (What::Histogram { .. }, Some(_)) => {
                 return Err(Fault::malformed(format!(

@@ -43,12 +43,12 @@ pub(super) fn deliver(
                 if namespaces_with_pods.contains(key.namespace.as_str()) {
                     continue;
                 }
-                owners.in_namespace(key)
+                owners.in_namespace(key).to_vec()
             }
             None => owners.of_pod(key),
-            Some(_) => match owners.in_namespace(key).as_slice() {
-                several @ [_, _, ..] => {
-                    let by_value = owners.of_arm(key, several, targets);
+            Some(_) => match owners.in_namespace(key) {
+                [_, _, ..] => {
+                    let by_value = owners.of_arm(key);
                     if by_value.is_empty() {
                         unclaimed.push((key, collected));
                         continue;
@@ -75,7 +75,7 @@ pub(super) fn deliver(
             let candidates = owners.in_namespace(key);
             give(
                 &mut shares,
-                &candidates,
+                candidates,
                 key,
                 collected,
                 grouping,
@@ -199,65 +199,63 @@ pub(super) fn no_data(question: &Question, target: &QueryTarget) -> String {
     )
 }
 
-/// Who could own a series.
+/// Who could own a series: places in the list of targets.
 struct Owners<'a> {
     by_pod: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    by_hash: BTreeMap<(&'a str, &'a str), Vec<usize>>,
     by_namespace: BTreeMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Owners<'a> {
     fn new(grouping: &Grouping, targets: &[&'a QueryTarget]) -> Self {
-        let mut by_pod: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-        let mut by_namespace: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut owners = Self {
+            by_pod: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
+            by_namespace: BTreeMap::new(),
+        };
         for (index, target) in targets.iter().enumerate() {
             // Without the label all series are in the namespace of the empty name.
             let namespace = match grouping.namespace {
                 Some(_) => target.id.namespace.as_str(),
                 None => "",
             };
-            by_namespace.entry(namespace).or_default().push(index);
+            owners
+                .by_namespace
+                .entry(namespace)
+                .or_default()
+                .push(index);
             for pod in &target.pods {
-                by_pod
-                    .entry((namespace, pod.name.as_str()))
-                    .or_default()
-                    .push(index);
+                let by_pod = owners.by_pod.entry((namespace, pod.name.as_str()));
+                by_pod.or_default().push(index);
+                let by_hash = owners.by_hash.entry((namespace, pod.hash.as_str()));
+                let by_hash = by_hash.or_default();
+                if by_hash.last() != Some(&index) {
+                    by_hash.push(index);
+                }
             }
         }
-        Self {
-            by_pod,
-            by_namespace,
-        }
+        owners
     }
 
     fn of_pod(&self, key: &RowKey) -> Vec<usize> {
-        self.by_pod
-            .get(&(key.namespace.as_str(), key.pod.as_str()))
-            .cloned()
-            .unwrap_or_default()
+        let pod = (key.namespace.as_str(), key.pod.as_str());
+        self.by_pod.get(&pod).cloned().unwrap_or_default()
     }
 
-    fn in_namespace(&self, key: &RowKey) -> Vec<usize> {
+    fn in_namespace(&self, key: &RowKey) -> &[usize] {
         self.by_namespace
             .get(key.namespace.as_str())
-            .cloned()
-            .unwrap_or_default()
+            .map_or(&[], Vec::as_slice)
     }
 
-    /// Of several targets in one namespace, those whose pod or pod-template hash the series names.
-    fn of_arm(&self, key: &RowKey, several: &[usize], targets: &[&QueryTarget]) -> Vec<usize> {
-        let by_pod = self.of_pod(key);
-        if !by_pod.is_empty() {
-            return by_pod;
+    /// Those whose pod the series is of; else those whose pod-template hash it names.
+    fn of_arm(&self, key: &RowKey) -> Vec<usize> {
+        let of_pod = self.of_pod(key);
+        if !of_pod.is_empty() {
+            return of_pod;
         }
-        several
-            .iter()
-            .copied()
-            .filter(|index| {
-                targets.get(*index).is_some_and(|target| {
-                    target.pods.iter().any(|pod| pod.hash.as_str() == key.arm)
-                })
-            })
-            .collect()
+        let hash = (key.namespace.as_str(), key.arm.as_str());
+        self.by_hash.get(&hash).cloned().unwrap_or_default()
     }
 }
 
