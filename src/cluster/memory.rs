@@ -3,23 +3,27 @@
 //! It rolls pod by pod, as a Deployment does with a surge of one, and holds every step against the same fence as the
 //! real cluster.
 
+mod deployment;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use recant_core::ids::{PodName, RevisionHash, TargetId};
+use recant_core::plan::{Admission, Step, StepCommand, StepResult};
+use recant_core::target::{TargetNews, TargetState};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
-use recant_core::plan::{Admission, Step, StepCommand, StepResult};
-use recant_core::target::{Pod, Revision, TargetNews, TargetState};
-
+use self::deployment::{Deployment, Next};
 use super::{Cluster, ClusterError};
 
-/// Pods that went are remembered this long, so that their last samples count.
-const REMEMBERED: Duration = Duration::from_mins(1);
+/// How long a pod that cannot start is left in sight before the next attempt.
+const START_AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts and stops what a pod runs.
 #[async_trait]
@@ -27,7 +31,7 @@ pub trait PodRunner: Send + Sync {
     /// Starts a pod of an image; where it answers, and exposes `/metrics`.
     async fn start(&self, pod: &PodName, image: &str) -> std::io::Result<SocketAddr>;
 
-    /// Stops it.
+    /// Stops it; it gets no new traffic already.
     async fn stop(&self, pod: &PodName);
 }
 
@@ -35,27 +39,21 @@ pub trait PodRunner: Send + Sync {
 pub struct MemoryCluster {
     world: Mutex<World>,
     changed: Notify,
-    work: Notify,
+    spec_changed: Notify,
     runner: Arc<dyn PodRunner>,
     /// Between two pods of a rolling update.
     pace: Duration,
 }
 
 struct World {
-    id: TargetId,
-    replicas: usize,
-    current: RevisionHash,
-    revisions: Vec<Revision>,
-    pods: Vec<MemoryPod>,
-    pods_made: usize,
-    last_plan: Option<PlanId>,
-    news: bool,
+    deployment: Deployment,
+    offered: Option<TargetState>,
 }
 
-struct MemoryPod {
-    pod: Pod,
-    address: SocketAddr,
-    gone: Option<Timestamp>,
+impl fmt::Debug for MemoryCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCluster").finish_non_exhaustive()
+    }
 }
 
 impl MemoryCluster {
@@ -67,20 +65,13 @@ impl MemoryCluster {
         runner: Arc<dyn PodRunner>,
         pace: Duration,
     ) -> Self {
-        let first = revision(image, 1);
         Self {
             world: Mutex::new(World {
-                id,
-                replicas,
-                current: first.hash.clone(),
-                revisions: vec![first],
-                pods: Vec::new(),
-                pods_made: 0,
-                last_plan: None,
-                news: true,
+                deployment: Deployment::new(id, image, replicas, Timestamp::now()),
+                offered: None,
             }),
             changed: Notify::new(),
-            work: Notify::new(),
+            spec_changed: Notify::new(),
             runner,
             pace,
         }
@@ -88,72 +79,65 @@ impl MemoryCluster {
 
     /// Changes the image, as a person who ships a release does; the revision's hash.
     pub fn ship(&self, image: &str) -> RevisionHash {
-        let mut world = self.world();
-        let hash = world.set_image(image);
-        drop(world);
-        self.wake();
+        let hash = self.world().deployment.ship(image, Timestamp::now());
+        self.spec_changed.notify_one();
+        self.changed.notify_one();
         hash
     }
 
-    /// Addresses of the pods that are ready.
+    /// Where the pods that are ready answer, in the order of their start.
     pub fn ready(&self) -> Vec<SocketAddr> {
-        let world = self.world();
-        world
-            .pods
-            .iter()
-            .filter(|pod| pod.pod.ready)
-            .map(|pod| pod.address)
-            .collect()
+        self.world().deployment.ready()
     }
 
-    /// Rolls pods towards the current revision until the token is cancelled.
+    /// Rolls pods towards the current revision, one at a time, until the token is cancelled; then stops them all.
     pub async fn run(&self, stop: CancellationToken) {
-        loop {
-            let settled = self.roll_one().await;
-            let pause = if settled {
-                Duration::from_secs(1)
-            } else {
-                self.pace
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.work.notified(), if settled => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Starts one missing pod of the current revision and stops one that is too many; true when there is nothing to do.
-    async fn roll_one(&self) -> bool {
-        let next = self.world().next_pod();
-        let started = match next {
-            Some((name, image, hash)) => {
-                match self.runner.start(&name, &image).await {
-                    Ok(address) => self.world().add(name, hash, address),
-                    Err(error) => tracing::warn!("pod `{name}` could not be started: {error}"),
+        while !stop.is_cancelled() {
+            let next = self.change(|deployment| deployment.next(Timestamp::now()));
+            match next {
+                Next::Start(pod) => {
+                    let started = tokio::select! {
+                        // Stopping comes first: nobody waits for this pod any more.
+                        biased;
+                        () = stop.cancelled() => break,
+                        started = self.runner.start(&pod.name, &pod.image) => started,
+                    };
+                    let failed = started.is_err();
+                    self.change(|deployment| deployment.started(&pod.name, started));
+                    if failed {
+                        pause(START_AGAIN, &stop).await;
+                        self.stop(&pod.name).await;
+                    } else {
+                        pause(self.pace, &stop).await;
+                    }
                 }
-                true
+                Next::Stop(name) => {
+                    // Traffic stops before the pod does: requests in flight are answered.
+                    pause(self.pace / 2, &stop).await;
+                    self.stop(&name).await;
+                }
+                Next::Rest => tokio::select! {
+                    // Stopping comes first: the spec does not matter then.
+                    biased;
+                    () = stop.cancelled() => break,
+                    () = self.spec_changed.notified() => {}
+                },
             }
-            None => false,
-        };
-        let surplus = self.world().surplus();
-        let settled = !started && surplus.is_none();
-        if let Some(name) = surplus {
-            self.wake();
-            // Traffic stops before the pod does: requests in flight are answered.
-            tokio::time::sleep(self.pace / 2).await;
-            self.runner.stop(&name).await;
         }
-        if !settled {
-            self.wake();
+        for name in self.change(Deployment::leave_all) {
+            self.stop(&name).await;
         }
-        settled
     }
 
-    fn wake(&self) {
-        self.world().news = true;
+    async fn stop(&self, pod: &PodName) {
+        self.runner.stop(pod).await;
+        self.change(|deployment| deployment.stopped(pod, Instant::now()));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Deployment) -> T) -> T {
+        let result = change(&mut self.world().deployment);
         self.changed.notify_one();
-        self.work.notify_one();
+        result
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -161,124 +145,12 @@ impl MemoryCluster {
     }
 }
 
-impl World {
-    fn set_image(&mut self, image: &str) -> RevisionHash {
-        let number = self
-            .revisions
-            .iter()
-            .map(|revision| revision.number)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        let new = revision(image, number);
-        self.current = new.hash.clone();
-        match self
-            .revisions
-            .iter_mut()
-            .find(|revision| revision.hash == new.hash)
-        {
-            // An old template gets a new number, as in Kubernetes.
-            Some(old) => old.number = number,
-            None => self.revisions.push(new),
-        }
-        self.current.clone()
-    }
-
-    fn next_pod(&mut self) -> Option<(PodName, String, RevisionHash)> {
-        let have = self
-            .pods
-            .iter()
-            .filter(|pod| pod.pod.ready && pod.pod.hash == self.current)
-            .count();
-        if have >= self.replicas {
-            return None;
-        }
-        let image = self
-            .revisions
-            .iter()
-            .find(|revision| revision.hash == self.current)?
-            .images
-            .first()?;
-        self.pods_made += 1;
-        let name = format!("{}-{}-{}", self.id.name, self.current, self.pods_made);
-        Some((PodName(name), image.clone(), self.current.clone()))
-    }
-
-    fn add(&mut self, name: PodName, hash: RevisionHash, address: SocketAddr) {
-        let pod = Pod {
-            name,
-            hash,
-            created: Timestamp::now(),
-            ready: true,
-            terminating: false,
-            ip: Some(address.ip()),
-            metrics: Some((address.port(), "/metrics".to_owned())),
-            unready_reason: None,
-        };
-        self.pods.push(MemoryPod {
-            pod,
-            address,
-            gone: None,
-        });
-    }
-
-    /// Takes one pod out of service that is no longer wanted.
-    fn surplus(&mut self) -> Option<PodName> {
-        let now = Timestamp::now();
-        self.pods.retain(|pod| {
-            pod.gone.is_none_or(|gone| {
-                Duration::try_from(now.duration_since(gone)).unwrap_or_default() < REMEMBERED
-            })
-        });
-        let ready = self.pods.iter().filter(|pod| pod.pod.ready).count();
-        let current = self.current.clone();
-        let old = self
-            .pods
-            .iter_mut()
-            .find(|pod| pod.pod.ready && pod.pod.hash != current)?;
-        if ready <= self.replicas {
-            return None;
-        }
-        old.pod.ready = false;
-        old.pod.terminating = true;
-        old.gone = Some(now);
-        Some(old.pod.name.clone())
-    }
-
-    fn state(&self) -> TargetState {
-        let ready = |pod: &&MemoryPod| pod.pod.ready;
-        let current = self
-            .pods
-            .iter()
-            .filter(ready)
-            .filter(|pod| pod.pod.hash == self.current)
-            .count();
-        TargetState {
-            id: self.id.clone(),
-            uid: "in-memory".to_owned(),
-            current: Some(self.current.clone()),
-            paused: false,
-            complete: current == self.replicas && self.pods.iter().filter(ready).count() == current,
-            rollout: None,
-            revisions: self.revisions.clone(),
-            pods: self.pods.iter().map(|pod| pod.pod.clone()).collect(),
-            kill_switch: None,
-            last_plan: self.last_plan.clone(),
-        }
-    }
-}
-
-/// The hash of a template is a function of its image here.
-fn revision(image: &str, number: u64) -> Revision {
-    let mut hash: u32 = 0x811c_9dc5;
-    for byte in image.bytes() {
-        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
-    Revision {
-        hash: RevisionHash(format!("{hash:08x}")),
-        number,
-        images: vec![image.to_owned()],
-        created: Timestamp::now(),
+async fn pause(pause: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        // Stopping comes first: there is nothing to wait for then.
+        biased;
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
     }
 }
 
@@ -286,10 +158,13 @@ fn revision(image: &str, number: u64) -> Revision {
 impl Cluster for MemoryCluster {
     fn news(&self) -> Vec<TargetNews> {
         let mut world = self.world();
-        if !std::mem::take(&mut world.news) {
+        world.deployment.forget(Instant::now());
+        let state = world.deployment.state();
+        if world.offered.as_ref() == Some(&state) {
             return Vec::new();
         }
-        vec![TargetNews::State(Box::new(world.state()))]
+        world.offered = Some(state.clone());
+        vec![TargetNews::State(Box::new(state))]
     }
 
     async fn changed(&self) {
@@ -297,8 +172,9 @@ impl Cluster for MemoryCluster {
     }
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
+        // Under one lock from the read to the write: nobody can come in between.
         let mut world = self.world();
-        match command.admit(&world.state()) {
+        match command.admit(&world.deployment.state()) {
             Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
             Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
             Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
@@ -309,26 +185,13 @@ impl Cluster for MemoryCluster {
                 reason: "there are only Deployments in memory".to_owned(),
             });
         };
-        let image = world
-            .revisions
-            .iter()
-            .find(|revision| revision.hash == *to)
-            .and_then(|revision| revision.images.first().cloned());
-        let Some(image) = image else {
-            return Ok(StepResult::Refused {
-                reason: format!("revision {to} does not exist"),
-            });
-        };
-        world.set_image(&image);
-        world.last_plan = Some(command.plan.clone());
+        let result = world.deployment.undo(to, &command.plan, Timestamp::now());
         drop(world);
-        self.wake();
-        Ok(StepResult::Done)
+        self.spec_changed.notify_one();
+        self.changed.notify_one();
+        Ok(result)
     }
 }
 
-impl std::fmt::Debug for MemoryCluster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MemoryCluster").finish_non_exhaustive()
-    }
-}
+#[cfg(test)]
+mod tests;
