@@ -8,4 +8,5 @@ mod hostile_documents;
 mod http;
 mod notify;
 mod promql_oracle;
+mod settings;
 mod source;
