@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
-use recant::actuate::{Executor, Parts, Permit, system_clock};
+use recant::actuate::{Executor, Parts, Permit};
+use recant::clock;
 use recant::cluster::ClusterError;
 use recant_core::ids::TargetKind;
 use recant_core::plan::{StepCommand, StepResult};
@@ -264,7 +265,7 @@ async fn by_executor(watched: Watched, undo: StepCommand) -> StepResult {
     let parts = Parts {
         cluster: Arc::new(watched.cluster),
         gate: Arc::new(|| Permit::Act),
-        clock: system_clock(),
+        clock: clock::system(),
         at_once: 1,
     };
     let executor = Executor::start(parts, sender);
