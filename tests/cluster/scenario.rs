@@ -18,7 +18,7 @@ use recant_core::ids::{TargetId, TargetKind};
 use crate::namespace::Namespace;
 
 /// Nothing that is waited for in a scenario takes longer, on a busy machine.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// From the first bad answer to the patched spec.
 const PROMISE: Duration = Duration::from_secs(10);

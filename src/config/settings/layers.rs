@@ -28,7 +28,7 @@ impl Layers {
             let name = format!("file {}", path.display());
             layers.push((name.clone(), from_file(path, &name)?));
         }
-        layers.push(("environment".to_owned(), from_environment(environment)));
+        layers.push(("environment".to_owned(), from_environment(environment)?));
         let mut from_flags: BTreeMap<String, Value> = BTreeMap::new();
         let mut rules: Vec<Value> = Vec::new();
         for (key, value) in flags {
@@ -104,16 +104,18 @@ fn from_file(path: &Path, layer: &str) -> Result<BTreeMap<String, Value>, Settin
             path: path.to_owned(),
         });
     }
-    if text.trim().is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let parsed: serde_json::Map<String, serde_json::Value> = serde_saphyr::from_str(&text)
-        .map_err(|error| SettingsError::Syntax {
-            path: path.to_owned(),
-            reason: error.to_string(),
+    // Without the snippet: it would show lines of a file that may hold a secret (P10).
+    let options = serde_saphyr::options! { with_snippet: false };
+    // `None`: a file of comments only.
+    let parsed: Option<serde_json::Map<String, serde_json::Value>> =
+        serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+            SettingsError::Syntax {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            }
         })?;
     let mut flat = BTreeMap::new();
-    flatten("", parsed, layer, &mut flat)?;
+    flatten("", parsed.unwrap_or_default(), layer, &mut flat)?;
     Ok(flat)
 }
 
@@ -181,30 +183,62 @@ fn to_value(value: serde_json::Value) -> Value {
     Value::new(None, kind)
 }
 
-/// Only variables that name a setting: a cluster sets others of the same prefix for a Service called `recant`.
+/// Variables that name a setting, and an error for those that nearly do.
+///
+/// Others of the same prefix are left alone: a cluster sets `RECANT_PORT` and its like for a Service called `recant`.
 fn from_environment(
     environment: impl Iterator<Item = (String, String)>,
-) -> BTreeMap<String, Value> {
+) -> Result<BTreeMap<String, Value>, SettingsError> {
     let names: BTreeMap<String, &str> = TABLE
         .iter()
         .map(|entry| (variable(entry.key), entry.key))
         .collect();
-    environment
-        .filter_map(|(name, value)| {
-            let key = *names.get(&name)?;
-            let kind = if key == "rules" {
-                let paths = value.split(':').filter(|path| !path.is_empty());
-                ValueKind::Array(
-                    paths
-                        .map(|path| Value::new(None, ValueKind::String(path.to_owned())))
-                        .collect(),
-                )
-            } else {
-                ValueKind::String(value)
-            };
-            Some((key.to_owned(), Value::new(None, kind)))
-        })
-        .collect()
+    let mut values = BTreeMap::new();
+    for (name, value) in environment {
+        let Some(key) = names.get(&name).copied() else {
+            refuse_misspelt(&name, &names)?;
+            continue;
+        };
+        let kind = if key == "rules" {
+            let paths = value.split(':').filter(|path| !path.is_empty());
+            ValueKind::Array(
+                paths
+                    .map(|path| Value::new(None, ValueKind::String(path.to_owned())))
+                    .collect(),
+            )
+        } else {
+            ValueKind::String(value)
+        };
+        values.insert(key.to_owned(), Value::new(None, kind));
+    }
+    Ok(values)
+}
+
+/// A variable that is surely meant as a setting and is none. Its value is not shown: it may be a secret.
+fn refuse_misspelt(name: &str, names: &BTreeMap<String, &str>) -> Result<(), SettingsError> {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return Ok(());
+    };
+    // Without the prefix, which would make any two short names look alike.
+    let known = names.keys().filter_map(|name| name.strip_prefix(PREFIX));
+    let near = nearest(rest, known);
+    // A group of settings: `RECANT_PROMETHEUS__BEARER` for `RECANT_PROMETHEUS__BEARER__ENV`.
+    let inner = names.keys().find(|known| {
+        known
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with("__"))
+    });
+    let near = match (near, inner) {
+        (_, Some(inner)) => format!(", did you mean `{inner}`?"),
+        (Some(near), None) => format!(", did you mean `{PREFIX}{near}`?"),
+        (None, None) if rest.contains("__") => String::new(),
+        (None, None) => return Ok(()),
+    };
+    Err(SettingsError::Unknown {
+        key: name.to_owned(),
+        layer: "environment".to_owned(),
+        near,
+    })
 }
 
 /// The environment variable of a key: `guards.coolDown` is `RECANT_GUARDS__COOL_DOWN`.

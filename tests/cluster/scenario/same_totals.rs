@@ -12,11 +12,11 @@ use crate::namespace::Namespace;
 use crate::services::Behaviour;
 
 /// Requests of the canary; those of them that were errors; those that took more than 50 ms.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Totals {
-    requests: f64,
-    errors: f64,
-    slow: f64,
+    requests: u64,
+    errors: u64,
+    slow: u64,
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn both_sources_count_what_the_services_did() {
         assert!(sent.errors > 0, "{sent:?}");
 
         let truth = truth(&ns, "v3").await;
-        assert!(truth.requests >= 250.0 && truth.errors > 0.0, "{truth:?}");
-        assert!(truth.slow > 0.0 && truth.slow < truth.requests, "{truth:?}");
+        assert!(truth.requests >= 250 && truth.errors > 0, "{truth:?}");
+        assert!(truth.slow > 0 && truth.slow < truth.requests, "{truth:?}");
         for (source, agent) in [("prometheus", by_prometheus), ("scrape", by_scrape)] {
             let totals = totals(&agent, &target).await;
             assert_eq!(totals, truth, "by {source}");
@@ -119,11 +119,11 @@ async fn totals(agent: &Agent, target: &TargetId) -> Totals {
         &evidence[&"shop/errors".into()],
         &evidence[&"shop/slow".into()],
     );
-    assert_eq!(errors.events, slow.events);
+    assert_eq!(whole(errors.events), whole(slow.events));
     Totals {
-        requests: errors.events,
-        errors: errors.bad,
-        slow: slow.bad,
+        requests: whole(errors.events),
+        errors: whole(errors.bad),
+        slow: whole(slow.bad),
     }
 }
 
@@ -133,18 +133,25 @@ async fn truth(ns: &Namespace, tag: &str) -> Totals {
     let mut totals = Totals::default();
     for service in ns.services().iter().filter(|service| service.tag == tag) {
         let ledger = service.ledger();
-        totals.requests += ledger.requests() as f64;
-        totals.errors += ledger.errors() as f64;
+        totals.requests += ledger.requests();
+        totals.errors += ledger.errors();
         let url = format!("http://{}/metrics", service.address);
         let answer = bed.http().get(url).send().await.expect("it answers");
         let text = answer.text().await.expect("text");
         let quick = r#"le="0.05"}"#;
-        let quick: f64 = text
+        let quick: u64 = text
             .lines()
             .filter(|line| line.contains(quick))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum();
-        totals.slow += ledger.requests() as f64 - quick;
+        totals.slow += ledger.requests() - quick;
     }
     totals
+}
+
+/// A cast would hide a fraction, and counts of requests have none.
+fn whole(value: f64) -> u64 {
+    let text = value.to_string();
+    text.parse()
+        .unwrap_or_else(|_| panic!("a count of requests is whole, not {text}"))
 }

@@ -17,7 +17,7 @@ pub(super) struct Untouched {
 }
 
 impl Untouched {
-    /// Puts a bystander of each kind into the namespace: a Deployment that nobody watches, and a ConfigMap.
+    /// Puts a bystander of each kind into the namespace: a Deployment that nobody watches, and a `ConfigMap`.
     pub(super) async fn begin(ns: &Namespace, rollouts: bool) -> Self {
         ns.deployment("bystander", "v1", 1).await;
         let notes =
