@@ -1,7 +1,7 @@
 //! Releases that meet: one during the analysis of another, our own undo coming back, and a failed one shipped again.
 
 use recant_core::analysis::Ending;
-use recant_core::ids::TargetKind;
+use recant_core::ids::{TargetId, TargetKind};
 use recant_core::notice::NoticeKind;
 use recant_core::record::{Record, Standing};
 use recant_core::verify::VerificationEnd;
@@ -83,21 +83,70 @@ fn releases_that_meet_end_at_the_last_known_good_one() {
         assert!(bad.error_rate() > 0.15, "{bad:?}");
         assert_eq!(hash(&ns, "v2"), second, "it is the same template");
         ns.wait_complete("checkout", "v2").await;
-        let plans = agent
-            .journal()
-            .iter()
-            .filter(|entry| matches!(entry.record, Record::PlanBegan { .. }))
-            .count();
-        assert_eq!(plans, 1);
-        let ledger = agent.ledger();
-        let known = &ledger.targets[&target];
-        assert_eq!(known.current.as_str(), second);
-        assert_eq!(known.stable.as_str(), good);
-        assert!(matches!(
-            known.standings.get(&known.current),
-            Some(Standing::Failed { .. })
-        ));
+        left_alone(&agent, &target, &good, &second);
+
+        // `recant journal` tells all of it beside the running agent.
+        let story = story(&agent).await;
+        for part in [
+            "superseded",
+            "decided: act",
+            "the symptom is gone",
+            "which failed before, is back",
+        ] {
+            assert!(story.contains(part), "`{part}` is not in {story}");
+        }
+
+        // A restart changes nothing, and tells nothing twice.
+        let ended = agent.terminate(WITHIN).await;
+        assert!(ended.success(), "{ended}");
+        agent.start_again().await;
+        traffic.next(100, WITHIN).await;
+        ns.wait_complete("checkout", "v2").await;
+        left_alone(&agent, &target, &good, &second);
+        let notices = agent.notices();
+        let kinds: Vec<NoticeKind> = notices.iter().map(|notice| notice.kind).collect();
+        let told = [
+            NoticeKind::RollingBack,
+            NoticeKind::Restored,
+            NoticeKind::FailedRevisionBack,
+        ];
+        assert_eq!(kinds, told, "{notices:#?}");
+        assert_eq!(agent.slack().received().len(), told.len());
     });
+}
+
+/// The failed revision is in the spec and nothing is done about it.
+fn left_alone(agent: &Agent, target: &TargetId, good: &str, failed: &str) {
+    let plans = agent
+        .journal()
+        .iter()
+        .filter(|entry| matches!(entry.record, Record::PlanBegan { .. }))
+        .count();
+    assert_eq!(plans, 1);
+    let ledger = agent.ledger();
+    let known = &ledger.targets[target];
+    assert_eq!(known.current.as_str(), failed);
+    assert_eq!(known.stable.as_str(), good);
+    let standing = known.standings.get(&known.current);
+    assert!(
+        matches!(standing, Some(Standing::Failed { .. })),
+        "{standing:?}"
+    );
+}
+
+/// What `recant journal` prints.
+async fn story(agent: &Agent) -> String {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_recant"));
+    command
+        .args(["journal", "--journal"])
+        .arg(agent.journal_file())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(WITHIN, command.output())
+        .await
+        .expect("it ends")
+        .expect("it can be run");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// The pod-template hash of the latest pod of a version.
