@@ -207,7 +207,7 @@ pub enum SettingsError {
     TooLarge { path: PathBuf },
     #[error("the settings file {path} is no YAML mapping: {reason}")]
     Syntax { path: PathBuf, reason: String },
-    #[error("there is no setting `{key}` ({layer}){near}: `recant run --help` lists all")]
+    #[error("there is no setting `{key}` ({layer}){near} `recant run --help` lists all")]
     Unknown {
         key: String,
         layer: String,
@@ -243,9 +243,8 @@ impl Settings {
         let get = Getter { layers, merged };
         let prometheus = get.prometheus()?;
         let source = match get.text("source")?.as_str() {
-            "auto" if prometheus.is_some() => SourceKind::Prometheus,
+            "auto" | "prometheus" if prometheus.is_some() => SourceKind::Prometheus,
             "auto" | "scrape" => SourceKind::Scrape,
-            "prometheus" if prometheus.is_some() => SourceKind::Prometheus,
             "prometheus" => {
                 return Err(get.invalid("source", "`prometheus` needs `prometheus.url`"));
             }
@@ -418,7 +417,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// All settings with defaults and environment variables, for `recant run --help` and the README.
+/// All settings with their defaults, for `recant run --help` and the README.
 pub fn table() -> String {
     let mut text = String::new();
     for Entry {
@@ -427,8 +426,12 @@ pub fn table() -> String {
         meaning,
     } in TABLE
     {
-        let default = if default.is_empty() { "none" } else { default };
-        text.push_str(&format!("  {key}  [{default}]\n      {meaning}\n"));
+        let default = match *default {
+            "" | "[]" => "none",
+            default => default,
+        };
+        let entry = format!("  {key}  [{default}]\n      {meaning}\n");
+        text.push_str(&entry);
     }
     text
 }

@@ -28,7 +28,7 @@ impl Layers {
             let name = format!("file {}", path.display());
             layers.push((name.clone(), from_file(path, &name)?));
         }
-        layers.push(("environment".to_owned(), from_environment(environment)));
+        layers.push(("environment".to_owned(), from_environment(environment)?));
         let mut from_flags: BTreeMap<String, Value> = BTreeMap::new();
         let mut rules: Vec<Value> = Vec::new();
         for (key, value) in flags {
@@ -149,8 +149,7 @@ fn flatten(
                 });
             }
             _ => {
-                let near = nearest(&key, TABLE.iter().map(|entry| entry.key))
-                    .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                let near = near(nearest(&key, TABLE.iter().map(|entry| entry.key)));
                 return Err(SettingsError::Unknown {
                     key,
                     layer: layer.to_owned(),
@@ -181,30 +180,58 @@ fn to_value(value: serde_json::Value) -> Value {
     Value::new(None, kind)
 }
 
-/// Only variables that name a setting: a cluster sets others of the same prefix for a Service called `recant`.
+/// Variables that name a setting. One that nearly does is an error: somebody believes to be on a dry run. Others are
+/// none of ours: a cluster sets `RECANT_SERVICE_HOST` and the like for a Service called `recant`.
 fn from_environment(
     environment: impl Iterator<Item = (String, String)>,
-) -> BTreeMap<String, Value> {
+) -> Result<BTreeMap<String, Value>, SettingsError> {
     let names: BTreeMap<String, &str> = TABLE
         .iter()
         .map(|entry| (variable(entry.key), entry.key))
         .collect();
-    environment
-        .filter_map(|(name, value)| {
-            let key = *names.get(&name)?;
-            let kind = if key == "rules" {
-                let paths = value.split(':').filter(|path| !path.is_empty());
-                ValueKind::Array(
-                    paths
-                        .map(|path| Value::new(None, ValueKind::String(path.to_owned())))
-                        .collect(),
-                )
-            } else {
-                ValueKind::String(value)
-            };
-            Some((key.to_owned(), Value::new(None, kind)))
-        })
-        .collect()
+    let mut found = BTreeMap::new();
+    for (name, value) in environment {
+        let Some(key) = names.get(&name).copied() else {
+            if misspelt(&name)
+                && let Some(nearest) = nearest(&name, names.keys().map(String::as_str))
+            {
+                return Err(SettingsError::Unknown {
+                    key: name.clone(),
+                    layer: "environment".to_owned(),
+                    near: near(Some(nearest)),
+                });
+            }
+            continue;
+        };
+        let kind = if key == "rules" {
+            let paths = value.split(':').filter(|path| !path.is_empty());
+            ValueKind::Array(
+                paths
+                    .map(|path| Value::new(None, ValueKind::String(path.to_owned())))
+                    .collect(),
+            )
+        } else {
+            ValueKind::String(value)
+        };
+        found.insert(key.to_owned(), Value::new(None, kind));
+    }
+    Ok(found)
+}
+
+/// Whether a variable that names no setting may be meant to.
+fn misspelt(name: &str) -> bool {
+    let Some(own) = name.strip_prefix(PREFIX) else {
+        return false;
+    };
+    let of_a_service = own.contains("SERVICE_") || own.starts_with("PORT") || own.contains("_PORT");
+    own != "CONFIG" && !of_a_service
+}
+
+fn near(nearest: Option<&str>) -> String {
+    nearest.map_or_else(
+        || ":".to_owned(),
+        |near| format!("; did you mean `{near}`?"),
+    )
 }
 
 /// The environment variable of a key: `guards.coolDown` is `RECANT_GUARDS__COOL_DOWN`.
