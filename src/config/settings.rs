@@ -38,7 +38,7 @@ pub const TABLE: &[Entry] = &[
     entry(
         "rules",
         "[]",
-        "files, or folders of files, with rule sets, watches and channels",
+        "files, or folders of files, with rule sets, watches and channels; in the environment separated by `:`",
     ),
     entry(
         "source",
@@ -207,7 +207,7 @@ pub enum SettingsError {
     TooLarge { path: PathBuf },
     #[error("the settings file {path} is no YAML mapping: {reason}")]
     Syntax { path: PathBuf, reason: String },
-    #[error("there is no setting `{key}` ({layer}){near} `recant run --help` lists all")]
+    #[error("there is no setting `{key}` ({layer}){near}: `recant run --help` lists all")]
     Unknown {
         key: String,
         layer: String,
@@ -359,10 +359,32 @@ impl Getter<'_> {
         }
     }
 
+    /// The address goes into logs and messages: it is not repeated here when it may hold a password (P10).
+    fn check_url(&self, url: &str) -> Result<(), SettingsError> {
+        let key = "prometheus.url";
+        let parsed: reqwest::Url = url
+            .parse()
+            .map_err(|_| self.invalid(key, "is no URL like `http://prometheus:9090`"))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(self.invalid(
+                key,
+                "holds a user name or a password: use `prometheus.basic` or `prometheus.bearer`",
+            ));
+        }
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return Err(self.invalid(key, "is no URL like `http://prometheus:9090`"));
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(self.invalid(key, "has a `?` or `#`: give the address alone"));
+        }
+        Ok(())
+    }
+
     fn prometheus(&self) -> Result<Option<PrometheusSettings>, SettingsError> {
         let Some(url) = self.optional("prometheus.url")? else {
             return Ok(None);
         };
+        self.check_url(&url)?;
         let bearer = self.secret("prometheus.bearer")?;
         let user = self.optional("prometheus.basic.user")?;
         let password = self.secret("prometheus.basic.password")?;
@@ -417,21 +439,23 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// All settings with their defaults, for `recant run --help` and the README.
+/// All settings with defaults and environment variables, for `recant run --help` and the README.
 pub fn table() -> String {
-    let mut text = String::new();
-    for Entry {
-        key,
-        default,
-        meaning,
-    } in TABLE
-    {
-        let default = match *default {
-            "" | "[]" => "none",
-            default => default,
-        };
-        let entry = format!("  {key}  [{default}]\n      {meaning}\n");
-        text.push_str(&entry);
-    }
-    text
+    let lines: Vec<String> = TABLE
+        .iter()
+        .map(|entry| {
+            let Entry {
+                key,
+                default,
+                meaning,
+            } = entry;
+            let default = match *default {
+                "" | "[]" => "none",
+                default => default,
+            };
+            let variable = layers::variable(key);
+            format!("  {key}  [{default}]  {variable}\n      {meaning}\n")
+        })
+        .collect();
+    lines.concat()
 }

@@ -4,6 +4,7 @@
 //! Every step goes on after an error, so that all errors of all files are reported at once. Nothing here reads
 //! files; nothing here fails or panics, whatever the text.
 
+mod actions;
 mod channel;
 mod diagnostic;
 mod document;

@@ -140,3 +140,21 @@ fn names_from_a_file_that_cannot_be_read_are_not_missed() {
     assert!(!err.contains("no rule set"), "{err}");
     assert!(err.contains("1 error\n"), "{err}");
 }
+
+#[test]
+fn the_command_exits_with_0_or_2() {
+    let folder = folder(&[("good.yaml", SET.as_bytes()), ("bad.yaml", b"a: b\n")]);
+    for (name, code) in [("good.yaml", 0), ("bad.yaml", 2), ("missing.yaml", 2)] {
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_recant"))
+            .arg("check")
+            .arg(folder.path().join(name))
+            .assert()
+            .code(code);
+        let is_silent = output.get_output().stdout.is_empty();
+        assert_eq!(is_silent, code != 0, "{name}");
+    }
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_recant"))
+        .arg("check")
+        .assert()
+        .code(2);
+}

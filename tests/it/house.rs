@@ -74,29 +74,32 @@ const CORE: &[(&str, &[&str])] = &[
 
 /// What each module of `recant` may import, besides `recant_core`: adapters know each other only through seams.
 const RECANT: &[(&str, &[&str])] = &[
+    ("clock", &[]),
     ("tls", &[]),
     ("config", &[]),
-    ("source", &[]),
+    ("source", &["clock", "tls"]),
     ("cluster", &[]),
     ("journal", &[]),
-    ("actuate", &["cluster"]),
+    ("actuate", &["clock", "cluster"]),
     ("notify", &["tls"]),
     ("http", &["notify"]),
     (
         "agent",
-        &["actuate", "cluster", "http", "journal", "notify", "source"],
+        &[
+            "actuate", "clock", "cluster", "http", "journal", "notify", "source",
+        ],
     ),
     (
         "demo",
         &[
-            "actuate", "agent", "cluster", "journal", "notify", "source", "tls",
+            "actuate", "agent", "clock", "cluster", "journal", "notify", "source", "tls",
         ],
     ),
     (
         "cli",
         &[
-            "actuate", "agent", "cluster", "config", "demo", "http", "journal", "notify", "source",
-            "tls",
+            "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
+            "source", "tls",
         ],
     ),
 ];

@@ -9,4 +9,5 @@ mod house;
 mod http;
 mod notify;
 mod promql_oracle;
+mod settings;
 mod source;

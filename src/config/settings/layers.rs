@@ -104,16 +104,18 @@ fn from_file(path: &Path, layer: &str) -> Result<BTreeMap<String, Value>, Settin
             path: path.to_owned(),
         });
     }
-    if text.trim().is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let parsed: serde_json::Map<String, serde_json::Value> = serde_saphyr::from_str(&text)
-        .map_err(|error| SettingsError::Syntax {
-            path: path.to_owned(),
-            reason: error.to_string(),
+    // Without the snippet: it would show lines of a file that may hold a secret (P10).
+    let options = serde_saphyr::options! { with_snippet: false };
+    // `None`: a file of comments only.
+    let parsed: Option<serde_json::Map<String, serde_json::Value>> =
+        serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+            SettingsError::Syntax {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            }
         })?;
     let mut flat = BTreeMap::new();
-    flatten("", parsed, layer, &mut flat)?;
+    flatten("", parsed.unwrap_or_default(), layer, &mut flat)?;
     Ok(flat)
 }
 
@@ -149,7 +151,8 @@ fn flatten(
                 });
             }
             _ => {
-                let near = near(nearest(&key, TABLE.iter().map(|entry| entry.key)));
+                let near = nearest(&key, TABLE.iter().map(|entry| entry.key))
+                    .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
                 return Err(SettingsError::Unknown {
                     key,
                     layer: layer.to_owned(),
@@ -180,8 +183,9 @@ fn to_value(value: serde_json::Value) -> Value {
     Value::new(None, kind)
 }
 
-/// Variables that name a setting. One that nearly does is an error: somebody believes to be on a dry run. Others are
-/// none of ours: a cluster sets `RECANT_SERVICE_HOST` and the like for a Service called `recant`.
+/// Variables that name a setting, and an error for those that nearly do.
+///
+/// Others of the same prefix are left alone: a cluster sets `RECANT_PORT` and its like for a Service called `recant`.
 fn from_environment(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<BTreeMap<String, Value>, SettingsError> {
@@ -189,18 +193,10 @@ fn from_environment(
         .iter()
         .map(|entry| (variable(entry.key), entry.key))
         .collect();
-    let mut found = BTreeMap::new();
+    let mut values = BTreeMap::new();
     for (name, value) in environment {
         let Some(key) = names.get(&name).copied() else {
-            if misspelt(&name)
-                && let Some(nearest) = nearest(&name, names.keys().map(String::as_str))
-            {
-                return Err(SettingsError::Unknown {
-                    key: name.clone(),
-                    layer: "environment".to_owned(),
-                    near: near(Some(nearest)),
-                });
-            }
+            refuse_misspelt(&name, &names)?;
             continue;
         };
         let kind = if key == "rules" {
@@ -213,25 +209,36 @@ fn from_environment(
         } else {
             ValueKind::String(value)
         };
-        found.insert(key.to_owned(), Value::new(None, kind));
+        values.insert(key.to_owned(), Value::new(None, kind));
     }
-    Ok(found)
+    Ok(values)
 }
 
-/// Whether a variable that names no setting may be meant to.
-fn misspelt(name: &str) -> bool {
-    let Some(own) = name.strip_prefix(PREFIX) else {
-        return false;
+/// A variable that is surely meant as a setting and is none. Its value is not shown: it may be a secret.
+fn refuse_misspelt(name: &str, names: &BTreeMap<String, &str>) -> Result<(), SettingsError> {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return Ok(());
     };
-    let of_a_service = own.contains("SERVICE_") || own.starts_with("PORT") || own.contains("_PORT");
-    own != "CONFIG" && !of_a_service
-}
-
-fn near(nearest: Option<&str>) -> String {
-    nearest.map_or_else(
-        || ":".to_owned(),
-        |near| format!("; did you mean `{near}`?"),
-    )
+    // Without the prefix, which would make any two short names look alike.
+    let known = names.keys().filter_map(|name| name.strip_prefix(PREFIX));
+    let near = nearest(rest, known);
+    // A group of settings: `RECANT_PROMETHEUS__BEARER` for `RECANT_PROMETHEUS__BEARER__ENV`.
+    let inner = names.keys().find(|known| {
+        known
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with("__"))
+    });
+    let near = match (near, inner) {
+        (_, Some(inner)) => format!(", did you mean `{inner}`?"),
+        (Some(near), None) => format!(", did you mean `{PREFIX}{near}`?"),
+        (None, None) if rest.contains("__") => String::new(),
+        (None, None) => return Ok(()),
+    };
+    Err(SettingsError::Unknown {
+        key: name.to_owned(),
+        layer: "environment".to_owned(),
+        near,
+    })
 }
 
 /// The environment variable of a key: `guards.coolDown` is `RECANT_GUARDS__COOL_DOWN`.
