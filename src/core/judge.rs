@@ -20,6 +20,8 @@ pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);
 /// The last part of the window is also looked at alone: a fault that begins after good minutes is found as quickly as
 /// one from the beginning.
 pub const RECENT: SignedDuration = SignedDuration::from_secs(8);
+/// What the last part has to show alone: more, since it is short and every look is another chance to be wrong.
+pub const RECENT_SIGMAS: f64 = 4.0;
 /// How many standard errors a share must be above what is allowed.
 pub const SIGMAS: f64 = 3.0;
 /// Looks with new data in a row that must say the same: no single tick decides.

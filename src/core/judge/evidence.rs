@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Allowed, Finding, Measured, State, sentence};
 use super::share::Share;
-use super::{CONFIRM, DRIFT, Phase, RECENT, WINDOW};
+use super::{CONFIRM, DRIFT, Phase, RECENT, RECENT_SIGMAS, SIGMAS, WINDOW};
 use crate::measurement::Counts;
 use crate::rule::{Compare, Metric, Part, Rule};
 use crate::time::elapsed;
@@ -137,13 +137,13 @@ impl Evidence {
 
     /// The whole window; where that finds nothing, its last part: good minutes do not hide a fault that begins now.
     fn look(&self, rule: &Rule, phase: Phase) -> Look {
-        let whole = self.look_since(rule, phase, Timestamp::MIN);
+        let whole = self.look_since(rule, phase, Timestamp::MIN, SIGMAS);
         if whole.state != State::Within {
             return whole;
         }
         let last = self.window.back().map_or(Timestamp::MIN, |tick| tick.at);
         let since = last.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
-        let recent = self.look_since(rule, phase, since);
+        let recent = self.look_since(rule, phase, since, RECENT_SIGMAS);
         if recent.state == State::Suspected {
             recent
         } else {
@@ -151,7 +151,7 @@ impl Evidence {
         }
     }
 
-    fn look_since(&self, rule: &Rule, phase: Phase, since: Timestamp) -> Look {
+    fn look_since(&self, rule: &Rule, phase: Phase, since: Timestamp, sigmas: f64) -> Look {
         let ticks = || self.window.iter().filter(|tick| tick.at > since);
         let canary = sum(ticks().filter_map(|tick| tick.canary.as_ref()));
         let Some(canary) = canary else {
@@ -167,6 +167,7 @@ impl Evidence {
             canary: &canary,
             baseline: baseline.as_ref(),
             before,
+            sigmas,
         };
         let mut look = Look {
             state: State::Within,
@@ -215,6 +216,7 @@ struct Shares<'a> {
     baseline: Option<&'a Counts>,
     /// The baseline is the time before the release, not an arm beside.
     before: bool,
+    sigmas: f64,
 }
 
 impl Shares<'_> {
@@ -228,7 +230,7 @@ impl Shares<'_> {
             return (State::TooLittle, shown.or(worse));
         }
         if let Some((_, canary, baseline, share)) = limit
-            && canary.surely_above(share)
+            && canary.surely_above(share, self.sigmas)
         {
             let beside = baseline
                 .filter(|_| !self.before)
@@ -238,7 +240,7 @@ impl Shares<'_> {
             };
             // Beside a baseline the release is at fault only if it is also worse than that.
             let compare = compare.unwrap_or_else(|| default_compare(&self.rule.metric));
-            if canary.surely_worse(baseline, 1.0 + compare.margin, compare.plus) {
+            if canary.surely_worse(baseline, 1.0 + compare.margin, compare.plus, self.sigmas) {
                 return (State::Suspected, shown);
             }
             return (State::BaselineAlsoBad, shown);
@@ -248,7 +250,7 @@ impl Shares<'_> {
             && baseline.events >= least
         {
             let factor = self.factor(compare);
-            if canary.surely_worse(baseline, factor, compare.plus) {
+            if canary.surely_worse(baseline, factor, compare.plus, self.sigmas) {
                 return (State::Suspected, worse);
             }
         }
@@ -406,5 +408,76 @@ fn quantile_of(counts: &Counts, quantile: f64) -> Option<f64> {
     match counts {
         Counts::Histogram(histogram) => histogram.quantile(quantile),
         Counts::Ratio(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::measurement::RatioCounts;
+    use crate::rule::{ArmsBy, RatioMetric, Selector};
+
+    fn rule() -> Arc<Rule> {
+        let counter = |name: &str| Selector {
+            metric: name.to_owned(),
+            matchers: Vec::new(),
+        };
+        Arc::new(Rule {
+            name: "http/error-rate".into(),
+            metric: Metric::Ratio(RatioMetric {
+                part: counter("bad"),
+                part_is: Part::Bad,
+                total: counter("all"),
+                absent_is_zero: false,
+            }),
+            arms: ArmsBy::Pod,
+            max: Some(0.05),
+            min: None,
+            compare: None,
+            least: 20,
+            dry_run: false,
+        })
+    }
+
+    /// Seconds with 20 requests each, of which this many were bad.
+    fn seconds(evidence: &mut Evidence, from: i64, bad: &[f64]) -> State {
+        let rule = rule();
+        let mut state = State::NoData;
+        for (second, part) in (from..).zip(bad) {
+            let at = Timestamp::from_second(second).expect("a time of this century");
+            evidence.update(
+                &rule,
+                Phase::Alone,
+                Arms {
+                    at,
+                    canary: Some(Counts::Ratio(RatioCounts {
+                        events: 20.0,
+                        part: *part,
+                    })),
+                    baseline: None,
+                },
+            );
+            state = evidence.finding(&rule, Phase::Alone, at).state;
+        }
+        state
+    }
+
+    #[test]
+    fn good_minutes_do_not_hide_a_fault_that_begins_now() {
+        let mut evidence = Evidence::new(None);
+        assert_eq!(seconds(&mut evidence, 0, &[0.0; 120]), State::Within);
+        assert_eq!(seconds(&mut evidence, 120, &[6.0; 5]), State::Failing);
+    }
+
+    #[test]
+    fn a_service_that_keeps_its_limit_in_bursts_is_left_alone() {
+        let mut evidence = Evidence::new(None);
+        // Not quite 4 % against a limit of 5 %, in bursts of some seconds.
+        let minutes = [[0.0; 17].as_slice(), &[3.0; 6]].concat().repeat(10);
+        for (second, part) in (0..).zip(&minutes) {
+            assert_ne!(seconds(&mut evidence, second, &[*part]), State::Failing);
+        }
     }
 }
