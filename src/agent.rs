@@ -5,6 +5,7 @@
 mod gather;
 mod journaling;
 mod shut;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use recant_core::record::Record;
 use recant_core::rule::{ScrapeEndpoint, SourceKind};
 use recant_core::snapshot::Snapshot;
 
-use crate::actuate::{Clock, Executor};
+use crate::actuate::Executor;
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::journal::Journal;
 use crate::notify::Attempt;
@@ -32,6 +34,7 @@ use crate::source::Source;
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
+pub use watching::Watching;
 
 /// Everything that the agent is made of; the same for all ways to run it.
 pub struct Parts {

@@ -1,7 +1,7 @@
 //! The durable record of what happened: the seam `Journal`, and its adapters.
 //!
 //! Everything that is decided is appended here before it is carried out (P3). One process writes, any number of
-//! others may read meanwhile. [`file`] says how it looks on disk.
+//! others may read meanwhile. [`mod@file`] says how it looks on disk.
 
 pub mod file;
 mod frame;

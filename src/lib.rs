@@ -2,7 +2,12 @@
 
 pub mod actuate;
 pub mod agent;
+pub mod cli;
+pub mod clock;
 pub mod cluster;
+pub mod config;
+pub mod demo;
+pub mod http;
 pub mod journal;
 pub mod notify;
 pub mod source;

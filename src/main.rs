@@ -1,1 +1,42 @@
-fn main() {}
+//! Parse, dispatch, exit code.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use recant::cli;
+
+/// Takes a bad release back: judges releases from metrics, rolls back, tells people, shows its evidence
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Recant {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says everything that is wrong with rule files, before anything runs
+    Check {
+        /// Files, or folders of files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    Demo(cli::demo::DemoArgs),
+    Journal(cli::journal::JournalArgs),
+    Run(cli::run::RunArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Recant::parse().command {
+        Command::Check { files } => cli::check::check(&files, &mut io::stdout(), &mut io::stderr())
+            .map(ExitCode::from)
+            .map_err(anyhow::Error::from),
+        Command::Demo(args) => cli::demo::demo(&args),
+        Command::Run(args) => cli::run::run(&args),
+        Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),
+    };
+    result.unwrap_or_else(|error| cli::complain(&error))
+}

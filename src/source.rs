@@ -7,6 +7,12 @@ use recant_core::observation::Observation;
 use recant_core::rule::{Question, ScrapeEndpoint};
 use recant_core::target::Pod;
 
+mod buckets;
+pub mod exposition;
+mod http;
+pub mod prometheus;
+pub mod scrape;
+
 /// One question about several targets: a source asks it once, however many targets want it.
 #[derive(Debug, Clone)]
 pub struct Query {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{Fence, Step};
 use recant_core::target::TargetNews;
@@ -56,7 +57,7 @@ impl Cluster for Scripted {
     }
 
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {

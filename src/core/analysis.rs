@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, RevisionHash, TargetId, TargetKind, WatchName};
 
+pub use crate::judge::Phase;
+pub use crate::time::{elapsed, later};
+
 /// The watch of a Rollout ends at the latest this long after its beginning, promoted or not.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
@@ -27,14 +30,6 @@ pub struct Analysis {
     pub promoted: Option<Timestamp>,
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
-}
-
-/// Whether a baseline runs beside the canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Phase {
-    Beside,
-    Alone,
 }
 
 /// How an analysis ended.
@@ -82,14 +77,4 @@ impl Analysis {
             },
         }
     }
-}
-
-/// `at + by`, at the end of time at the latest.
-pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// `to - from`, never negative.
-pub fn elapsed(from: Timestamp, to: Timestamp) -> SignedDuration {
-    to.duration_since(from).max(SignedDuration::ZERO)
 }

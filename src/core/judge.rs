@@ -11,6 +11,7 @@ mod finding;
 mod share;
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 pub use evidence::{Arms, BASELINE_IDLE, Evidence};
 pub use finding::{Finding, Measured, State};
@@ -25,3 +26,11 @@ pub const SIGMAS: f64 = 3.0;
 pub const CONFIRM: usize = 2;
 /// A comparison with the time before the release allows the service's own rate to have risen by this factor.
 pub const DRIFT: f64 = 1.5;
+
+/// Whether a baseline runs beside the canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    Beside,
+    Alone,
+}

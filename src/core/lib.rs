@@ -6,6 +6,7 @@
 
 pub mod analysis;
 pub mod engine;
+pub mod explain;
 pub mod guard;
 pub mod history;
 pub mod ids;
@@ -19,6 +20,8 @@ pub mod record;
 pub mod rule;
 pub mod saga;
 pub mod snapshot;
+pub mod spec;
 pub mod target;
+pub mod time;
 pub mod verify;
 pub mod wording;

@@ -240,6 +240,9 @@ impl Measurement {
     /// and nothing is lost: the next trusted look counts from where the last one stood.
     fn distrusted(&mut self, now: Timestamp, readings: &[&SeriesReading]) -> Option<String> {
         for series in readings {
+            if let Cumulative::Unusable { .. } = series.value {
+                continue;
+            }
             let id = (series.key.clone(), series.member.clone());
             if let Some(state) = self.series.get_mut(&id) {
                 // Where several processes are added up, the newest sample's time also goes back when one of them

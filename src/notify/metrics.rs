@@ -84,7 +84,8 @@ impl NotifyMetrics {
         );
     }
 
-    pub(super) fn begin(&self, channel: &ChannelName) {
+    /// The channel is in use: its series exist from now on.
+    pub fn begin(&self, channel: &ChannelName) {
         let label = label(channel);
         drop(self.attempts.get_or_create(&label));
         drop(self.given_up.get_or_create(&label));

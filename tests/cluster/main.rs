@@ -4,15 +4,18 @@
 //! Everything is started by the test process itself, on loopback, and goes with it. The binaries come from
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
+mod agent;
 mod bed;
 mod case;
 mod fault_proxy;
+mod kubernetes;
 mod local_server;
 mod manifests;
 mod namespace;
 mod prometheus;
 mod proofs;
 mod receiver;
+mod scenario;
 mod services;
 mod traffic;
 mod wait;

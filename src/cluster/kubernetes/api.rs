@@ -95,3 +95,69 @@ pub(super) async fn namespace_kill_switch(
     let found = call.answer(api.get(namespace)).await?;
     Ok(found.is_some_and(|found| kill_switch::is_on(&found.metadata)))
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    async fn answer(code: u16, message: &str) -> Result<Option<()>, ClusterError> {
+        let call = Call {
+            verb: "patch",
+            resource: "deployments.apps".to_owned(),
+            namespace: "shop",
+        };
+        let status = Status::failure(message, "x").with_code(code);
+        call.answer(async { Err(kube::Error::Api(status.boxed())) })
+            .await
+    }
+
+    #[tokio::test]
+    async fn tells_refusals_apart() {
+        assert!(matches!(answer(404, "").await, Ok(None)));
+        assert!(matches!(answer(409, "").await, Err(ClusterError::Conflict)));
+        let rbac =
+            r#"deployments.apps "a" is forbidden: User "u" cannot patch resource "deployments""#;
+        assert!(matches!(
+            answer(403, rbac).await,
+            Err(ClusterError::Forbidden { .. })
+        ));
+        // A webhook or a quota: no Role would help.
+        for (code, message) in [
+            (403, r#"admission webhook "policy" denied the request: no"#),
+            (400, "bad"),
+            (422, "invalid"),
+        ] {
+            let refused = answer(code, message).await.expect_err("refused");
+            assert!(
+                matches!(&refused, ClusterError::Rejected { reason } if reason.contains(message)),
+                "{refused:?}"
+            );
+        }
+        for code in [401, 408, 429, 500, 503, 504] {
+            let error = answer(code, "").await.expect_err("no answer");
+            assert!(
+                matches!(error, ClusterError::Unreachable { .. }) && error.retry(),
+                "{code}: {error:?}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_is_given_up() {
+        let call = Call {
+            verb: "get",
+            resource: "pods".to_owned(),
+            namespace: "shop",
+        };
+        let hangs = std::future::pending::<kube::Result<()>>();
+        let error = call.answer(hangs).await.expect_err("no answer");
+        assert!(
+            error
+                .to_string()
+                .contains("`get pods` in namespace `shop` took more than 10 s"),
+            "{error}"
+        );
+    }
+}

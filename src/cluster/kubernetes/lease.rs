@@ -174,7 +174,7 @@ impl Candidate {
         self.settings.duration / 15
     }
 
-    /// One log line when holding begins, ends, or cannot begin for another reason.
+    /// The one who asked for the Lease tells people; here a line is only for those who look closer.
     fn tell(&self, sender: &watch::Sender<LeaseState>, state: LeaseState) {
         let LeaseSettings {
             namespace, name, ..
@@ -183,7 +183,7 @@ impl Candidate {
         match (before, state) {
             (LeaseState::Held { .. }, LeaseState::Held { .. }) => {}
             (_, LeaseState::Held { .. }) => {
-                tracing::info!(
+                tracing::debug!(
                     lease.namespace = namespace,
                     lease.name = name,
                     "holding the Lease `{namespace}/{name}`: this process acts"
@@ -195,7 +195,7 @@ impl Candidate {
                         reason: reason.clone(),
                     })
                 {
-                    tracing::info!(
+                    tracing::debug!(
                         lease.namespace = namespace,
                         lease.name = name,
                         "not holding the Lease `{namespace}/{name}`, so this process does not act: {reason}"

@@ -202,3 +202,26 @@ fn explain(error: &watcher::Error, resource: &str, namespace: &str) -> String {
         code => format!("status {code}: {}", status.message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_watch_says_what_to_do() {
+        let check = |code: u16, says: &str| {
+            let status = Status::failure("the server could not find it", "x").with_code(code);
+            let error = watcher::Error::InitialListFailed(kube::Error::Api(status.boxed()));
+            let text = explain(&error, "rollouts.argoproj.io", "shop");
+            assert!(text.contains(says), "{text}");
+        };
+        check(404, "install its custom resource definition");
+        check(
+            403,
+            "not allowed to list `rollouts.argoproj.io` in namespace `shop`: add it to the Role `recant`",
+        );
+        check(500, "status 500: the server could not find it");
+    }
+}

@@ -1,0 +1,205 @@
+//! What the running agent says of itself after each tick: log lines, metrics, health, the snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use recant_core::analysis::Ending;
+use recant_core::explain::texts;
+use recant_core::record::Record;
+use recant_core::saga::PlanEnd;
+use recant_core::snapshot::Snapshot;
+
+use super::{Gathered, Observer, Ticked};
+use crate::http::Ops;
+use crate::http::metrics::{ActionOutcome, Metrics};
+use crate::journal::JournalError;
+
+const ROLLBACK: &str = "rollback";
+
+/// Writes the metrics, the log and the snapshot.
+pub struct Watching {
+    metrics: Metrics,
+    ops: Ops,
+    journal_failing: bool,
+}
+
+impl std::fmt::Debug for Watching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watching").finish_non_exhaustive()
+    }
+}
+
+impl Watching {
+    /// Every series that can ever count exists from now on.
+    pub fn new(metrics: Metrics, ops: Ops) -> Self {
+        metrics.work.begin_action(ROLLBACK);
+        for verdict in ["pass", "fail", "inconclusive", "superseded"] {
+            metrics.work.begin_verdict(verdict);
+        }
+        Self {
+            metrics,
+            ops,
+            journal_failing: false,
+        }
+    }
+
+    fn count(&self, record: &Record) {
+        let work = &self.metrics.work;
+        match record {
+            Record::AnalysisEnded { ending, .. } => work.judged(match ending {
+                Ending::Pass => "pass",
+                Ending::Fail => "fail",
+                Ending::Inconclusive { .. } => "inconclusive",
+                Ending::Superseded { .. } => "superseded",
+            }),
+            Record::PlanEnded { end, .. } => work.acted(
+                ROLLBACK,
+                match end {
+                    PlanEnd::Done => ActionOutcome::done,
+                    PlanEnd::Fenced { .. } => ActionOutcome::fenced,
+                    PlanEnd::Stuck { .. } => ActionOutcome::failed,
+                },
+            ),
+            _ => {}
+        }
+    }
+
+    fn show(&self, snapshot: &Snapshot) {
+        let mut analyses: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let mut holds: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let mut without_data = 0;
+        for target in &snapshot.targets {
+            if let Some(analysis) = &target.analysis {
+                let state = if analysis.failed {
+                    "failed"
+                } else {
+                    "undecided"
+                };
+                *analyses.entry(state).or_default() += 1;
+                without_data += target.rules_without_data.len();
+            }
+            for hold in &target.holds {
+                *holds.entry(hold.guard.as_str()).or_default() += 1;
+            }
+        }
+        let work = &self.metrics.work;
+        work.set_analyses(&analyses);
+        work.set_holds(&holds);
+        work.set_rules_without_data(without_data);
+        let unseen = snapshot
+            .targets
+            .iter()
+            .filter(|target| !target.seen)
+            .count();
+        let readiness = &self.ops.readiness;
+        if unseen == 0 {
+            readiness.clear("targets");
+        } else {
+            let names: Vec<String> = snapshot
+                .targets
+                .iter()
+                .filter(|target| !target.seen)
+                .take(5)
+                .map(|target| target.target.to_string())
+                .collect();
+            readiness.block(
+                "targets",
+                format!("{unseen} not seen in the cluster yet: {}", names.join(", ")),
+            );
+        }
+    }
+}
+
+impl Observer for Watching {
+    fn ticked(&mut self, tick: &Ticked<'_>) {
+        self.journal_failing = false;
+        self.ops.readiness.clear("journal");
+        self.ops.health.ticked();
+        self.metrics.tick.ended(tick.at, tick.took);
+        self.metrics.journal.appended(tick.records.len());
+        for record in tick.records {
+            self.count(record);
+            log(record);
+        }
+        self.show(tick.snapshot);
+        let snapshot: Arc<Snapshot> = tick.snapshot.clone();
+        self.ops.snapshot.store(snapshot);
+    }
+
+    fn gathered(&mut self, gathered: &Gathered) {
+        if gathered.missed {
+            self.metrics.tick.missed(1);
+            return;
+        }
+        let round = gathered.answers.iter().map(|answer| &answer.observation);
+        self.metrics
+            .source
+            .answered(gathered.source, gathered.questions, round);
+    }
+
+    fn journal_failing(&mut self, error: &JournalError) {
+        // The loop goes on: it is the disk that does not.
+        self.ops.health.ticked();
+        self.metrics.journal.failed();
+        let reason = with_causes(error);
+        if !std::mem::replace(&mut self.journal_failing, true) {
+            tracing::error!(
+                "the journal cannot be written, so nothing is decided and nothing is done until it can: {reason}"
+            );
+        }
+        self.ops.readiness.block("journal", reason);
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// One line per record that changed something; what people must look at is a warning.
+fn log(record: &Record) {
+    let text = texts(record).join("; ");
+    match record {
+        Record::Checkpoint { .. } | Record::NoticeEnded(_) => tracing::debug!("{text}"),
+        Record::Failed {
+            target, analysis, ..
+        } => {
+            tracing::warn!(target.name = %target, run.id = %analysis, "{target}: {text}");
+        }
+        Record::HoldBegan { target, hold } => {
+            tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
+        }
+        Record::HoldEnded { target, .. }
+        | Record::AnalysisEnded { target, .. }
+        | Record::PlanEnded { target, .. }
+        | Record::VerificationEnded { target, .. }
+        | Record::RevisionReturned { target, .. }
+        | Record::Promoted { target }
+        | Record::BaselineGone { target }
+        | Record::FirstTraffic { target }
+        | Record::TargetGone { target }
+        | Record::RuleWithoutData { target, .. } => {
+            tracing::info!(target.name = %target, "{target}: {text}");
+        }
+        Record::PlanBegan { plan } => {
+            let target = &plan.fence.target;
+            tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
+        }
+        Record::SourceLost { .. } => tracing::warn!("{text}"),
+        Record::Started { .. }
+        | Record::TargetSeen { .. }
+        | Record::AnalysisBegan { .. }
+        | Record::StepBegun(_)
+        | Record::StepEnded(_)
+        | Record::Awaited { .. }
+        | Record::VerificationBegan { .. }
+        | Record::SourceBack { .. }
+        | Record::Noticed(_) => tracing::info!("{text}"),
+    }
+}

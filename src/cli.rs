@@ -1,0 +1,20 @@
+//! The commands, one file each: what is printed, and the exit code.
+
+pub mod check;
+pub mod demo;
+pub mod journal;
+pub mod run;
+
+use std::process::ExitCode;
+
+/// Prints an error with its causes to standard error; exit code 2, as for every error of usage or configuration.
+pub fn complain(error: &anyhow::Error) -> ExitCode {
+    eprint_line(&format!("recant: {error:#}"));
+    ExitCode::from(2)
+}
+
+/// One line to standard error; nobody may be reading it.
+pub(crate) fn eprint_line(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}

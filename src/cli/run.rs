@@ -1,0 +1,360 @@
+//! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
+
+mod logging;
+mod parts;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use recant_core::rule::{RuleBook, SecretRef};
+use recant_core::spec::{Loaded, Severity};
+
+use crate::agent;
+use crate::cluster::kubernetes::lease::{self, Lease, LeaseState};
+use crate::cluster::kubernetes::{self, KubernetesCluster, Needs, missing_access};
+use crate::config::rules;
+use crate::config::settings::{self, Flags, Settings};
+use crate::http::Ops;
+use crate::http::health::{Health, Readiness};
+use crate::http::metrics::Metrics;
+use crate::http::serve::{Limits, Server};
+use crate::http::snapshot::SnapshotCell;
+
+/// The loop counts as stuck when it has not gone round for this long.
+const STUCK: Duration = Duration::from_mins(1);
+
+/// Runs the agent: watches releases, judges them, takes bad ones back, and tells people
+#[derive(Debug, Args)]
+#[command(after_long_help = format!(
+    "Settings, with their defaults. A flag is stronger than the environment, and that is stronger than the file\n\
+     of --config (YAML). In the environment `guards.coolDown` is RECANT_GUARDS__COOL_DOWN, and several `rules`\n\
+     are separated by colons.\n\n{}\n\
+     The cluster is that of the pod it runs in, else that of the kubeconfig ($KUBECONFIG, ~/.kube/config).\n\n\
+     Exit codes: 0 after SIGTERM or SIGINT; 1 when it cannot go on: no cluster, rights that are missing, a lost\n\
+     Lease; 2 when arguments, settings, rules or the journal cannot be used.",
+    settings::table()
+))]
+pub struct RunArgs {
+    /// The settings file
+    #[arg(long, env = "RECANT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// File, or folder of files, with rule sets, watches and channels; may be given several times
+    #[arg(long, value_name = "PATH")]
+    rules: Vec<String>,
+    /// Address of a Prometheus-compatible server; without it the pods are scraped
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
+    /// The journal file, made if it is not there
+    #[arg(long, value_name = "FILE")]
+    journal: Option<String>,
+    /// Where health, readiness, metrics and the snapshot are served
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Decide and tell, but write to no workload
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl RunArgs {
+    fn flags(&self) -> Flags {
+        let Self {
+            config: _,
+            rules,
+            prometheus,
+            journal,
+            listen,
+            dry_run,
+        } = self;
+        let mut flags: Flags = rules.iter().map(|path| ("rules", path.clone())).collect();
+        flags.extend(prometheus.clone().map(|url| ("prometheus.url", url)));
+        flags.extend(journal.clone().map(|path| ("journal", path)));
+        flags.extend(listen.map(|address| ("listen", address.to_string())));
+        flags.extend(dry_run.then(|| ("dryRun", "true".to_owned())));
+        flags
+    }
+}
+
+/// Runs until SIGTERM, SIGINT, or the loss of the Lease. Exit code 0 after a signal, 1 after a failure, 2 when what
+/// is configured cannot be used.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let settings = settings::load(args.config.as_deref(), std::env::vars(), &args.flags())?;
+    logging::start(&settings.log);
+    crate::tls::install();
+    let book = load(&settings)?;
+    check_journal(&settings.journal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(serve(&settings, book));
+    // What still runs then is only waiting for the outside; it must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match result {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            super::eprint_line(&format!("recant: {error:#}"));
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
+fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
+    if settings.rules.is_empty() {
+        bail!(
+            "no rules are named: give files or folders with --rules, RECANT_RULES or `rules` in the settings"
+        );
+    }
+    let Loaded {
+        book,
+        diagnostics,
+        found: _,
+    } = rules::load(&settings.rules);
+    for diagnostic in &diagnostics {
+        super::eprint_line(&format!("{diagnostic}\n"));
+    }
+    let errors = diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .count();
+    let book = book.with_context(|| match errors {
+        1 => "there is an error in the rules, see above".to_owned(),
+        errors => format!("there are {errors} errors in the rules, see above"),
+    })?;
+    if book.watches.is_empty() {
+        bail!("the rules hold no Watch, so there is nothing to do: add one");
+    }
+    Ok(book)
+}
+
+/// Says at once what is wrong with the journal, and not when the Lease is ours. It stays untouched: another agent may
+/// still write to it while this one waits.
+fn check_journal(path: &Path) -> anyhow::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        bail!(
+            "the folder {} of the journal does not exist: make it, or give another file with --journal",
+            folder.display()
+        );
+    }
+    if path.exists() {
+        agent::fold(path)?;
+    }
+    Ok(())
+}
+
+async fn serve(settings: &Settings, book: RuleBook) -> anyhow::Result<ExitCode> {
+    let metrics = Metrics::default();
+    let ops = Ops {
+        health: Arc::new(Health::new(STUCK)),
+        readiness: Arc::new(Readiness::default()),
+        registry: Arc::new(metrics.registry()),
+        snapshot: Arc::new(SnapshotCell::default()),
+    };
+    let server = Server::start(settings.listen, ops.clone().router(), Limits::default()).await?;
+    tracing::info!(
+        "health, readiness, metrics and snapshot are on http://{}",
+        server.address()
+    );
+
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let signals = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: finishing the step in hand"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: finishing the step in hand"),
+        }
+        signals.cancel();
+    });
+
+    let result = lead(settings, &book, &metrics, &ops, &stop).await;
+    server.shutdown().await;
+    result
+}
+
+/// Competes for the Lease, and works while it is held.
+async fn lead(
+    settings: &Settings,
+    book: &RuleBook,
+    metrics: &Metrics,
+    ops: &Ops,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let client = kubernetes::connect().await?;
+    let namespace = settings
+        .lease
+        .namespace
+        .clone()
+        .unwrap_or_else(|| client.default_namespace().to_owned());
+    check_access(&client, settings, book, &namespace).await?;
+
+    let lease_stop = CancellationToken::new();
+    let lease = Lease::start(
+        client.clone(),
+        lease::LeaseSettings {
+            namespace: namespace.clone(),
+            name: settings.lease.name.clone(),
+            identity: lease::identity(),
+            duration: settings.lease.duration,
+        },
+        &lease_stop,
+    );
+    metrics.work.follows();
+    let state = lease.state();
+    if !acquired(state.clone(), ops, stop, &settings.lease.name).await {
+        lease_stop.cancel();
+        lease.released().await;
+        return Ok(ExitCode::SUCCESS);
+    }
+    metrics.work.leads();
+    ops.readiness.clear("lease");
+
+    let targets: Vec<_> = book
+        .watches
+        .iter()
+        .map(|watch| watch.target.clone())
+        .collect();
+    let cluster_stop = CancellationToken::new();
+    let cluster = Arc::new(KubernetesCluster::start(
+        client.clone(),
+        &targets,
+        &cluster_stop,
+    ));
+    let outside = parts::Outside {
+        client,
+        namespace,
+        cluster: cluster.clone(),
+        lease: state.clone(),
+    };
+    let worked = match parts::assemble(settings, book, metrics, ops, outside) {
+        Ok(parts) => {
+            ops.readiness.started();
+            let work = stop.child_token();
+            let health = tokio::spawn(parts::report_watches(
+                cluster.clone(),
+                ops.clone(),
+                work.clone(),
+            ));
+            let lost = lost(state, work.clone());
+            let agent = agent::run(parts, work.clone());
+            tokio::pin!(agent);
+            let code = tokio::select! {
+                () = &mut agent => ExitCode::SUCCESS,
+                () = lost => {
+                    tracing::error!("the Lease `{}` was lost: no further step begins here; stopping", settings.lease.name);
+                    work.cancel();
+                    agent.await;
+                    ExitCode::from(1)
+                }
+            };
+            work.cancel();
+            // It only reports.
+            drop(health.await);
+            Ok(code)
+        }
+        Err(error) => Err(error),
+    };
+    metrics.work.follows();
+    cluster_stop.cancel();
+    cluster.stopped().await;
+    // Given back only now, when the last step has ended: until here nobody else may act.
+    lease_stop.cancel();
+    lease.released().await;
+    worked
+}
+
+async fn check_access(
+    client: &kube::Client,
+    settings: &Settings,
+    book: &RuleBook,
+    namespace: &str,
+) -> anyhow::Result<()> {
+    let secrets = book
+        .channels
+        .values()
+        .filter_map(|channel| match &channel.url {
+            SecretRef::KubernetesSecret { name, key: _ } => {
+                Some((namespace.to_owned(), name.clone()))
+            }
+            SecretRef::Env(_) | SecretRef::File(_) => None,
+        });
+    let needs = Needs {
+        targets: book
+            .watches
+            .iter()
+            .map(|watch| watch.target.clone())
+            .collect(),
+        acts: !settings.dry_run,
+        lease: Some((namespace.to_owned(), settings.lease.name.clone())),
+        secrets: secrets.collect(),
+    };
+    let missing = missing_access(client, &needs)
+        .await
+        .context("asking the API server what this agent may do")?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| format!("\n  - {missing}"))
+        .collect();
+    bail!("this agent lacks rights in the cluster:{}", lines.concat());
+}
+
+/// Waits for the Lease; false when the process is to stop before.
+async fn acquired(
+    mut state: watch::Receiver<LeaseState>,
+    ops: &Ops,
+    stop: &CancellationToken,
+    name: &str,
+) -> bool {
+    let mut said = String::new();
+    loop {
+        if lease::holds(&state) {
+            tracing::info!("holds the Lease `{name}`: acting");
+            return true;
+        }
+        // The loop that ticks has not begun: waiting is healthy.
+        ops.health.ticked();
+        let waiting = match &*state.borrow() {
+            LeaseState::Waiting { reason } => Some(reason.clone()),
+            LeaseState::Held { .. } => None,
+        };
+        if let Some(reason) = waiting {
+            if reason != said {
+                tracing::info!("waits for the Lease `{name}`: {reason}");
+                said.clone_from(&reason);
+            }
+            ops.readiness
+                .block("lease", format!("waits for the Lease `{name}`: {reason}"));
+        }
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            changed = state.changed() => if changed.is_err() { return false },
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        }
+    }
+}
+
+/// Resolves when the Lease is held no more.
+async fn lost(mut state: watch::Receiver<LeaseState>, work: CancellationToken) {
+    while lease::holds(&state) {
+        tokio::select! {
+            () = work.cancelled() => return std::future::pending().await,
+            changed = state.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}

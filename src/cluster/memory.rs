@@ -1,0 +1,202 @@
+//! A cluster in memory: one Deployment whose pods are whatever its runner starts. For `recant demo`, and for tests.
+//!
+//! It rolls pod by pod, as a Deployment does with a surge of one, and holds every step against the same fence as the
+//! real cluster.
+
+mod deployment;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use recant_core::ids::{PodName, RevisionHash, TargetId};
+use recant_core::plan::{Admission, Step, StepCommand, StepResult};
+use recant_core::target::{TargetNews, TargetState};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::deployment::{Deployment, Next};
+use super::{Cluster, ClusterError};
+
+/// How long a pod that cannot start is left in sight before the next attempt.
+const START_AGAIN: Duration = Duration::from_secs(1);
+
+/// Starts and stops what a pod runs.
+#[async_trait]
+pub trait PodRunner: Send + Sync {
+    /// Starts a pod of an image; where it answers, and exposes `/metrics`.
+    async fn start(&self, pod: &PodName, image: &str) -> std::io::Result<SocketAddr>;
+
+    /// Stops it; it gets no new traffic already.
+    async fn stop(&self, pod: &PodName);
+}
+
+/// One Deployment in memory.
+pub struct MemoryCluster {
+    world: Mutex<World>,
+    changed: Notify,
+    spec_changed: Notify,
+    runner: Arc<dyn PodRunner>,
+    /// Between two pods of a rolling update.
+    pace: Duration,
+}
+
+struct World {
+    deployment: Deployment,
+    offered: Option<TargetState>,
+}
+
+impl fmt::Debug for MemoryCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCluster").finish_non_exhaustive()
+    }
+}
+
+impl MemoryCluster {
+    /// A Deployment with the first image; pods are started by [`Self::run`].
+    pub fn new(
+        id: TargetId,
+        image: &str,
+        replicas: usize,
+        runner: Arc<dyn PodRunner>,
+        pace: Duration,
+    ) -> Self {
+        Self {
+            world: Mutex::new(World {
+                deployment: Deployment::new(id, image, replicas, Timestamp::now()),
+                offered: None,
+            }),
+            changed: Notify::new(),
+            spec_changed: Notify::new(),
+            runner,
+            pace,
+        }
+    }
+
+    /// Changes the image, as a person who ships a release does; the revision's hash.
+    pub fn ship(&self, image: &str) -> RevisionHash {
+        let hash = self.world().deployment.ship(image, Timestamp::now());
+        self.spec_changed.notify_one();
+        self.changed.notify_one();
+        hash
+    }
+
+    /// Where the pods that are ready answer, in the order of their start.
+    pub fn ready(&self) -> Vec<SocketAddr> {
+        self.world().deployment.ready()
+    }
+
+    /// The images of the pods that are ready.
+    pub fn serving(&self) -> Vec<String> {
+        self.world().deployment.serving()
+    }
+
+    /// Rolls pods towards the current revision, one at a time, until the token is cancelled; then stops them all.
+    pub async fn run(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let next = self.change(|deployment| deployment.next(Timestamp::now()));
+            match next {
+                Next::Start(pod) => {
+                    let started = tokio::select! {
+                        // Stopping comes first: nobody waits for this pod any more.
+                        biased;
+                        () = stop.cancelled() => break,
+                        started = self.runner.start(&pod.name, &pod.image) => started,
+                    };
+                    let failed = started.is_err();
+                    self.change(|deployment| deployment.started(&pod.name, started));
+                    if failed {
+                        pause(START_AGAIN, &stop).await;
+                        self.stop(&pod.name).await;
+                    } else {
+                        pause(self.pace, &stop).await;
+                    }
+                }
+                Next::Stop(name) => {
+                    // Traffic stops before the pod does: requests in flight are answered.
+                    pause(self.pace / 2, &stop).await;
+                    self.stop(&name).await;
+                }
+                Next::Rest => tokio::select! {
+                    // Stopping comes first: the spec does not matter then.
+                    biased;
+                    () = stop.cancelled() => break,
+                    () = self.spec_changed.notified() => {}
+                },
+            }
+        }
+        for name in self.change(Deployment::leave_all) {
+            self.stop(&name).await;
+        }
+    }
+
+    async fn stop(&self, pod: &PodName) {
+        self.runner.stop(pod).await;
+        self.change(|deployment| deployment.stopped(pod, Instant::now()));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Deployment) -> T) -> T {
+        let result = change(&mut self.world().deployment);
+        self.changed.notify_one();
+        result
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn pause(pause: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        // Stopping comes first: there is nothing to wait for then.
+        biased;
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
+    }
+}
+
+#[async_trait]
+impl Cluster for MemoryCluster {
+    fn news(&self) -> Vec<TargetNews> {
+        let mut world = self.world();
+        world.deployment.forget(Instant::now());
+        let state = world.deployment.state();
+        if world.offered.as_ref() == Some(&state) {
+            return Vec::new();
+        }
+        world.offered = Some(state.clone());
+        vec![TargetNews::State(Box::new(state))]
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
+        // Under one lock from the read to the write: nobody can come in between.
+        let mut world = self.world();
+        match command.admit(&world.deployment.state()) {
+            Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+            Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+            Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+            Admission::Write => {}
+        }
+        let Step::UndoDeployment { to } = &command.step else {
+            return Ok(StepResult::Refused {
+                reason: "there are only Deployments in memory".to_owned(),
+            });
+        };
+        let result = world.deployment.undo(to, &command.plan, Timestamp::now());
+        drop(world);
+        self.spec_changed.notify_one();
+        self.changed.notify_one();
+        Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests;

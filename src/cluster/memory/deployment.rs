@@ -1,0 +1,252 @@
+//! One Deployment in memory: its revisions, its pods, and what is to be done next so that they fit.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
+use recant_core::plan::StepResult;
+use recant_core::target::{Pod, Revision, TargetState};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+/// How long a pod that went is remembered: its last samples still count.
+const TOMBSTONE: Duration = Duration::from_mins(15);
+
+pub(super) struct Deployment {
+    id: TargetId,
+    uid: String,
+    replicas: usize,
+    current: RevisionHash,
+    revisions: Vec<Revision>,
+    pods: Vec<MemoryPod>,
+    last_plan: Option<PlanId>,
+    /// Pods made so far; a part of their names.
+    made: u64,
+}
+
+struct MemoryPod {
+    pod: Pod,
+    address: Option<SocketAddr>,
+    gone: Option<Instant>,
+}
+
+/// A pod that is about to start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewPod {
+    pub(super) name: PodName,
+    pub(super) image: String,
+}
+
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Start(NewPod),
+    Stop(PodName),
+    Rest,
+}
+
+impl Deployment {
+    pub(super) fn new(id: TargetId, image: &str, replicas: usize, now: Timestamp) -> Self {
+        let mut deployment = Self {
+            uid: digest(&format!("{id} {now}"), 16),
+            id,
+            replicas,
+            current: hash(image),
+            revisions: Vec::new(),
+            pods: Vec::new(),
+            last_plan: None,
+            made: 0,
+        };
+        deployment.ship(image, now);
+        deployment
+    }
+
+    /// Makes `image` the wanted one; an image that was there before is the same revision with a new number.
+    pub(super) fn ship(&mut self, image: &str, now: Timestamp) -> RevisionHash {
+        let hash = hash(image);
+        if self.revisions.is_empty() || hash != self.current {
+            let number = self.newest() + 1;
+            match self.revision(&hash) {
+                Some(revision) => revision.number = number,
+                None => self.revisions.push(Revision {
+                    hash: hash.clone(),
+                    number,
+                    images: vec![image.to_owned()],
+                    created: now,
+                }),
+            }
+        }
+        self.current = hash.clone();
+        hash
+    }
+
+    /// Makes an earlier revision the wanted one, as `kubectl rollout undo` does.
+    pub(super) fn undo(&mut self, to: &RevisionHash, plan: &PlanId, now: Timestamp) -> StepResult {
+        let Some(image) = self.revision(to).map(|revision| revision.images.concat()) else {
+            return StepResult::Refused {
+                reason: format!("revision {to} of {} is gone", self.id),
+            };
+        };
+        self.ship(&image, now);
+        self.last_plan = Some(plan.clone());
+        StepResult::Done
+    }
+
+    /// One pod more than wanted at most, and never fewer that are ready, as with `maxSurge: 1, maxUnavailable: 0`.
+    pub(super) fn next(&mut self, now: Timestamp) -> Next {
+        let live = || self.pods.iter().filter(|pod| !pod.pod.terminating);
+        let all = live().count();
+        let current = live().filter(|pod| pod.pod.hash == self.current).count();
+        if current < self.replicas && all <= self.replicas {
+            return self.begin(now);
+        }
+        let leaving = live().find(|pod| pod.pod.hash != self.current);
+        let Some(name) = leaving.map(|pod| pod.pod.name.clone()) else {
+            return Next::Rest;
+        };
+        self.leave(&name);
+        Next::Stop(name)
+    }
+
+    /// All pods that are left; they take no more traffic.
+    pub(super) fn leave_all(&mut self) -> Vec<PodName> {
+        let live = self.pods.iter().filter(|pod| pod.gone.is_none());
+        let names: Vec<_> = live.map(|pod| pod.pod.name.clone()).collect();
+        for name in &names {
+            self.leave(name);
+        }
+        names
+    }
+
+    pub(super) fn started(&mut self, name: &PodName, started: std::io::Result<SocketAddr>) {
+        let Some(pod) = self.pod(name) else {
+            return;
+        };
+        match started {
+            Ok(address) => {
+                pod.address = Some(address);
+                pod.pod.ip = Some(address.ip());
+                pod.pod.metrics = Some((address.port(), "/metrics".to_owned()));
+                pod.pod.ready = true;
+                pod.pod.unready_reason = None;
+            }
+            Err(error) => pod.pod.unready_reason = Some(format!("container app: {error}")),
+        }
+    }
+
+    pub(super) fn stopped(&mut self, name: &PodName, now: Instant) {
+        self.leave(name);
+        if let Some(pod) = self.pod(name) {
+            pod.gone = Some(now);
+        }
+    }
+
+    /// Drops the pods that went long ago.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.pods.retain(|pod| {
+            pod.gone
+                .is_none_or(|gone| now.duration_since(gone) <= TOMBSTONE)
+        });
+    }
+
+    /// Where the pods that take traffic answer, in the order of their start.
+    pub(super) fn ready(&self) -> Vec<SocketAddr> {
+        let ready = self.pods.iter().filter(|pod| pod.pod.ready);
+        ready.filter_map(|pod| pod.address).collect()
+    }
+
+    pub(super) fn serving(&self) -> Vec<String> {
+        let ready = self.pods.iter().filter(|pod| pod.pod.ready);
+        ready
+            .filter_map(|pod| {
+                let mut revisions = self.revisions.iter();
+                revisions.find(|revision| revision.hash == pod.pod.hash)
+            })
+            .flat_map(|revision| revision.images.iter().cloned())
+            .collect()
+    }
+
+    pub(super) fn state(&self) -> TargetState {
+        let live: Vec<_> = self.pods.iter().filter(|pod| pod.gone.is_none()).collect();
+        let complete = live.len() == self.replicas
+            && live
+                .iter()
+                .all(|pod| pod.pod.ready && pod.pod.hash == self.current);
+        let mut revisions = self.revisions.clone();
+        revisions.sort_by_key(|revision| revision.number);
+        TargetState {
+            id: self.id.clone(),
+            uid: self.uid.clone(),
+            current: Some(self.current.clone()),
+            paused: false,
+            complete,
+            rollout: None,
+            revisions,
+            pods: self.pods.iter().map(|pod| pod.pod.clone()).collect(),
+            kill_switch: None,
+            last_plan: self.last_plan.clone(),
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp) -> Next {
+        self.made += 1;
+        let hash = self.current.clone();
+        let name = PodName(format!("{}-{hash}-{}", self.id.name, self.made));
+        let image = self
+            .revision(&hash)
+            .map(|revision| revision.images.concat())
+            .unwrap_or_default();
+        self.pods.push(MemoryPod {
+            pod: Pod {
+                name: name.clone(),
+                hash: hash.clone(),
+                created: now,
+                ready: false,
+                terminating: false,
+                ip: None,
+                metrics: None,
+                unready_reason: None,
+            },
+            address: None,
+            gone: None,
+        });
+        Next::Start(NewPod { name, image })
+    }
+
+    fn leave(&mut self, name: &PodName) {
+        if let Some(pod) = self.pod(name) {
+            pod.pod.ready = false;
+            pod.pod.terminating = true;
+        }
+    }
+
+    fn pod(&mut self, name: &PodName) -> Option<&mut MemoryPod> {
+        self.pods.iter_mut().find(|pod| pod.pod.name == *name)
+    }
+
+    fn revision(&mut self, hash: &RevisionHash) -> Option<&mut Revision> {
+        self.revisions
+            .iter_mut()
+            .find(|revision| revision.hash == *hash)
+    }
+
+    fn newest(&self) -> u64 {
+        self.revisions
+            .iter()
+            .map(|revision| revision.number)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// As long as a pod-template hash looks.
+fn hash(image: &str) -> RevisionHash {
+    RevisionHash(digest(image, 5))
+}
+
+fn digest(text: &str, bytes: usize) -> String {
+    let digest = Sha256::digest(text);
+    let hexadecimal = digest.iter().take(bytes).map(|byte| format!("{byte:02x}"));
+    hexadecimal.collect()
+}

@@ -1,0 +1,36 @@
+//! Loads rule files, with the rule sets that Recant ships.
+
+use std::path::PathBuf;
+
+use recant_core::spec::{self, Loaded, SourceFile};
+
+use super::files;
+
+/// The rule sets that every watch can name: file name and text.
+const SHIPPED: [(&str, &str); 2] = [
+    ("rules/http.yaml", include_str!("../../rules/http.yaml")),
+    ("rules/istio.yaml", include_str!("../../rules/istio.yaml")),
+];
+
+/// The files of the rule sets that Recant ships.
+pub fn shipped() -> Vec<SourceFile> {
+    SHIPPED
+        .iter()
+        .map(|(name, text)| SourceFile {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+        })
+        .collect()
+}
+
+/// Loads the rule files under `paths`; what cannot be read is among the diagnostics.
+pub fn load(paths: &[PathBuf]) -> Loaded {
+    let files::Collected { files, problems } = files::collect(paths);
+    if problems.is_empty() {
+        return spec::load(&files, &shipped());
+    }
+    let mut loaded = spec::load_partly(&files, &shipped());
+    loaded.book = None;
+    loaded.diagnostics.splice(0..0, problems);
+    loaded
+}

@@ -1,0 +1,258 @@
+//! The layers that settings come from, and which of them a key came from.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use config::{Config, Map, Value, ValueKind};
+
+use recant_core::spec::nearest;
+
+use super::{Flags, SettingsError, TABLE};
+
+const MOST_BYTES: u64 = 1 << 20;
+const PREFIX: &str = "RECANT_";
+
+/// Flat keys with their values, strongest layer last.
+#[derive(Debug)]
+pub(super) struct Layers(Vec<(String, BTreeMap<String, Value>)>);
+
+impl Layers {
+    pub(super) fn read(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: &Flags,
+    ) -> Result<Self, SettingsError> {
+        let mut layers = Vec::new();
+        if let Some(path) = file {
+            let name = format!("file {}", path.display());
+            layers.push((name.clone(), from_file(path, &name)?));
+        }
+        layers.push(("environment".to_owned(), from_environment(environment)?));
+        let mut from_flags: BTreeMap<String, Value> = BTreeMap::new();
+        let mut rules: Vec<Value> = Vec::new();
+        for (key, value) in flags {
+            if *key == "rules" {
+                rules.push(Value::new(None, ValueKind::String(value.clone())));
+            } else {
+                from_flags.insert(
+                    (*key).to_owned(),
+                    Value::new(None, ValueKind::String(value.clone())),
+                );
+            }
+        }
+        if !rules.is_empty() {
+            from_flags.insert(
+                "rules".to_owned(),
+                Value::new(None, ValueKind::Array(rules)),
+            );
+        }
+        layers.push(("flag".to_owned(), from_flags));
+        Ok(Self(layers))
+    }
+
+    /// The strongest value of each key, or its default.
+    pub(super) fn merged(&self) -> Result<Config, SettingsError> {
+        let mut builder = Config::builder();
+        let failed = |key: &str, error: &config::ConfigError| SettingsError::Invalid {
+            key: key.to_owned(),
+            reason: error.to_string(),
+            layer: self.origin(key),
+        };
+        for entry in TABLE {
+            let default = match entry.default {
+                "[]" => ValueKind::Array(Vec::new()),
+                text => ValueKind::String(text.to_owned()),
+            };
+            builder = builder
+                .set_default(entry.key, Value::new(None, default))
+                .map_err(|error| failed(entry.key, &error))?;
+        }
+        for (_, values) in &self.0 {
+            for (key, value) in values {
+                builder = builder
+                    .set_override(key, value.clone())
+                    .map_err(|error| failed(key, &error))?;
+            }
+        }
+        builder.build().map_err(|error| failed("settings", &error))
+    }
+
+    /// Which layer a key came from.
+    pub(super) fn origin(&self, key: &str) -> String {
+        self.0
+            .iter()
+            .rev()
+            .find(|(_, values)| values.contains_key(key))
+            .map_or_else(|| "default".to_owned(), |(name, _)| name.clone())
+    }
+}
+
+fn from_file(path: &Path, layer: &str) -> Result<BTreeMap<String, Value>, SettingsError> {
+    let read = |source| SettingsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(read)?;
+    let mut text = String::new();
+    let size = file
+        .take(MOST_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(read)?;
+    if size as u64 > MOST_BYTES {
+        return Err(SettingsError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    // Without the snippet: it would show lines of a file that may hold a secret (P10).
+    let options = serde_saphyr::options! { with_snippet: false };
+    // `None`: a file of comments only.
+    let parsed: Option<serde_json::Map<String, serde_json::Value>> =
+        serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+            SettingsError::Syntax {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            }
+        })?;
+    let mut flat = BTreeMap::new();
+    flatten("", parsed.unwrap_or_default(), layer, &mut flat)?;
+    Ok(flat)
+}
+
+fn flatten(
+    prefix: &str,
+    mapping: serde_json::Map<String, serde_json::Value>,
+    layer: &str,
+    flat: &mut BTreeMap<String, Value>,
+) -> Result<(), SettingsError> {
+    for (name, value) in mapping {
+        let key = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}.{name}")
+        };
+        let known = TABLE.iter().any(|entry| entry.key == key);
+        let inner = TABLE.iter().any(|entry| {
+            entry
+                .key
+                .strip_prefix(key.as_str())
+                .is_some_and(|rest| rest.starts_with('.'))
+        });
+        match value {
+            serde_json::Value::Object(mapping) if inner => flatten(&key, mapping, layer, flat)?,
+            value if known => {
+                flat.insert(key, to_value(value));
+            }
+            _ if inner => {
+                return Err(SettingsError::Invalid {
+                    key,
+                    reason: "holds further settings, give a mapping".to_owned(),
+                    layer: layer.to_owned(),
+                });
+            }
+            _ => {
+                let near = nearest(&key, TABLE.iter().map(|entry| entry.key))
+                    .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                return Err(SettingsError::Unknown {
+                    key,
+                    layer: layer.to_owned(),
+                    near,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn to_value(value: serde_json::Value) -> Value {
+    let kind = match value {
+        serde_json::Value::Null => ValueKind::String(String::new()),
+        serde_json::Value::Bool(value) => ValueKind::String(value.to_string()),
+        serde_json::Value::Number(value) => ValueKind::String(value.to_string()),
+        serde_json::Value::String(text) => ValueKind::String(text),
+        serde_json::Value::Array(values) => {
+            ValueKind::Array(values.into_iter().map(to_value).collect())
+        }
+        serde_json::Value::Object(mapping) => ValueKind::Table(
+            mapping
+                .into_iter()
+                .map(|(key, value)| (key, to_value(value)))
+                .collect::<Map<_, _>>(),
+        ),
+    };
+    Value::new(None, kind)
+}
+
+/// Variables that name a setting, and an error for those that nearly do.
+///
+/// Others of the same prefix are left alone: a cluster sets `RECANT_PORT` and its like for a Service called `recant`.
+fn from_environment(
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<BTreeMap<String, Value>, SettingsError> {
+    let names: BTreeMap<String, &str> = TABLE
+        .iter()
+        .map(|entry| (variable(entry.key), entry.key))
+        .collect();
+    let mut values = BTreeMap::new();
+    for (name, value) in environment {
+        let Some(key) = names.get(&name).copied() else {
+            refuse_misspelt(&name, &names)?;
+            continue;
+        };
+        let kind = if key == "rules" {
+            let paths = value.split(':').filter(|path| !path.is_empty());
+            ValueKind::Array(
+                paths
+                    .map(|path| Value::new(None, ValueKind::String(path.to_owned())))
+                    .collect(),
+            )
+        } else {
+            ValueKind::String(value)
+        };
+        values.insert(key.to_owned(), Value::new(None, kind));
+    }
+    Ok(values)
+}
+
+/// A variable that is surely meant as a setting and is none. Its value is not shown: it may be a secret.
+fn refuse_misspelt(name: &str, names: &BTreeMap<String, &str>) -> Result<(), SettingsError> {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return Ok(());
+    };
+    // Without the prefix, which would make any two short names look alike.
+    let known = names.keys().filter_map(|name| name.strip_prefix(PREFIX));
+    let near = nearest(rest, known);
+    // A group of settings: `RECANT_PROMETHEUS__BEARER` for `RECANT_PROMETHEUS__BEARER__ENV`.
+    let inner = names.keys().find(|known| {
+        known
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with("__"))
+    });
+    let near = match (near, inner) {
+        (_, Some(inner)) => format!(", did you mean `{inner}`?"),
+        (Some(near), None) => format!(", did you mean `{PREFIX}{near}`?"),
+        (None, None) if rest.contains("__") => String::new(),
+        (None, None) => return Ok(()),
+    };
+    Err(SettingsError::Unknown {
+        key: name.to_owned(),
+        layer: "environment".to_owned(),
+        near,
+    })
+}
+
+/// The environment variable of a key: `guards.coolDown` is `RECANT_GUARDS__COOL_DOWN`.
+pub(super) fn variable(key: &str) -> String {
+    let mut name = PREFIX.to_owned();
+    for character in key.chars() {
+        match character {
+            '.' => name.push_str("__"),
+            upper if upper.is_ascii_uppercase() => {
+                name.push('_');
+                name.push(upper);
+            }
+            lower => name.push(lower.to_ascii_uppercase()),
+        }
+    }
+    name
+}

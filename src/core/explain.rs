@@ -1,0 +1,349 @@
+//! The audit trail for people: what happened and why, one decision a paragraph.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::analysis::{Analysis, Ending, WayBack};
+use crate::guard::Hold;
+use crate::ids::{NoticeId, PlanId, TargetId};
+use crate::notice::{Delivery, DeliveryOutcome};
+use crate::plan::{Step, StepResult};
+use crate::record::{Record, Standing};
+use crate::saga::PlanEnd;
+use crate::verify::VerificationEnd;
+
+/// One decision, or one event that belongs to none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paragraph {
+    pub began: Timestamp,
+    pub title: String,
+    pub lines: Vec<(Timestamp, String)>,
+}
+
+impl fmt::Display for Paragraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:.0}  {}", self.began, self.title)?;
+        for (at, line) in &self.lines {
+            writeln!(f, "  {}  {line}", at.strftime("%H:%M:%S"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the records of a journal, in their order.
+#[derive(Debug, Default)]
+pub struct Story {
+    paragraphs: Vec<Paragraph>,
+    /// The paragraph that further records about a target belong to.
+    open: BTreeMap<TargetId, usize>,
+    plans: BTreeMap<PlanId, TargetId>,
+    notices: BTreeMap<NoticeId, usize>,
+}
+
+impl Story {
+    /// Takes in the next record.
+    pub fn tell(&mut self, at: Timestamp, record: &Record) {
+        let mut texts = texts(record).into_iter();
+        let Some(first) = texts.next() else { return };
+        let place = match record {
+            Record::Started { .. } | Record::SourceLost { .. } | Record::SourceBack { .. } => {
+                self.begin(at, None, first)
+            }
+            Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
+            Record::AnalysisBegan { analysis } => self.begin(at, Some(&analysis.target), first),
+            Record::Noticed(notice) => {
+                let open = notice
+                    .target
+                    .as_ref()
+                    .and_then(|target| self.open.get(target));
+                let place = open
+                    .copied()
+                    .unwrap_or_else(|| self.paragraphs.len().saturating_sub(1));
+                self.notices.insert(notice.id.clone(), place);
+                self.line(at, place, first);
+                place
+            }
+            Record::NoticeEnded(delivery) => {
+                let Some(place) = self.notices.get(&delivery.notice).copied() else {
+                    return;
+                };
+                self.line(at, place, first);
+                place
+            }
+            _ => {
+                let Some(target) = self.target(record) else {
+                    return;
+                };
+                match self.open.get(&target).copied() {
+                    Some(place) => {
+                        self.line(at, place, first);
+                        place
+                    }
+                    None => self.begin(at, Some(&target), format!("{target}: {first}")),
+                }
+            }
+        };
+        for text in texts {
+            self.line(at, place, text);
+        }
+    }
+
+    /// All paragraphs, in the order in which they began.
+    pub fn into_paragraphs(self) -> Vec<Paragraph> {
+        self.paragraphs
+    }
+
+    fn begin(&mut self, at: Timestamp, target: Option<&TargetId>, title: String) -> usize {
+        let place = self.paragraphs.len();
+        if let Some(target) = target {
+            self.open.insert(target.clone(), place);
+        }
+        self.paragraphs.push(Paragraph {
+            began: at,
+            title,
+            lines: Vec::new(),
+        });
+        place
+    }
+
+    fn line(&mut self, at: Timestamp, place: usize, text: String) {
+        if let Some(paragraph) = self.paragraphs.get_mut(place) {
+            paragraph.lines.push((at, text));
+        }
+    }
+
+    /// The target that a record is about; those of plans are remembered.
+    fn target(&mut self, record: &Record) -> Option<TargetId> {
+        match record {
+            Record::PlanBegan { plan } => {
+                self.plans
+                    .insert(plan.id.clone(), plan.fence.target.clone());
+                Some(plan.fence.target.clone())
+            }
+            Record::StepBegun(command) => Some(command.fence.target.clone()),
+            Record::StepEnded(outcome) => self.plans.get(&outcome.plan).cloned(),
+            Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
+            Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
+            Record::VerificationBegan { verification } => Some(verification.target.clone()),
+            Record::TargetSeen { target, .. }
+            | Record::TargetGone { target }
+            | Record::RevisionReturned { target, .. }
+            | Record::Promoted { target }
+            | Record::BaselineGone { target }
+            | Record::FirstTraffic { target }
+            | Record::Checkpoint { target, .. }
+            | Record::Failed { target, .. }
+            | Record::HoldBegan { target, .. }
+            | Record::HoldEnded { target, .. }
+            | Record::AnalysisEnded { target, .. }
+            | Record::PlanEnded { target, .. }
+            | Record::VerificationEnded { target, .. }
+            | Record::RuleWithoutData { target, .. } => Some(target.clone()),
+            Record::Noticed(notice) => notice.target.clone(),
+            Record::Started { .. }
+            | Record::SourceLost { .. }
+            | Record::SourceBack { .. }
+            | Record::NoticeEnded(_) => None,
+        }
+    }
+}
+
+fn began(analysis: &Analysis) -> String {
+    let against = match &analysis.baseline {
+        Some(baseline) => format!("compared with revision {baseline} while that runs"),
+        None => "without a baseline".to_owned(),
+    };
+    format!(
+        "analysis `{}` by watch `{}`, {against}",
+        analysis.id, analysis.watch
+    )
+}
+
+/// What a record says, in lines for people; the first alone tells what happened.
+pub fn texts(record: &Record) -> Vec<String> {
+    match record {
+        Record::Started { version } => vec![format!("Recant {version} started")],
+        Record::TargetSeen { target, stable, .. } => {
+            vec![format!("{target} seen: revision {stable} is the way back")]
+        }
+        Record::AnalysisBegan { analysis } => vec![
+            format!(
+                "{}: revision {} is watched",
+                analysis.target, analysis.canary
+            ),
+            began(analysis),
+        ],
+        Record::SourceLost { source, reason } => vec![format!("source {source:?} lost: {reason}")],
+        Record::SourceBack { source } => vec![format!("source {source:?} answers again")],
+        Record::PlanBegan { plan } => {
+            let steps: Vec<String> = plan.steps.iter().map(step).collect();
+            vec![format!(
+                "decided: act; plan `{}`: {}",
+                plan.id,
+                steps.join(", then ")
+            )]
+        }
+        Record::StepBegun(command) => {
+            vec![format!(
+                "step {} begins: {}",
+                command.index + 1,
+                step(&command.step)
+            )]
+        }
+        Record::StepEnded(outcome) => {
+            vec![format!(
+                "step {} {}",
+                outcome.index + 1,
+                result(&outcome.result)
+            )]
+        }
+        Record::Awaited { index, .. } => vec![format!("step {} is over: it happened", index + 1)],
+        Record::Noticed(notice) => {
+            let to: Vec<String> = notice
+                .channels
+                .iter()
+                .map(|channel| format!("`{channel}`"))
+                .collect();
+            let to = if to.is_empty() {
+                "nobody (no channel is set)".to_owned()
+            } else {
+                to.join(", ")
+            };
+            vec![format!("told {to}: {}", notice.headline)]
+        }
+        Record::NoticeEnded(Delivery {
+            channel, outcome, ..
+        }) => vec![match outcome {
+            DeliveryOutcome::Delivered => format!("delivered to `{channel}`"),
+            DeliveryOutcome::GivenUp { reason } => {
+                format!("not delivered to `{channel}`, given up: {reason}")
+            }
+        }],
+        Record::VerificationBegan { verification } => {
+            vec![format!(
+                "verifying that the symptom is gone with revision {}",
+                verification.revision
+            )]
+        }
+        // The evidence of a moment is for the machine; what it led to is told.
+        Record::Checkpoint { .. } => Vec::new(),
+        Record::TargetGone { .. } => vec!["the object is gone".to_owned()],
+        Record::RevisionReturned {
+            revision, standing, ..
+        } => {
+            let standing = match standing {
+                Some(Standing::KnownGood { at }) => format!(", known good since {at:.0}"),
+                Some(Standing::Failed { at }) => format!(", which failed at {at:.0}"),
+                Some(Standing::Inconclusive { .. }) | None => String::new(),
+            };
+            vec![format!("revision {revision} is back{standing}")]
+        }
+        Record::Promoted { .. } => vec!["the Rollout was promoted".to_owned()],
+        Record::BaselineGone { .. } => {
+            vec!["the baseline has gone; from here the revision is judged alone".to_owned()]
+        }
+        Record::FirstTraffic { .. } => vec!["first traffic; the watch counts from here".to_owned()],
+        Record::Failed {
+            findings, way_back, ..
+        } => {
+            let mut lines: Vec<String> = findings
+                .iter()
+                .map(|finding| finding.sentence.clone())
+                .collect();
+            let to = match way_back {
+                Some(WayBack {
+                    revision,
+                    known_good: true,
+                }) => format!("way back: {revision}, known good"),
+                Some(WayBack {
+                    revision,
+                    known_good: false,
+                }) => {
+                    format!("way back: {revision}, stable before the release")
+                }
+                None => "no way back is known".to_owned(),
+            };
+            lines.insert(0, format!("verdict: Fail; {to}"));
+            lines
+        }
+        Record::HoldBegan { hold, .. } => vec![held("held", hold)],
+        Record::HoldEnded { hold, .. } => {
+            vec![format!("no longer held by guard \"{}\"", hold.guard)]
+        }
+        Record::AnalysisEnded {
+            ending, findings, ..
+        } => ended(
+            ending,
+            findings.iter().map(|finding| finding.sentence.clone()),
+        ),
+        Record::PlanEnded { end, .. } => vec![match end {
+            PlanEnd::Done => "the plan is done: no pod of the bad revision serves".to_owned(),
+            PlanEnd::Fenced { reason } => {
+                format!("the plan stopped, the object was changed: {reason}")
+            }
+            PlanEnd::Stuck { reason } => format!("the plan stopped: {reason}"),
+        }],
+        Record::VerificationEnded { end, findings, .. } => {
+            let first = match end {
+                VerificationEnd::Gone => "verified: the symptom is gone".to_owned(),
+                VerificationEnd::Remains { reason } => format!("the symptom remains: {reason}"),
+                VerificationEnd::Unknown { reason } => format!("not verified: {reason}"),
+            };
+            let mut lines = vec![first];
+            if *end == VerificationEnd::Gone {
+                lines.extend(findings.iter().map(|finding| finding.sentence.clone()));
+            }
+            lines
+        }
+        Record::RuleWithoutData { rule, reason, .. } => {
+            vec![format!("rule `{rule}` has no data: {reason}")]
+        }
+    }
+}
+
+fn ended(ending: &Ending, findings: impl Iterator<Item = String>) -> Vec<String> {
+    match ending {
+        Ending::Pass => {
+            let mut lines = vec!["verdict: Pass; the revision is known good".to_owned()];
+            lines.extend(findings);
+            lines
+        }
+        Ending::Fail => vec!["the analysis ends".to_owned()],
+        Ending::Inconclusive { reason } => vec![format!("verdict: Inconclusive; {reason}")],
+        Ending::Superseded { reason } => {
+            vec![format!("superseded, neither good nor bad: {reason}")]
+        }
+    }
+}
+
+fn held(word: &str, hold: &Hold) -> String {
+    let until = hold
+        .until
+        .map_or_else(String::new, |until| format!(", until {until:.0}"));
+    format!("{word} by guard \"{}\": {}{until}", hold.guard, hold.reason)
+}
+
+fn step(step: &Step) -> String {
+    match step {
+        Step::UndoDeployment { to } => format!("undo the Deployment to revision {to}"),
+        Step::AbortRollout => "abort the Rollout".to_owned(),
+        Step::UndoRollout { to } => format!("undo the Rollout to revision {to}"),
+        Step::AwaitCurrent { hash } => {
+            format!("wait until the controller works on revision {hash}")
+        }
+        Step::PromoteFull { of } => format!("promote revision {of} in full"),
+        Step::AwaitRestored => "wait until no pod of the bad revision serves".to_owned(),
+    }
+}
+
+fn result(result: &StepResult) -> String {
+    match result {
+        StepResult::Done => "done".to_owned(),
+        StepResult::AlreadyDone => "had been done before".to_owned(),
+        StepResult::Fenced { reason } => format!("was stopped by its fence: {reason}"),
+        StepResult::Refused { reason } => format!("is not possible: {reason}"),
+        StepResult::Failed { reason } => format!("failed: {reason}"),
+    }
+}

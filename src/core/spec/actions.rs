@@ -1,0 +1,202 @@
+//! `onFail` and `onPass` of a watch: what is done, and who is told.
+
+use super::drafts::{Reference, Site};
+use super::excerpt::quoted;
+use super::fields::{self, Fields};
+use super::report::{Report, Span};
+use super::tree::{Kind, Node};
+
+/// What `onFail` says.
+pub(super) struct OnFailDraft {
+    pub(super) rollback: bool,
+    pub(super) notify: Vec<Reference>,
+}
+
+/// Reads `onFail`; left out, a failed release is taken back.
+pub(super) fn read_on_fail(
+    watch: &Fields<'_>,
+    file: usize,
+    report: &mut Report<'_>,
+) -> OnFailDraft {
+    const HELP: &str =
+        "write `onFail: [{rollback: {}}, {notify: [oncall]}]`; left out it is `[{rollback: {}}]`";
+    let mut draft = OnFailDraft {
+        rollback: false,
+        notify: Vec::new(),
+    };
+    let Some(entry) = watch.entry("onFail") else {
+        // Taking a bad release back is what a watch is for (semantics.md: the default is to act).
+        draft.rollback = true;
+        return draft;
+    };
+    if matches!(&entry.value.kind, Kind::List(items) if items.is_empty()) {
+        report
+            .warn(
+                entry.value.span,
+                "with an empty `onFail` a failed release is neither taken back nor told",
+            )
+            .help(HELP);
+        return draft;
+    }
+    for action in actions(
+        &entry.value,
+        "onFail",
+        &["rollback", "notify"],
+        HELP,
+        report,
+    ) {
+        match action {
+            Action::Notify(channels) => notify(channels, &mut draft.notify, file, report),
+            Action::Rollback(node, key) => {
+                if draft.rollback {
+                    report
+                        .error(key, "`rollback` is given twice")
+                        .help("leave one of them out");
+                }
+                draft.rollback = true;
+                if node.is_null() {
+                    report
+                        .error(key, "`rollback` has no value")
+                        .help("write `rollback: {}`");
+                } else {
+                    // It has no fields yet: whatever is in it is reported.
+                    Fields::open(node, "`rollback`", &[], report);
+                }
+            }
+        }
+    }
+    draft
+}
+
+/// Reads `onPass`: the channels that are told.
+pub(super) fn read_on_pass(
+    watch: &Fields<'_>,
+    file: usize,
+    report: &mut Report<'_>,
+) -> Vec<Reference> {
+    const HELP: &str = "write `onPass: [{notify: [deployments]}]`, or leave it out";
+    let mut channels = Vec::new();
+    let Some(entry) = watch.entry("onPass") else {
+        return channels;
+    };
+    if matches!(&entry.value.kind, Kind::List(items) if items.is_empty()) {
+        return channels;
+    }
+    for action in actions(&entry.value, "onPass", &["notify"], HELP, report) {
+        if let Action::Notify(node) = action {
+            notify(node, &mut channels, file, report);
+        }
+    }
+    channels
+}
+
+enum Action<'n> {
+    Rollback(&'n Node, Span),
+    Notify(&'n Node),
+}
+
+/// The actions of a list, one in each entry.
+fn actions<'n>(
+    node: &'n Node,
+    field: &str,
+    known: &[&str],
+    help: &str,
+    report: &mut Report<'_>,
+) -> Vec<Action<'n>> {
+    let what = if known.contains(&"rollback") {
+        "an action of `onFail`"
+    } else {
+        "an action of `onPass`"
+    };
+    let mut actions = Vec::new();
+    for item in fields::list(node, field, help, report).unwrap_or_default() {
+        if let Kind::Scalar(scalar) = &item.kind
+            && known.contains(&scalar.text.as_str())
+        {
+            let fix = match scalar.text.as_str() {
+                "rollback" => "write `- rollback: {}`",
+                _ => "write `- notify: [oncall]`, with names of channels",
+            };
+            report
+                .error(
+                    item.span,
+                    format!("{what} must be a mapping, and is a single value"),
+                )
+                .help(fix);
+            continue;
+        }
+        let Some(fields) = Fields::open(item, what, known, report) else {
+            continue;
+        };
+        let Kind::Map(entries) = &item.kind else {
+            continue;
+        };
+        match entries.as_slice() {
+            [] => {
+                report
+                    .error(item.span, format!("{what} is empty"))
+                    .help(help);
+            }
+            [_] => {}
+            [_, second, ..] => {
+                if !fields.unclear() {
+                    report
+                        .error(second.key_span, format!("{what} has more than one field"))
+                        .help("begin each action with a `-` of its own");
+                }
+            }
+        }
+        for entry in entries {
+            match entry.key.as_str() {
+                "rollback" if known.contains(&"rollback") => {
+                    actions.push(Action::Rollback(&entry.value, entry.key_span));
+                }
+                "notify" => actions.push(Action::Notify(&entry.value)),
+                _ => {}
+            }
+        }
+    }
+    actions
+}
+
+fn notify(node: &Node, channels: &mut Vec<Reference>, file: usize, report: &mut Report<'_>) {
+    const HELP: &str = "write a list of channels: `notify: [oncall]`";
+    let items = fields::list(node, "notify", HELP, report).unwrap_or_default();
+    references(items, "notify", HELP, channels, file, report);
+}
+
+/// Adds the names in a list to `references`.
+pub(super) fn references(
+    items: &[Node],
+    field: &str,
+    help: &str,
+    references: &mut Vec<Reference>,
+    file: usize,
+    report: &mut Report<'_>,
+) {
+    for item in items {
+        let Some(name) = fields::text(item, field, help, report) else {
+            continue;
+        };
+        if references.iter().any(|other| other.name == name) {
+            report
+                .error(item.span, format!("{} is named twice", quoted(name)))
+                .help("leave one of them out");
+            continue;
+        }
+        // Enough for every watch; and the search above stays quick.
+        if references.len() >= 1_000 {
+            report
+                .error(item.span, format!("`{field}` names more than 1000 things"))
+                .help("is this the right file?");
+            break;
+        }
+        references.push(Reference {
+            name: name.to_owned(),
+            site: Site {
+                file,
+                span: item.span,
+            },
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! Documents as they were read, before the names in them are looked up.
+
+use std::sync::Arc;
+
+use super::report::Span;
+use crate::ids::{TargetId, WatchName};
+use crate::rule::{Channel, Link, Rule, ScrapeEndpoint, SourceKind};
+
+/// A place in one of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Site {
+    /// Index of the file.
+    pub(super) file: usize,
+    pub(super) span: Span,
+}
+
+/// A name that refers to something else.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) name: String,
+    pub(super) site: Site,
+}
+
+/// A `RuleSet`.
+#[derive(Debug)]
+pub(super) struct SetDraft {
+    pub(super) name: String,
+    pub(super) site: Site,
+    pub(super) rules: Vec<RuleDraft>,
+    /// Some of its rules have no readable name.
+    pub(super) partial: bool,
+}
+
+/// A rule that has a name; `None`: it has errors of its own.
+#[derive(Debug)]
+pub(super) struct RuleDraft {
+    pub(super) name: String,
+    pub(super) rule: Option<Arc<Rule>>,
+}
+
+/// A `Watch`.
+#[derive(Debug)]
+pub(super) struct WatchDraft {
+    pub(super) name: Option<WatchName>,
+    pub(super) site: Site,
+    pub(super) target: Option<(TargetId, Site)>,
+    pub(super) source: Option<SourceKind>,
+    pub(super) rules: Vec<Reference>,
+    pub(super) watch: std::time::Duration,
+    pub(super) dry_run: bool,
+    pub(super) rollback: bool,
+    pub(super) fail_channels: Vec<Reference>,
+    pub(super) pass_channels: Vec<Reference>,
+    pub(super) scrape: Option<ScrapeEndpoint>,
+    pub(super) links: Vec<Link>,
+}
+
+/// A `Channel`; `None` inside: it has errors of its own.
+#[derive(Debug)]
+pub(super) struct ChannelDraft {
+    pub(super) name: String,
+    pub(super) site: Site,
+    pub(super) channel: Option<Channel>,
+}
+
+/// All documents of all files.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    pub(super) sets: Vec<SetDraft>,
+    pub(super) watches: Vec<WatchDraft>,
+    pub(super) channels: Vec<ChannelDraft>,
+    /// Something could not be read that may define a name.
+    pub(super) incomplete: bool,
+}

@@ -1,0 +1,318 @@
+//! Looks up the names that documents use of each other, and makes the rule book.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::drafts::{ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft};
+use super::excerpt::quoted;
+use super::nearest::nearest;
+use super::report::Report;
+use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
+use crate::rule::{Channel, OnFail, Rule, RuleBook, Watch};
+
+/// Makes the rule book, as far as it goes; whether it may be used is for the caller, who counts errors.
+///
+/// Rule sets of `shipped` are used where no set of the user's has the same name.
+pub(super) fn resolve(drafts: Drafts, shipped: Drafts, reports: &mut [Report<'_>]) -> RuleBook {
+    let Drafts {
+        sets,
+        watches,
+        channels,
+        incomplete,
+    } = drafts;
+    let mut names = Names {
+        sets: BTreeMap::new(),
+        channels: BTreeMap::new(),
+        incomplete,
+    };
+    for set in sets {
+        if let Some(first) = names.sets.get(&set.name) {
+            duplicate("rule set", &set.name, set.site, first.site, reports);
+        } else {
+            names.sets.insert(set.name.clone(), set);
+        }
+    }
+    for set in shipped.sets {
+        names.sets.entry(set.name.clone()).or_insert(set);
+    }
+    for channel in channels {
+        if let Some(first) = names.channels.get(&channel.name) {
+            duplicate("channel", &channel.name, channel.site, first.site, reports);
+        } else {
+            names.channels.insert(channel.name.clone(), channel);
+        }
+    }
+    let mut by_name: BTreeMap<WatchName, Site> = BTreeMap::new();
+    let mut by_target: BTreeMap<TargetId, Site> = BTreeMap::new();
+    let watches = watches
+        .into_iter()
+        .filter_map(|watch| {
+            unique(&watch, &mut by_name, &mut by_target, reports);
+            names.watch(watch, reports)
+        })
+        .collect();
+    RuleBook {
+        watches,
+        channels: names
+            .channels
+            .into_values()
+            .filter_map(|draft| draft.channel)
+            .map(|channel: Channel| (channel.name.clone(), channel))
+            .collect(),
+    }
+}
+
+/// Reports a watch whose name or target another watch has.
+fn unique(
+    watch: &WatchDraft,
+    by_name: &mut BTreeMap<WatchName, Site>,
+    by_target: &mut BTreeMap<TargetId, Site>,
+    reports: &mut [Report<'_>],
+) {
+    if let Some(name) = &watch.name {
+        if let Some(first) = by_name.get(name) {
+            duplicate("watch", &name.to_string(), watch.site, *first, reports);
+            return;
+        }
+        by_name.insert(name.clone(), watch.site);
+    }
+    if let Some((target, site)) = &watch.target {
+        if let Some(first) = by_target.get(target) {
+            repeated(
+                *site,
+                *first,
+                &format!("two watches have the target {target}"),
+                "the other one is at",
+                "put the rules of both into one watch: two would act against each other",
+                reports,
+            );
+            return;
+        }
+        by_target.insert(target.clone(), *site);
+    }
+}
+
+fn duplicate(what: &str, name: &str, site: Site, first: Site, reports: &mut [Report<'_>]) {
+    repeated(
+        site,
+        first,
+        &format!("{what} `{name}` is defined twice"),
+        "it is first defined at",
+        "give it another name, or leave one of them out",
+        reports,
+    );
+}
+
+/// Reports something at `site` that was at `first` already.
+fn repeated(
+    site: Site,
+    first: Site,
+    message: &str,
+    note: &str,
+    help: &str,
+    reports: &mut [Report<'_>],
+) {
+    let full = reports.get(site.file).is_none_or(Report::is_full);
+    let first = (!full)
+        .then(|| reports.get(first.file)?.position(first.span).into())
+        .flatten()
+        .map(|first: String| format!("{note} {first}"));
+    if let Some(report) = reports.get_mut(site.file) {
+        let finding = report.error(site.span, message);
+        if let Some(first) = first {
+            finding.note(first).help(help);
+        }
+    }
+}
+
+/// What names can refer to.
+struct Names {
+    sets: BTreeMap<String, SetDraft>,
+    channels: BTreeMap<String, ChannelDraft>,
+    /// Names may exist that we do not know: those that seem missing are not reported.
+    incomplete: bool,
+}
+
+impl Names {
+    fn watch(&self, draft: WatchDraft, reports: &mut [Report<'_>]) -> Option<Watch> {
+        let WatchDraft {
+            name,
+            site: _,
+            target,
+            source,
+            rules,
+            watch,
+            dry_run,
+            rollback,
+            fail_channels,
+            pass_channels,
+            scrape,
+            links,
+        } = draft;
+        let rules = self.rules(&rules, reports);
+        let notify = self.channels(&fail_channels, reports);
+        let on_pass = self.channels(&pass_channels, reports);
+        Some(Watch {
+            name: name?,
+            target: target?.0,
+            source,
+            rules,
+            watch,
+            dry_run,
+            on_fail: OnFail { rollback, notify },
+            on_pass,
+            scrape,
+            links,
+        })
+    }
+
+    fn rules(&self, references: &[Reference], reports: &mut [Report<'_>]) -> Vec<Arc<Rule>> {
+        let mut rules: Vec<Arc<Rule>> = Vec::new();
+        let mut names: BTreeSet<&RuleName> = BTreeSet::new();
+        for reference in references {
+            let Some(report) = reports.get_mut(reference.site.file) else {
+                continue;
+            };
+            for rule in self.rules_of(reference, report) {
+                let Some(rule) = &rule.rule else { continue };
+                if names.insert(&rule.name) {
+                    rules.push(Arc::clone(rule));
+                } else {
+                    report
+                        .error(
+                            reference.site.span,
+                            format!("rule `{}` is named twice", rule.name),
+                        )
+                        .help("a rule set holds all of its rules: leave the single rule out");
+                }
+            }
+        }
+        rules
+    }
+
+    /// The rules that a reference means: a whole set, or one rule of it.
+    fn rules_of(&self, reference: &Reference, report: &mut Report<'_>) -> &[RuleDraft] {
+        let (set_name, rule_name) = match reference.name.split_once('/') {
+            Some((set, rule)) => (set, Some(rule)),
+            None => (reference.name.as_str(), None),
+        };
+        let Some(set) = self.sets.get(set_name) else {
+            if !self.incomplete {
+                self.missing_set(reference, set_name, rule_name, report);
+            }
+            return &[];
+        };
+        let Some(rule_name) = rule_name else {
+            return &set.rules;
+        };
+        if let Some(rule) = set.rules.iter().find(|rule| rule.name == rule_name) {
+            return std::slice::from_ref(rule);
+        }
+        if !set.partial {
+            missing(
+                reference,
+                &format!("rule set `{set_name}` has no rule {}", quoted(rule_name)),
+                || {
+                    let known = set.rules.iter().map(|rule| rule.name.as_str());
+                    meant(rule_name, known, "its rules are")
+                        .unwrap_or_else(|| "it has no rules".to_owned())
+                },
+                report,
+            );
+        }
+        &[]
+    }
+
+    fn missing_set(
+        &self,
+        reference: &Reference,
+        set_name: &str,
+        rule_name: Option<&str>,
+        report: &mut Report<'_>,
+    ) {
+        let help = || {
+            let elsewhere = self.sets.values().find(|set| {
+                rule_name.is_none() && set.rules.iter().any(|rule| rule.name == set_name)
+            });
+            match elsewhere {
+                Some(set) => format!(
+                    "there is a rule of that name in a set: write `{}/{set_name}`",
+                    set.name
+                ),
+                None => meant(
+                    set_name,
+                    self.sets.keys().map(String::as_str),
+                    "the rule sets are",
+                )
+                .unwrap_or_else(|| "no rule set is defined in these files".to_owned()),
+            }
+        };
+        let message = format!("there is no rule set {}", quoted(set_name));
+        missing(reference, &message, help, report);
+    }
+
+    fn channels(&self, references: &[Reference], reports: &mut [Report<'_>]) -> Vec<ChannelName> {
+        for reference in references {
+            if self.incomplete || self.channels.contains_key(&reference.name) {
+                continue;
+            }
+            let Some(report) = reports.get_mut(reference.site.file) else {
+                continue;
+            };
+            let help = || {
+                let known = self.channels.keys().map(String::as_str);
+                meant(&reference.name, known, "the channels are").unwrap_or_else(|| {
+                    "no channel is defined in these files: add a document `kind: Channel`, or give its file too"
+                        .to_owned()
+                })
+            };
+            let message = format!("there is no channel {}", quoted(&reference.name));
+            missing(reference, &message, help, report);
+        }
+        references
+            .iter()
+            .map(|reference| ChannelName(reference.name.clone()))
+            .collect()
+    }
+}
+
+/// Reports a name that refers to nothing; the help is costly, and only made when it is shown.
+fn missing(
+    reference: &Reference,
+    message: &str,
+    help: impl FnOnce() -> String,
+    report: &mut Report<'_>,
+) {
+    let full = report.is_full();
+    let finding = report.error(reference.site.span, message);
+    if !full {
+        finding.help(help());
+    }
+}
+
+/// What was probably meant, else what there is; `None` when there is nothing.
+fn meant<'k>(
+    word: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+    there_are: &str,
+) -> Option<String> {
+    const MOST: usize = 10;
+    if let Some(near) = nearest(word, known.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let shown: Vec<String> = known
+        .clone()
+        .take(MOST)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = known.count().saturating_sub(MOST);
+    match (shown.as_slice(), more) {
+        ([], _) => None,
+        ([only], _) => Some(format!("there is only {only}")),
+        (several, 0) => Some(format!("{there_are} {}", several.join(", "))),
+        (several, more) => Some(format!(
+            "{there_are} {}, and {more} more",
+            several.join(", ")
+        )),
+    }
+}

@@ -1,0 +1,271 @@
+//! `Watch` documents: a target, its rules, and what to do then.
+
+use std::time::Duration;
+
+use super::actions::{read_on_fail, read_on_pass, references};
+use super::document::{self, Namespaced};
+use super::drafts::{Reference, Site, WatchDraft};
+use super::excerpt::quoted;
+use super::fields::{self, Fields, NameKind};
+use super::nearest::nearest;
+use super::report::Report;
+use super::tree::{Kind, Node};
+use crate::ids::{TargetId, TargetKind, WatchName};
+use crate::rule::{Link, ScrapeEndpoint, SourceKind};
+
+const WATCH: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "target",
+    "rules",
+    "source",
+    "release",
+    "onFail",
+    "onPass",
+    "dryRun",
+    "scrape",
+    "links",
+];
+
+/// How long a release is watched, when the watch does not say.
+const DEFAULT_WATCH: Duration = Duration::from_mins(30);
+/// The longest watch of a release (semantics.md, releases and revisions).
+const MOST_WATCH: Duration = Duration::from_hours(24);
+/// Links that fit into a notice.
+const MOST_LINKS: usize = 10;
+
+/// Reads a watch.
+pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<WatchDraft> {
+    let fields = Fields::open(node, "a watch", WATCH, report)?;
+    let metadata = document::metadata(&fields, Namespaced::Yes, report);
+    let namespace = metadata.namespace.map(|(namespace, _)| namespace);
+    let target = fields
+        .need(
+            "target",
+            "say what is watched: `target: {kind: Deployment, name: checkout}`",
+            report,
+        )
+        .and_then(|node| read_target(node, namespace, file, report));
+    let rules = read_rules(&fields, file, report);
+    let source = fields
+        .get("source")
+        .and_then(|node| read_source(node, report));
+    let watch = fields
+        .get("release")
+        .and_then(|node| read_release(node, report))
+        .unwrap_or(DEFAULT_WATCH);
+    let on_fail = read_on_fail(&fields, file, report);
+    let pass_channels = read_on_pass(&fields, file, report);
+    let dry_run = fields
+        .get("dryRun")
+        .and_then(|node| fields::boolean(node, "dryRun", report))
+        .unwrap_or(false);
+    let scrape = fields
+        .get("scrape")
+        .and_then(|node| read_scrape(node, report));
+    if let (Some(SourceKind::Prometheus), Some(entry)) = (source, fields.entry("scrape")) {
+        report
+            .warn(
+                entry.key_span,
+                "`scrape` is not used: this watch has `source: prometheus`",
+            )
+            .help("leave one of them out");
+    }
+    let links = read_links(&fields, report);
+    let span = metadata.name.map_or(fields.span, |(_, node)| node.span);
+    Some(WatchDraft {
+        name: metadata
+            .name
+            .zip(namespace)
+            .map(|((name, _), namespace)| WatchName {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            }),
+        site: Site { file, span },
+        target,
+        source,
+        rules,
+        watch,
+        dry_run,
+        rollback: on_fail.rollback,
+        fail_channels: on_fail.notify,
+        pass_channels,
+        scrape,
+        links,
+    })
+}
+
+fn read_target(
+    node: &Node,
+    namespace: Option<&str>,
+    file: usize,
+    report: &mut Report<'_>,
+) -> Option<(TargetId, Site)> {
+    const KINDS: [&str; 2] = ["Deployment", "Rollout"];
+    const HELP: &str = "write `target: {kind: Deployment, name: checkout}`";
+    let fields = Fields::open(node, "`target`", &["kind", "name"], report)?;
+    let kind = fields.need("kind", HELP, report).and_then(|node| {
+        let text = fields::text(node, "kind", HELP, report)?;
+        match text {
+            "Deployment" => Some(TargetKind::Deployment),
+            "Rollout" => Some(TargetKind::Rollout),
+            _ => {
+                report
+                    .error(node.span, format!("{} cannot be watched", quoted(text)))
+                    .help(match nearest(text, KINDS) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("the kinds are {}", fields::listed(&KINDS)),
+                    });
+                None
+            }
+        }
+    });
+    let name = fields
+        .need("name", HELP, report)
+        .and_then(|node| fields::name(node, "name", NameKind::Subdomain, report));
+    let target = TargetId {
+        namespace: namespace?.to_owned(),
+        kind: kind?,
+        name: name?.to_owned(),
+    };
+    let span = fields.get("name").map_or(node.span, |name| name.span);
+    Some((target, Site { file, span }))
+}
+
+fn read_rules(watch: &Fields<'_>, file: usize, report: &mut Report<'_>) -> Vec<Reference> {
+    const HELP: &str = "name rule sets, such as `rules: [http]`, or single rules, such as `rules: [http/error-rate]`";
+    let items = watch
+        .need("rules", HELP, report)
+        .and_then(|node| fields::list(node, "rules", HELP, report));
+    let mut names = Vec::new();
+    references(
+        items.unwrap_or_default(),
+        "rules",
+        HELP,
+        &mut names,
+        file,
+        report,
+    );
+    names
+}
+
+fn read_source(node: &Node, report: &mut Report<'_>) -> Option<SourceKind> {
+    const HELP: &str =
+        "write `prometheus` or `scrape`, or leave it out: the setting `source` then says which";
+    match fields::text(node, "source", HELP, report)? {
+        "prometheus" => Some(SourceKind::Prometheus),
+        "scrape" => Some(SourceKind::Scrape),
+        other => {
+            report
+                .error(node.span, format!("`source` cannot be {}", quoted(other)))
+                .help(HELP);
+            None
+        }
+    }
+}
+
+fn read_release(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
+    let fields = Fields::open(node, "`release`", &["watch"], report)?;
+    let node = fields.need("watch", "write `release: {watch: 30m}`", report)?;
+    let watch = fields::duration(node, "watch", report)?;
+    let reason = if watch.is_zero() {
+        "a `watch` of no time judges nothing"
+    } else if watch > MOST_WATCH {
+        "a release is watched for at most 24h"
+    } else {
+        return Some(watch);
+    };
+    report
+        .error(node.span, reason)
+        .help("write how long a release is watched from its first traffic on, such as `30m`");
+    None
+}
+
+fn read_scrape(node: &Node, report: &mut Report<'_>) -> Option<ScrapeEndpoint> {
+    const HELP: &str = "write `scrape: {port: 9090, path: /metrics}`";
+    let fields = Fields::open(node, "`scrape`", &["port", "path"], report)?;
+    let port = fields
+        .need("port", HELP, report)
+        .and_then(|node| fields::integer(node, "port", (1, 65_535), report))
+        .and_then(|port| u16::try_from(port).ok());
+    let path = match fields.get("path") {
+        None => Some("/metrics".to_owned()),
+        Some(node) => fields::text(node, "path", HELP, report).and_then(|path| {
+            let good = path.starts_with('/')
+                && path.len() <= 512
+                && path.chars().all(|c| c.is_ascii_graphic() && c != '#');
+            if !good {
+                report
+                    .error(node.span, format!("`path` cannot be {}", quoted(path)))
+                    .help("write the path alone, beginning with `/` and without blanks, such as `/metrics`");
+            }
+            good.then(|| path.to_owned())
+        }),
+    };
+    Some(ScrapeEndpoint {
+        port: port?,
+        path: path?,
+    })
+}
+
+fn read_links(watch: &Fields<'_>, report: &mut Report<'_>) -> Vec<Link> {
+    const HELP: &str = "write `links: [{label: Dashboard, url: 'https://grafana.example/d/x'}]`";
+    let mut links = Vec::new();
+    let Some(node) = watch.get("links") else {
+        return links;
+    };
+    if matches!(&node.kind, Kind::List(items) if items.is_empty()) {
+        return links;
+    }
+    let items = fields::list(node, "links", HELP, report).unwrap_or_default();
+    if let Some(item) = items.get(MOST_LINKS) {
+        report
+            .error(item.span, format!("there are more than {MOST_LINKS} links"))
+            .help("keep those that a person needs who was just woken up");
+    }
+    for item in items.iter().take(MOST_LINKS) {
+        let Some(fields) = Fields::open(item, "a link", &["label", "url"], report) else {
+            continue;
+        };
+        let label = fields
+            .need("label", HELP, report)
+            .and_then(|node| fields::text(node, "label", HELP, report));
+        let url = fields
+            .need("url", HELP, report)
+            .and_then(|node| read_url(node, report));
+        if let (Some(label), Some(url)) = (label, url) {
+            links.push(Link {
+                label: label.to_owned(),
+                url: url.to_owned(),
+            });
+        }
+    }
+    links
+}
+
+/// A URL that may be shown in messages.
+fn read_url<'n>(node: &'n Node, report: &mut Report<'_>) -> Option<&'n str> {
+    const HELP: &str = "write a whole URL, such as `https://grafana.example/d/x`";
+    let url = fields::text(node, "url", HELP, report)?;
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let printable = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    match authority {
+        Some(authority) if authority.contains('@') => {
+            report
+                .error(node.span, "this link holds a user name or a password")
+                .help("links are shown in messages: leave the part before `@` out");
+            None
+        }
+        Some(authority) if !authority.is_empty() && printable && url.len() <= 2_000 => Some(url),
+        _ => {
+            report
+                .error(node.span, "this is no URL that a message can link to")
+                .help(HELP);
+            None
+        }
+    }
+}

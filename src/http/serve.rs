@@ -1,0 +1,161 @@
+//! Serves the ops port: bounded in connections, header size and time, so that no client can take it from the others.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Bounds of the ops port. The default is what the agent uses; tests are quicker.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once; more wait.
+    pub connections: usize,
+    /// From the first byte to the end of the request's headers.
+    pub headers: Duration,
+    /// For the whole connection, which serves one request.
+    pub connection: Duration,
+    /// For requests at work when the server stops.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            headers: Duration::from_secs(5),
+            connection: Duration::from_secs(20),
+            shutdown: Duration::from_secs(2),
+        }
+    }
+}
+
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot listen on {address}: {}", hint(source))]
+    Bind {
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another process does; choose another port",
+        io::ErrorKind::PermissionDenied => {
+            "not allowed; choose a port above 1023, or run with the right to bind"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
+        _ => "the operating system refuses",
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Listens on `address` and serves `router`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(
+        address: SocketAddr,
+        router: Router,
+        limits: Limits,
+    ) -> Result<Self, ServeError> {
+        let bind = |source| ServeError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(accept(listener, router, limits, stop.clone()));
+        Ok(Self {
+            address,
+            task,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, and waits a little for requests at work.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the server of the ops port ended with a panic");
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let free = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let next = async {
+            let permit = free.clone().acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            // A stop goes before more work.
+            biased;
+            () = stop.cancelled() => break,
+            // Results of old connections are not kept.
+            Some(_) = connections.join_next() => continue,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let serving = serve(stream, router.clone(), limits.clone());
+                connections.spawn(async move {
+                    serving.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others have to be closed first.
+                tracing::warn!(%error, "a connection to the ops port could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    // Who connects from now on is turned away at once, not left waiting.
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.shutdown, all).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, limits: Limits) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.headers)
+        .max_buf_size(MAX_HEADER_BYTES)
+        // Probes and scrapes are rare: an idle connection would only take the place of another.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match timeout(limits.connection, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection to the ops port failed"),
+        Err(_) => tracing::debug!("a connection to the ops port took too long"),
+    }
+}

@@ -1,0 +1,294 @@
+//! The source that asks a Prometheus, or anything that answers like one, over its HTTP API.
+//!
+//! It asks for raw counters and their sample times; what happened between two looks is worked out by measurement.
+//! One query per question, however many targets ask it, so that the load grows with the rules.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+use prometheus_http_query::Client;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
+use reqwest::{Certificate, Url, redirect};
+use secrecy::ExposeSecret as _;
+use tokio::time::{Instant, timeout_at};
+
+use recant_core::ids::TargetId;
+use recant_core::observation::{Cause, Observation};
+use recant_core::rule::Question;
+
+use super::http::{Fault, address, fault_of, read_body, redirect_fault};
+use super::{Query, QueryTarget, Source};
+use crate::clock::Clock;
+
+mod answer;
+mod auth;
+mod collect;
+mod deliver;
+mod options;
+mod query;
+#[cfg(test)]
+mod tests;
+
+pub use options::{Auth, Credential, PrometheusOptions, PrometheusOptionsError};
+
+use answer::Row;
+use query::Grouping;
+
+/// Answers longer than this are not read to their end.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// Error pages are read up to this.
+const LONGEST_ERROR: usize = 64 * 1024;
+/// With a clock further off than this, nothing is decided.
+const MOST_SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// A Prometheus.
+pub struct Prometheus {
+    client: Client,
+    /// For messages: no credentials in it.
+    address: String,
+    options: PrometheusOptions,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prometheus")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All that ask the same question.
+struct Group<'a> {
+    /// Each target once.
+    targets: Vec<&'a QueryTarget>,
+    /// Which query and which of its targets gets the answer of which of `targets`.
+    askers: Vec<(usize, usize, usize)>,
+}
+
+impl Prometheus {
+    /// A source over its own HTTP client. Nothing is sent yet. The TLS provider must be installed, see
+    /// [`crate::tls::install`].
+    pub fn new(options: PrometheusOptions, clock: Clock) -> Result<Self, PrometheusOptionsError> {
+        let url: Url = options
+            .url
+            .parse()
+            .map_err(|_| PrometheusOptionsError::address(&options.url))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(PrometheusOptionsError::CredentialsInAddress);
+        }
+        if !matches!(url.scheme(), "http" | "https")
+            || url.host().is_none()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err(PrometheusOptionsError::address(&options.url));
+        }
+        let mut builder = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("recant/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &options.ca {
+            let authorities =
+                Certificate::from_pem_bundle(pem).map_err(PrometheusOptionsError::Authorities)?;
+            builder = builder.tls_certs_only(authorities);
+        } else if url.scheme() == "http" {
+            // No redirect leads to TLS, so no authorities are needed where there may be none (an empty image).
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(PrometheusOptionsError::Client)?;
+        let client = Client::from(client, options.url.trim_end_matches('/'))
+            .map_err(|_| PrometheusOptionsError::address(&options.url))?;
+        Ok(Self {
+            client,
+            address: address(&url),
+            options,
+            clock,
+        })
+    }
+
+    async fn answer(
+        &self,
+        question: &Question,
+        group: &Group<'_>,
+        by: Instant,
+    ) -> Vec<Observation> {
+        let targets = &group.targets;
+        let grouping = Grouping::new(&self.options, question);
+        let text = query::promql(question, &grouping, targets.iter().copied());
+        let asked = timeout_at(by, self.ask(&text)).await;
+        let rows = asked.unwrap_or_else(|_| {
+            Err(Fault::down(format!(
+                "did not answer within {:?}",
+                self.options.timeout
+            )))
+        });
+        let collected = rows.and_then(|rows| collect::collect(&rows, &grouping, question));
+        match collected {
+            Ok(collected) => deliver::deliver(&collected, &grouping, question, targets),
+            Err(Fault { cause, reason }) => {
+                let reason = format!("Prometheus at `{}` {reason}", self.address);
+                deliver::unavailable(cause, &reason, targets.len())
+            }
+        }
+    }
+
+    /// Asks one query and reads all of its answer.
+    async fn ask(&self, promql: &str) -> Result<Vec<Row>, Fault> {
+        let mut request = self
+            .client
+            .query(promql)
+            .timeout(millis(self.options.timeout));
+        if let Some(credentials) = self.authorization()? {
+            request = request.header(AUTHORIZATION, credentials);
+        }
+        let sent = (self.clock)();
+        let response = request.post_raw().await.map_err(|error| match error {
+            prometheus_http_query::Error::Client(error) => {
+                match std::error::Error::source(&error)
+                    .and_then(|source| source.downcast_ref::<reqwest::Error>())
+                {
+                    Some(error) => fault_of(error),
+                    None => Fault::down(format!("could not be asked: {error}")),
+                }
+            }
+            other => Fault::down(format!("could not be asked: {other}")),
+        })?;
+        let received = (self.clock)();
+        if let Some(fault) = redirect_fault(&response) {
+            return Err(fault);
+        }
+        let status = response.status();
+        if !status.is_success() {
+            let body = read_body(response, LONGEST_ERROR).await.unwrap_or_default();
+            let detail = answer::error_text(&body);
+            let advice = match status.as_u16() {
+                401 | 403 => " Check the credentials that Recant was given for it.",
+                404 => " Check the path in its address.",
+                _ => "",
+            };
+            return Err(Fault::down(format!(
+                "answered {}: \"{detail}\".{advice}",
+                status.as_u16()
+            )));
+        }
+        let date = response
+            .headers()
+            .get(DATE)
+            .and_then(|date| date.to_str().ok())
+            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+            .map(|date| date.timestamp());
+        let body = read_body(response, LONGEST_ANSWER).await?;
+        let rows = answer::decode(&body)?;
+        // The time of evaluation is the clock of the server that has the samples; Date may be that of a proxy.
+        let server = rows.first().map(|row| row.evaluated).or(date);
+        if let Some(server) = server {
+            skew(server, sent, received)?;
+        }
+        Ok(rows)
+    }
+
+    fn authorization(&self) -> Result<Option<HeaderValue>, Fault> {
+        let faulty = |reason: String| {
+            Fault::down(format!(
+                "was not asked: its credentials cannot be had: {reason}"
+            ))
+        };
+        let text = match &self.options.auth {
+            Auth::None => return Ok(None),
+            Auth::Bearer(token) => auth::bearer(&token().map_err(faulty)?),
+            Auth::Basic { user, password } => auth::basic(user, &password().map_err(faulty)?),
+        };
+        let mut value = HeaderValue::from_str(text.expose_secret()).map_err(|_| {
+            faulty("they hold a character that no HTTP header can carry".to_owned())
+        })?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+#[async_trait]
+impl Source for Prometheus {
+    async fn read(&self, queries: &[Query]) -> Vec<Vec<Observation>> {
+        let by = Instant::now() + self.options.timeout;
+        let groups = group(queries);
+        // In whatever order they answer: a query that hangs must not keep the others from being asked.
+        let asked: Vec<_> = groups
+            .iter()
+            .map(|(question, group)| {
+                async move { (group, self.answer(question, group, by).await) }.boxed()
+            })
+            .collect();
+        let answers: Vec<(&Group<'_>, Vec<Observation>)> = futures::stream::iter(asked)
+            .buffer_unordered(self.options.concurrency.max(1))
+            .collect()
+            .await;
+        let mut observations: Vec<Vec<Observation>> = queries
+            .iter()
+            .map(|query| {
+                deliver::unavailable(Cause::Down, "Prometheus was not asked", query.targets.len())
+            })
+            .collect();
+        for (group, answer) in answers {
+            for (query, place, index) in &group.askers {
+                let slot = observations
+                    .get_mut(*query)
+                    .and_then(|query| query.get_mut(*place));
+                if let (Some(slot), Some(observation)) = (slot, answer.get(*index)) {
+                    *slot = observation.clone();
+                }
+            }
+        }
+        observations
+    }
+}
+
+/// Equal questions are asked once, whoever asks them.
+fn group(queries: &[Query]) -> BTreeMap<&Question, Group<'_>> {
+    let mut groups: BTreeMap<&Question, Group<'_>> = BTreeMap::new();
+    let mut places: BTreeMap<(&Question, &TargetId), usize> = BTreeMap::new();
+    for (query_index, query) in queries.iter().enumerate() {
+        let group = groups.entry(&query.question).or_insert_with(|| Group {
+            targets: Vec::new(),
+            askers: Vec::new(),
+        });
+        for (place, target) in query.targets.iter().enumerate() {
+            let index = *places
+                .entry((&query.question, &target.id))
+                .or_insert_with(|| {
+                    group.targets.push(target);
+                    group.targets.len() - 1
+                });
+            group.askers.push((query_index, place, index));
+        }
+    }
+    groups
+}
+
+fn skew(server: Timestamp, sent: Timestamp, received: Timestamp) -> Result<(), Fault> {
+    let behind = server.duration_until(sent);
+    let ahead = received.duration_until(server);
+    let (off, way) = if ahead > behind {
+        (ahead, "ahead of")
+    } else {
+        (behind, "behind")
+    };
+    if off <= MOST_SKEW {
+        return Ok(());
+    }
+    Err(Fault {
+        cause: Cause::Clock,
+        reason: format!(
+            "has a clock {} s {way} ours: nothing is decided until they agree within {} s. \
+             Check the time service on both machines",
+            off.as_secs(),
+            MOST_SKEW.as_secs()
+        ),
+    })
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,286 @@
+//! What valid documents become: the shipped rule sets, all fields, defaults, JSON, other line endings.
+
+use std::time::Duration;
+
+use recant::config::rules::shipped;
+use recant_core::ids::{ChannelName, TargetKind};
+use recant_core::rule::{
+    ArmsBy, ChannelKind, Compare, Metric, Part, Rule, RuleBook, SecretRef, SourceKind, Unit,
+};
+use recant_core::spec::{self, SourceFile};
+
+fn load(text: &str) -> RuleBook {
+    let files = [SourceFile {
+        name: "rules.yaml".to_owned(),
+        text: text.to_owned(),
+    }];
+    let loaded = spec::load(&files, &shipped());
+    let shown: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    assert!(loaded.diagnostics.is_empty(), "{}", shown.join("\n"));
+    loaded.book.expect("there are no diagnostics")
+}
+
+fn rules_of(text: &str) -> Vec<Rule> {
+    let book = load(text);
+    let watch = book.watches.first().expect("there is a watch");
+    watch.rules.iter().map(|rule| (**rule).clone()).collect()
+}
+
+fn watch_of(rules: &str) -> String {
+    format!(
+        "apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: checkout, namespace: shop}}\ntarget: {{kind: Deployment, name: checkout}}\nrules: {rules}\n"
+    )
+}
+
+fn close(a: Option<f64>, b: f64) -> bool {
+    a.is_some_and(|a| (a - b).abs() < 1e-12)
+}
+
+#[test]
+fn shipped_rules_are_known_without_files() {
+    let rules = rules_of(&watch_of("[http, istio]"));
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "http/error-rate",
+            "http/latency-p95",
+            "istio/error-rate",
+            "istio/latency-p95"
+        ]
+    );
+    for rule in &rules {
+        let (max, compare) = (rule.max, rule.compare.expect("a comparison"));
+        assert!((compare.margin - 0.5).abs() < 1e-12);
+        match &rule.metric {
+            Metric::Ratio(ratio) => {
+                assert!(close(max, 0.05), "{}: {max:?}", rule.name);
+                assert!((compare.plus - 0.001).abs() < 1e-12);
+                assert_eq!(ratio.part_is, Part::Bad);
+                assert_eq!(ratio.part.metric, ratio.total.metric);
+            }
+            Metric::Histogram(histogram) => {
+                assert_eq!(histogram.quantile_millionths, 950_000);
+                assert!((compare.plus - 0.005).abs() < 1e-12);
+                let second = match histogram.unit {
+                    Unit::Seconds => 1.0,
+                    Unit::Milliseconds => 1000.0,
+                };
+                assert!(close(max, second), "{}: {max:?}", rule.name);
+            }
+        }
+        assert_eq!((rule.least, rule.dry_run), (20, false));
+        assert_eq!(rule.arms, ArmsBy::Pod);
+    }
+}
+
+#[test]
+fn istio_counts_where_the_target_receives() {
+    for rule in rules_of(&watch_of("[istio]")) {
+        let selectors = match &rule.metric {
+            Metric::Ratio(ratio) => vec![&ratio.part, &ratio.total],
+            Metric::Histogram(histogram) => vec![&histogram.histogram],
+        };
+        for selector in selectors {
+            assert!(
+                selector
+                    .matchers
+                    .iter()
+                    .any(|m| m.label == "reporter" && m.value == "destination"),
+                "{}: {selector:?}",
+                rule.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_set_of_the_users_takes_the_place_of_a_shipped_one() {
+    let rules = rules_of(&format!(
+        "{}---\napiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {{name: http}}\nrules: [{{name: mine, ratio: {{good: g, total: t}}, min: 99.9%}}]\n",
+        watch_of("[http]")
+    ));
+    let [rule] = rules.as_slice() else {
+        panic!("{rules:?}")
+    };
+    assert_eq!(rule.name.as_str(), "http/mine");
+    assert!(close(rule.min, 0.999), "{:?}", rule.min);
+}
+
+#[test]
+fn every_field_is_read() {
+    let book = load(
+        r#"
+apiVersion: recant.dev/v1alpha1
+kind: RuleSet
+metadata: {name: shop, labels: {team: a}, annotations: {note: b}}
+rules:
+- name: pay
+  ratio: {bad: 'pay_total{result="error"}', total: pay_total, absentBad: zero}
+  max: 0.5%
+  compare: {margin: 20%, plus: 0.05%}
+  least: 50
+  arms: {label: version, canary: v2, baseline: v1}
+  dryRun: true
+- name: slow
+  histogram: pay_latency
+  unit: milliseconds
+  quantile: 99.9%
+  max: 1m30s
+  arms: {label: rollouts_pod_template_hash}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Watch
+metadata: {name: pay, namespace: shop}
+target: {kind: Rollout, name: pay.v1}
+rules: [shop/slow, shop/pay]
+source: scrape
+release: {watch: 1h30m}
+onFail:
+- rollback: {}
+- notify: [oncall, hook]
+onPass: [{notify: [hook]}]
+dryRun: true
+scrape: {port: 9100, path: /stats?format=prometheus}
+links: [{label: Dashboard, url: 'https://grafana.example/d/x?var=pay'}]
+---
+apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: oncall}
+slack: {url: {secret: {name: slack, key: webhook-url}}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: hook}
+webhook: {url: {file: /etc/recant/hook}}
+"#,
+    );
+    let [watch] = book.watches.as_slice() else {
+        panic!("{book:?}")
+    };
+    assert_eq!(watch.name.to_string(), "shop/pay");
+    assert_eq!(watch.target.kind, TargetKind::Rollout);
+    assert_eq!(watch.target.name, "pay.v1");
+    assert_eq!(watch.source, Some(SourceKind::Scrape));
+    assert_eq!(watch.watch, Duration::from_mins(90));
+    assert!(watch.on_fail.rollback && watch.dry_run);
+    let channels = |names: &[ChannelName]| {
+        names
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(channels(&watch.on_fail.notify), ["oncall", "hook"]);
+    assert_eq!(channels(&watch.on_pass), ["hook"]);
+    let scrape = watch.scrape.as_ref().expect("an endpoint");
+    assert_eq!(
+        (scrape.port, scrape.path.as_str()),
+        (9100, "/stats?format=prometheus")
+    );
+    assert_eq!(watch.links.len(), 1);
+
+    let [slow, pay] = watch.rules.as_slice() else {
+        panic!("{:?}", watch.rules)
+    };
+    assert_eq!(slow.max, Some(90_000.0));
+    assert_eq!(
+        slow.arms,
+        ArmsBy::HashLabel("rollouts_pod_template_hash".to_owned())
+    );
+    assert_eq!(
+        pay.compare,
+        Some(Compare {
+            margin: 0.2,
+            plus: 0.0005
+        })
+    );
+    assert_eq!((pay.max, pay.least, pay.dry_run), (Some(0.005), 50, true));
+    assert_eq!(
+        pay.arms,
+        ArmsBy::NamedLabel {
+            label: "version".to_owned(),
+            canary: "v2".to_owned(),
+            baseline: "v1".to_owned()
+        }
+    );
+    let Metric::Ratio(ratio) = &pay.metric else {
+        panic!("{pay:?}")
+    };
+    assert!(ratio.absent_is_zero);
+
+    let kinds: Vec<_> = book
+        .channels
+        .values()
+        .map(|channel| (channel.name.as_str(), channel.kind, channel.url.clone()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (
+                "hook",
+                ChannelKind::Webhook,
+                SecretRef::File("/etc/recant/hook".to_owned())
+            ),
+            (
+                "oncall",
+                ChannelKind::Slack,
+                SecretRef::KubernetesSecret {
+                    name: "slack".to_owned(),
+                    key: "webhook-url".to_owned()
+                }
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_watch_that_says_little_acts_for_half_an_hour() {
+    let book = load(&watch_of("[http]"));
+    let watch = book.watches.first().expect("a watch");
+    assert!(watch.on_fail.rollback && !watch.dry_run);
+    assert!(watch.on_fail.notify.is_empty() && watch.on_pass.is_empty());
+    assert_eq!(watch.watch, Duration::from_mins(30));
+    assert_eq!((watch.source, watch.scrape.clone()), (None, None));
+}
+
+#[test]
+fn on_fail_without_rollback_only_tells() {
+    let text = format!(
+        "{}onFail: [{{notify: [c]}}]\n---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: c}}\nwebhook: {{url: {{env: HOOK}}}}\n",
+        watch_of("[http]")
+    );
+    let book = load(&text);
+    let watch = book.watches.first().expect("a watch");
+    assert!(!watch.on_fail.rollback);
+}
+
+#[test]
+fn the_same_documents_mean_the_same_however_they_are_written() {
+    let yaml = watch_of("[http]");
+    let expected = load(&yaml);
+    let json = "{\n\t\"apiVersion\": \"recant.dev/v1alpha1\",\n\t\"kind\": \"Watch\",\n\t\"metadata\": {\"name\": \"checkout\", \"namespace\": \"shop\"},\n\t\"target\": {\"kind\": \"Deployment\", \"name\": \"checkout\"},\n\t\"rules\": [\"http\"]\n}\n";
+    let compact: String = json.split_whitespace().collect();
+    for text in [
+        json.to_owned(),
+        compact,
+        yaml.replace('\n', "\r\n"),
+        format!("\u{feff}{yaml}"),
+        format!("---\n{yaml}...\n---\n---\n# the end\n"),
+        format!("# a comment\n\n{}", yaml.trim_end()),
+    ] {
+        assert_eq!(load(&text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn watches_share_their_rules() {
+    let other = watch_of("[http/error-rate]").replace("checkout", "cart");
+    let book = load(&format!("{}---\n{other}", watch_of("[http]")));
+    let [one, two] = book.watches.as_slice() else {
+        panic!("{book:?}")
+    };
+    let (Some(first), Some(second)) = (one.rules.first(), two.rules.first()) else {
+        panic!("{book:?}")
+    };
+    assert!(std::sync::Arc::ptr_eq(first, second));
+}

@@ -1,0 +1,238 @@
+//! The agent's settings: which layer wins, what is refused, and with which words.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use recant::config::settings::{self, Flags, Settings, TABLE};
+use recant_core::rule::{SecretRef, SourceKind};
+use tempfile::TempDir;
+
+/// Loads settings from a file, `NAME=value` pairs and flags; an empty text is no file.
+fn load(
+    file: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+) -> Result<Settings, String> {
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = folder.path().join("settings.yaml");
+    fs::write(&path, file).expect("a file");
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let flags: Flags = flags
+        .iter()
+        .map(|(key, value)| (*key, (*value).to_owned()))
+        .collect();
+    let given = (!file.is_empty()).then_some(path.as_path());
+    settings::load(given, environment, &flags).map_err(|error| {
+        error
+            .to_string()
+            .replace(&path.display().to_string(), "FILE")
+    })
+}
+
+fn refused(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> String {
+    load(file, environment, flags).expect_err("it is refused")
+}
+
+#[test]
+fn nothing_given_means_the_defaults_of_the_table() {
+    let settings = load("", &[], &[]).expect("the defaults are good");
+    assert!(settings.rules.is_empty() && settings.prometheus.is_none());
+    assert_eq!(settings.source, SourceKind::Scrape);
+    assert_eq!(settings.interval, Duration::from_secs(1));
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:9464");
+    assert_eq!(settings.cool_down, Duration::from_mins(10));
+    assert_eq!(settings.actions_per_hour, 6);
+    assert_eq!(settings.lease.duration, Duration::from_secs(15));
+    assert!(!settings.dry_run && !settings.kill_switch && !settings.log.json);
+}
+
+#[test]
+fn flags_win_over_environment_and_environment_over_file() {
+    let file = "guards: {coolDown: 1m, actionsPerHour: 1}\nlease: {name: file}\nrules: [a, b]\n";
+    let environment = [
+        ("RECANT_GUARDS__COOL_DOWN", "2m"),
+        ("RECANT_LEASE__NAME", "environment"),
+        ("RECANT_RULES", "c:d"),
+    ];
+    let flags = [("lease.name", "flag")];
+    let settings = load(file, &environment, &flags).expect("all are good");
+    assert_eq!(settings.actions_per_hour, 1);
+    assert_eq!(settings.cool_down, Duration::from_mins(2));
+    assert_eq!(settings.lease.name, "flag");
+    assert_eq!(settings.rules, [PathBuf::from("c"), PathBuf::from("d")]);
+    let settings = load(file, &environment, &[("rules", "e"), ("rules", "f")]).expect("good");
+    assert_eq!(settings.rules, [PathBuf::from("e"), PathBuf::from("f")]);
+}
+
+#[test]
+fn prometheus_is_the_source_once_its_address_is_known() {
+    let settings = load(
+        "prometheus:\n  url: https://prometheus.example/base\n  timeout: 2s\n  namespaceLabel: \"\"\n  bearer: {file: /run/token}\n",
+        &[],
+        &[],
+    )
+    .expect("good");
+    assert_eq!(settings.source, SourceKind::Prometheus);
+    let prometheus = settings.prometheus.expect("it is set");
+    assert_eq!(prometheus.timeout, Duration::from_secs(2));
+    assert_eq!(prometheus.namespace_label, None);
+    assert_eq!(
+        prometheus.bearer,
+        Some(SecretRef::File("/run/token".to_owned()))
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_layer() {
+    for (file, environment, flags, expected) in [
+        (
+            "prometheus: {ur: x}",
+            &[][..],
+            &[][..],
+            "there is no setting `prometheus.ur` (file FILE), did you mean `prometheus.url`?: `recant run --help` lists all",
+        ),
+        (
+            "guards: {coolDown: soon}",
+            &[],
+            &[],
+            "setting `guards.coolDown`: `soon` is no duration like `90s` or `10m` (file FILE)",
+        ),
+        (
+            "guards: 5",
+            &[],
+            &[],
+            "setting `guards`: holds further settings, give a mapping (file FILE)",
+        ),
+        (
+            "",
+            &[("RECANT_GUARDS__COOLDOWN", "1m")],
+            &[],
+            "there is no setting `RECANT_GUARDS__COOLDOWN` (environment), did you mean `RECANT_GUARDS__COOL_DOWN`?: `recant run --help` lists all",
+        ),
+        (
+            "",
+            &[("RECANT_LEASE__DURATION", "1s")],
+            &[],
+            "setting `lease.duration`: `1s` lies outside 3 s to 3600 s (environment)",
+        ),
+        (
+            "",
+            &[],
+            &[("source", "prometheus")],
+            "setting `source`: `prometheus` needs `prometheus.url` (flag)",
+        ),
+        (
+            "",
+            &[],
+            &[("listen", "9464")],
+            "setting `listen`: `9464` is no address like `0.0.0.0:9464` (flag)",
+        ),
+        (
+            "",
+            &[],
+            &[("prometheus.url", "prometheus:9090")],
+            "setting `prometheus.url`: is no URL like `http://prometheus:9090` (flag)",
+        ),
+        (
+            "dryRun: maybe",
+            &[],
+            &[],
+            "setting `dryRun`: `maybe` is neither `true` nor `false` (file FILE)",
+        ),
+    ] {
+        assert_eq!(refused(file, environment, flags), expected);
+    }
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    for (file, environment) in [
+        (
+            "prometheus: {url: 'http://me:verysecret@prometheus'}",
+            &[][..],
+        ),
+        ("prometheus: {bearer: verysecret}", &[]),
+        ("prometheus: {bearer: {token: verysecret}}", &[]),
+        ("prometheus: {bearer: verysecret", &[]),
+        ("prometheus:\n  bearer: verysecret\n bad: indentation", &[]),
+        ("a: verysecret\na: verysecret", &[]),
+        ("", &[("RECANT_PROMETHEUS__BEARER", "verysecret")]),
+        ("", &[("RECANT_PROMETHEUS__TOKEN", "verysecret")]),
+    ] {
+        let shown = refused(file, environment, &[]);
+        assert!(!shown.contains("verysecret"), "{shown}");
+    }
+}
+
+#[test]
+fn variables_of_a_service_called_recant_are_left_alone() {
+    let environment = [
+        ("RECANT_SERVICE_HOST", "10.0.0.1"),
+        ("RECANT_SERVICE_PORT", "9464"),
+        ("RECANT_SERVICE_PORT_HTTP", "9464"),
+        ("RECANT_PORT", "tcp://10.0.0.1:9464"),
+        ("RECANT_PORT_9464_TCP", "tcp://10.0.0.1:9464"),
+        ("RECANT_PORT_9464_TCP_ADDR", "10.0.0.1"),
+        ("RECANT_PORT_9464_TCP_PROTO", "tcp"),
+        ("RECANT_TEST_TIMES", "1"),
+        ("PATH", "/bin"),
+    ];
+    load("", &environment, &[]).expect("none of them is a setting");
+}
+
+#[test]
+fn files_that_are_no_settings_are_refused() {
+    for (file, words) in [
+        ("- a\n- b\n".to_owned(), "is no YAML mapping"),
+        ("rules: &a [*a]\n".to_owned(), "is no YAML mapping"),
+        (
+            format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+            "is no YAML mapping",
+        ),
+        ("#".repeat(2 << 20), "is larger than 1 MiB"),
+        (
+            "dryRun: true\ndryRun: false\n".to_owned(),
+            "is no YAML mapping",
+        ),
+    ] {
+        let shown = refused(&file, &[], &[]);
+        assert!(shown.contains(words), "{shown}");
+        assert!(shown.len() < 1000, "{shown}");
+    }
+    let error = settings::load(
+        Some(&PathBuf::from("/nowhere/settings.yaml")),
+        std::iter::empty(),
+        &Flags::new(),
+    )
+    .expect_err("there is no such file");
+    assert_eq!(
+        error.to_string(),
+        "the settings file /nowhere/settings.yaml cannot be read"
+    );
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    for file in ["\n", "# nothing\n", "---\n"] {
+        load(file, &[], &[]).expect(file);
+    }
+}
+
+#[test]
+fn the_table_names_every_key_with_its_variable() {
+    let table = settings::table();
+    for entry in TABLE {
+        assert!(
+            table.contains(&format!("  {}  [", entry.key)),
+            "{}",
+            entry.key
+        );
+    }
+    assert!(table.contains("RECANT_GUARDS__COOL_DOWN"), "{table}");
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("settings__table", table);
+    });
+}

@@ -1,0 +1,7 @@
+//! The sources against servers that answer, and servers that fail.
+
+mod fixture;
+mod prometheus;
+mod prometheus_faults;
+mod same_counts;
+mod scrape;
