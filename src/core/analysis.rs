@@ -1,17 +1,14 @@
 //! One run of a target's rules for one revision: from its first pod until it is judged.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AnalysisId, RevisionHash, RuleName, TargetId, TargetKind, WatchName};
-use crate::judge::Evidence;
+use crate::ids::{AnalysisId, RevisionHash, TargetId, TargetKind, WatchName};
 
 /// The watch of a Rollout ends at the latest this long after its beginning, promoted or not.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// The state of one analysis.
+/// The state of one analysis. Its evidence is kept apart: this is small.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Analysis {
@@ -30,7 +27,6 @@ pub struct Analysis {
     pub promoted: Option<Timestamp>,
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
-    pub evidence: BTreeMap<RuleName, Evidence>,
 }
 
 /// Whether a baseline runs beside the canary.

@@ -9,7 +9,7 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
         return None;
     }
     let reason = format!(
-        "the last action on {} was less than {} ago",
+        "{} was rolled back less than {} ago",
         context.analysis.target,
         crate::wording::span(context.settings.cool_down)
     );
