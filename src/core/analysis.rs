@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, RevisionHash, TargetId, TargetKind, WatchName};
 
-pub use crate::judge::Phase;
-pub use crate::time::{elapsed, later};
-
 /// The watch of a Rollout ends at the latest this long after its beginning, promoted or not.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
@@ -30,6 +27,14 @@ pub struct Analysis {
     pub promoted: Option<Timestamp>,
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
+}
+
+/// Whether a baseline runs beside the canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    Beside,
+    Alone,
 }
 
 /// How an analysis ended.

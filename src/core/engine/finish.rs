@@ -84,13 +84,7 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
     let name = &rule.rule.name;
     let evidence = &rule.evidence;
     if evidence.events < rule.rule.least as f64 {
-        let looking = live.measurements.get(&rule.question);
-        let why = looking
-            .and_then(|looking| {
-                let trouble = looking.trouble.as_ref().map(|trouble| &trouble.reason);
-                trouble.or(looking.no_data.as_ref())
-            })
-            .map_or_else(String::new, |reason| format!(" ({reason})"));
+        let why = why_no_data(live, rule).map_or_else(String::new, |reason| format!(" ({reason})"));
         return Some(stays(format!(
             "`{name}` saw {} of the {} events that it needs{why}",
             count(evidence.events),
@@ -127,8 +121,21 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
 }
 
 fn no_traffic(live: &Live, analysis: &Analysis) -> String {
+    let canary = &analysis.canary;
     let pods = live.state.iter().flat_map(|state| &state.pods);
-    let unready = unready(pods.filter(|pod| pod.hash == analysis.canary));
-    let unready = unready.map_or_else(String::new, |unready| format!("; {unready}"));
-    format!("revision {} had no traffic{unready}", analysis.canary)
+    if let Some(unready) = unready(pods.filter(|pod| pod.hash == *canary)) {
+        return format!("revision {canary} had no traffic; {unready}");
+    }
+    let unanswered = live.rules.iter().find_map(|rule| why_no_data(live, rule));
+    match unanswered {
+        Some(reason) => format!("no traffic of revision {canary} was seen ({reason})"),
+        None => format!("revision {canary} had no traffic"),
+    }
+}
+
+/// Why the source gives no data for a rule, as far as it says so.
+fn why_no_data<'a>(live: &'a Live, rule: &LiveRule) -> Option<&'a String> {
+    let looking = live.measurements.get(&rule.question)?;
+    let trouble = looking.trouble.as_ref().map(|trouble| &trouble.reason);
+    trouble.or(looking.no_data.as_ref())
 }

@@ -6,6 +6,7 @@ use super::live::Live;
 use super::{Effect, Turn, releases, tell, verify};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
+use crate::judge::Finding;
 use crate::plan::StepOutcome;
 use crate::record::Record;
 use crate::saga::{Advance, PlanEnd, PlanState, rollback};
@@ -42,13 +43,10 @@ pub(super) fn roll_back(
     });
     // It may have been held for long: what is told are the findings of now.
     judged.phase = analysis.phase;
-    judged.sentences = live
-        .rules
-        .iter()
-        .filter_map(|rule| rule.finding.as_ref())
-        .filter(|finding| finding.fails())
-        .map(|finding| finding.sentence.clone())
-        .collect();
+    let failing = live.findings().into_iter().filter(Finding::fails);
+    (judged.rules, judged.sentences) = failing
+        .map(|finding| (finding.rule, finding.sentence))
+        .unzip();
     tell::rolling_back(turn, live, &judged, &plan);
     releases::end(turn, live, target, Ending::Fail);
     advance(turn, target, live);

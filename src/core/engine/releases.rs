@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::live::Live;
 use super::verify::Told;
 use super::{Turn, progress, tell, verify};
-use crate::analysis::{Analysis, Ending, Phase};
+use crate::analysis::{Analysis, Ending, LONGEST, Phase, elapsed};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
 use crate::judge::{Finding, State};
 use crate::ledger::TargetLedger;
@@ -264,7 +264,14 @@ fn begin(
     } else {
         Phase::Alone
     };
-    live.restart(|rule| rule.history.sum(now));
+    // After a restart there is no history yet; but there may be what the release before was compared with.
+    let recent = live
+        .checkpoint
+        .is_some_and(|last| elapsed(last, now) <= LONGEST);
+    live.restart(|rule| {
+        let recorded = rule.evidence.before().filter(|_| recent);
+        rule.history.sum(now).or_else(|| recorded.cloned())
+    });
     let analysis = Analysis {
         id: AnalysisId(format!(
             "{}-{canary}-{}-{}",
@@ -283,6 +290,8 @@ fn begin(
         promoted: None,
         failed: None,
     };
+    // First what it is compared with, which only this process knows.
+    turn.record(live.checkpoint(now));
     turn.record(Record::AnalysisBegan {
         analysis: Box::new(analysis),
     });

@@ -128,6 +128,7 @@ fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
     let Some(checkpoint) = &known.checkpoint else {
         return;
     };
+    live.checkpoint = Some(checkpoint.at);
     for rule in &mut live.rules {
         if let Some(evidence) = checkpoint.evidence.get(&rule.rule.name) {
             rule.evidence = evidence.clone();

@@ -5,8 +5,11 @@ mod target;
 mod world;
 
 mod bad;
+mod crash;
 mod good;
 mod guards;
+mod plans;
+mod properties;
 mod releases;
 mod rollouts;
 mod sources;

@@ -67,10 +67,11 @@ fn begin(turn: &mut Turn<'_>, live: &mut Live, verification: Verification) {
     live.bad_served = None;
     // What was before the release is still what the service is compared with.
     live.restart(|rule| rule.evidence.before().cloned());
+    // First the empty evidence: that of the bad release must not be taken for this one's after a restart.
+    turn.record(live.checkpoint(turn.now));
     turn.record(Record::VerificationBegan {
         verification: Box::new(verification),
     });
-    turn.record(live.checkpoint(turn.now));
 }
 
 /// Looks, once a tick, until there is enough for an answer or the time is over.

@@ -163,7 +163,9 @@ impl Words<'_> {
         let least = self.rule.least;
         let noun = self.noun();
         match self.decision.says {
-            Says::TooFew => format!("; too little to judge, at least {least} {noun} are needed"),
+            Says::TooFew => {
+                format!("; that is too little to judge: at least {least} {noun} are needed")
+            }
             Says::TooFewBeside if self.before => {
                 "; there is nothing to compare with: the service was not measured before the release"
                     .to_owned()
@@ -178,12 +180,10 @@ impl Words<'_> {
                 "; too little to say that it is worse than the baseline".to_owned()
             }
             Says::BaselineAlsoBad if self.before => {
-                "; it was above the limit before the release too, so that is not the release's doing"
-                    .to_owned()
+                "; that was above the limit already, so it is not the release's doing".to_owned()
             }
             Says::BaselineAlsoBad => {
-                "; the baseline is above the limit too, so that is not the release's doing"
-                    .to_owned()
+                "; that is above the limit too, so it is not the release's doing".to_owned()
             }
             Says::Unsure => "; that may still be chance".to_owned(),
             Says::Suspected => "; one tick alone decides nothing".to_owned(),
@@ -201,10 +201,20 @@ impl Words<'_> {
 
     fn value(&self, measured: &Measured, noun: &str) -> String {
         let events = count(measured.events);
+        let noun = if measured.events > 1.0 {
+            noun
+        } else {
+            noun.trim_end_matches('s')
+        };
         match (&self.rule.metric, measured.value) {
             (_, None) => format!("nothing can be said of {events} {noun}"),
             (Metric::Ratio(ratio), Some(value)) => {
-                format!("{} of {events} {noun} were {}", percent(value), part(ratio))
+                let were = if measured.events > 1.0 { "were" } else { "was" };
+                format!(
+                    "{} of {events} {noun} {were} {}",
+                    percent(value),
+                    part(ratio)
+                )
             }
             (Metric::Histogram(histogram), Some(_)) => format!(
                 "{} was {} over {events} {noun}",

@@ -285,7 +285,6 @@ impl TargetLedger {
             self.stable = baseline.clone();
         }
         self.analysis = Some(analysis.clone());
-        self.checkpoint = None;
         self.judged = None;
         self.verification = None;
         self.holds.clear();

@@ -29,7 +29,18 @@ pub(in crate::engine) fn held(
         sentences.extend(sentences_of(live, State::Failing));
     }
     sentences.extend(holds.iter().map(|hold| sentence(hold)));
-    let (kind, severity, headline) = if failed {
+    let (kind, severity, headline) = if only(Guard::SymptomGone) {
+        sentences = vec![
+            "Nothing is rolled back while no rule fails. Should it fail again before the watch is over, Recant rolls \
+             back by itself."
+                .to_owned(),
+        ];
+        (
+            NoticeKind::Held,
+            Severity::Warning,
+            format!("{target}: revision {canary} failed, and has stopped failing"),
+        )
+    } else if failed {
         sentences.extend(what_would_be_done(turn, live, analysis, holds));
         (
             NoticeKind::Held,

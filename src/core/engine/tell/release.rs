@@ -59,7 +59,7 @@ pub(in crate::engine) fn never_rolled_back(turn: &mut Turn<'_>, live: &Live, ana
         severity: Severity::Critical,
         correlation: Some(&analysis.id),
         headline: format!(
-            "{}: the watch of revision {} is over; it is bad, and still there",
+            "{}: the watch of revision {} is over; it failed, and is still there",
             analysis.target, analysis.canary
         ),
         sentences,

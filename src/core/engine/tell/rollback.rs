@@ -28,7 +28,7 @@ pub(in crate::engine) fn rolling_back(
         kind: NoticeKind::RollingBack,
         severity: Severity::Critical,
         correlation: Some(&plan.analysis),
-        headline: format!("Rolling back {target}: revision {} is bad", judged.canary),
+        headline: format!("Rolling back {target}: {}", why(judged)),
         sentences,
         facts: facts(
             live,
@@ -37,6 +37,18 @@ pub(in crate::engine) fn rolling_back(
         ),
     };
     send(turn, live, &live.watch.on_fail.notify, told);
+}
+
+/// Short enough for a headline.
+fn why(judged: &Judged) -> String {
+    const LONGEST: usize = 40;
+    match judged.rules.as_slice() {
+        [rule] if rule.as_str().chars().count() <= LONGEST => {
+            format!("revision {} fails `{rule}`", judged.canary)
+        }
+        [_] | [] => format!("revision {} is bad", judged.canary),
+        rules => format!("revision {} fails {} rules", judged.canary, rules.len()),
+    }
 }
 
 fn what_is_done(plan: &Plan) -> String {
@@ -206,7 +218,11 @@ pub(in crate::engine) fn verified(
             )
         }
     };
-    let roles = [Role::Good(revision), Role::Bad(&verification.from)];
+    let serving = match end {
+        VerificationEnd::Gone => Role::Good(revision),
+        VerificationEnd::Remains { .. } | VerificationEnd::Unknown { .. } => Role::Plain(revision),
+    };
+    let roles = [serving, Role::Bad(&verification.from)];
     let told = Told {
         kind,
         severity,

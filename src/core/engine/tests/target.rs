@@ -77,6 +77,8 @@ pub(super) struct Target {
     pub(super) writes: Vec<(i64, Step)>,
     /// Per label value instead of per pod, if the rule wants that; the whole service if it is empty.
     pub(super) series: SeriesAre,
+    /// A revision of which one pod does not become ready.
+    pub(super) hangs: Option<String>,
     /// Revisions whose pods expose no histogram.
     pub(super) hidden: Vec<String>,
     revisions: Vec<(String, u64, i64)>,
@@ -118,6 +120,7 @@ impl Target {
             behaviour: BTreeMap::new(),
             writes: Vec::new(),
             series: SeriesAre::Pods,
+            hangs: None,
             hidden: Vec::new(),
             revisions: vec![("v1".to_owned(), 1, -3600)],
             pods: Vec::new(),
@@ -241,7 +244,9 @@ impl Target {
             .iter()
             .filter(|pod| pod.gone.is_none() && pod.hash == hash && self.is_ready(pod, now))
             .count();
-        let others = self.replicas.saturating_sub(ready);
+        // One pod of four may be unavailable.
+        let missing = usize::from(self.hangs.is_some());
+        let others = self.replicas.saturating_sub(ready + missing);
         let old = self
             .pods
             .iter_mut()
@@ -264,6 +269,12 @@ impl Target {
         hashes.into_iter().cloned().collect()
     }
 
+    /// Requests that the pods of a revision have answered.
+    pub(super) fn served(&self, hash: &str) -> f64 {
+        let pods = self.pods.iter().filter(|pod| pod.hash == hash);
+        pods.map(|pod| pod.total).sum()
+    }
+
     fn live(&self, hash: &str) -> usize {
         self.pods
             .iter()
@@ -272,7 +283,14 @@ impl Target {
     }
 
     fn is_ready(&self, pod: &SimPod, now: i64) -> bool {
-        now > pod.created && self.behaviour(&pod.hash).ready
+        let first = || {
+            let live = self.pods.iter().filter(|other| other.gone.is_none());
+            live.filter(|other| other.hash == pod.hash)
+                .map(|other| &other.name)
+                .next()
+        };
+        let hangs = self.hangs.as_ref() == Some(&pod.hash) && first() == Some(&pod.name);
+        now > pod.created && self.behaviour(&pod.hash).ready && !hangs
     }
 
     fn traffic(&mut self, now: i64) {
@@ -364,17 +382,17 @@ impl Target {
         }
     }
 
-    /// Carries a step out, as the executor and the API server would.
-    pub(super) fn carry_out(&mut self, command: &StepCommand, now: i64) -> StepResult {
+    /// Carries a step out, as the executor and the API server would; `None`: not yet.
+    pub(super) fn carry_out(&mut self, command: &StepCommand, now: i64) -> Option<StepResult> {
         if !self.exists {
-            return StepResult::Refused {
+            return Some(StepResult::Refused {
                 reason: "the object does not exist".to_owned(),
-            };
+            });
         }
         match command.admit(&self.state(now)) {
-            Admission::AlreadyDone => return StepResult::AlreadyDone,
-            Admission::NotYet { reason } => return StepResult::Failed { reason },
-            Admission::Fenced { reason } => return StepResult::Fenced { reason },
+            Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
+            Admission::NotYet { .. } => return None,
+            Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
             Admission::Write => {}
         }
         self.writes.push((now, command.step.clone()));
@@ -390,7 +408,7 @@ impl Target {
             Step::PromoteFull { .. } => self.promote(now),
             Step::AwaitCurrent { .. } | Step::AwaitRestored => {}
         }
-        StepResult::Done
+        Some(StepResult::Done)
     }
 
     /// The counters as they were scraped at `scraped`.

@@ -58,6 +58,7 @@ pub(super) struct World {
     pub(super) crashes: usize,
     shadow: Ledger,
     outcomes: Vec<(i64, StepOutcome)>,
+    retrying: Vec<StepCommand>,
     deliveries: Vec<Delivery>,
     samples: BTreeMap<TargetId, (i64, Target)>,
     /// What the cluster last showed.
@@ -93,6 +94,7 @@ impl World {
             crashes: 0,
             shadow: Ledger::default(),
             outcomes: Vec::new(),
+            retrying: Vec::new(),
             deliveries: Vec::new(),
             samples: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -153,6 +155,9 @@ impl World {
             if scraped.is_none_or(|scraped| now - scraped >= self.setup.scrape) {
                 self.samples.insert(id.clone(), (now, target.clone()));
             }
+        }
+        for command in std::mem::take(&mut self.retrying) {
+            self.carry_out(command);
         }
         let mut steps: Vec<StepOutcome> = Vec::new();
         self.outcomes.retain(|(due, outcome)| {
@@ -258,23 +263,7 @@ impl World {
             match effect {
                 Effect::Step(command) => {
                     self.commands.push((self.now, command.clone()));
-                    let (plan, index) = (command.plan.clone(), command.index);
-                    let made_up = self.step_result.as_ref().and_then(|made| made(&command));
-                    let result = made_up.unwrap_or_else(|| {
-                        let now = self.now;
-                        self.targets
-                            .get_mut(&command.fence.target)
-                            .expect("is a target")
-                            .carry_out(&command, now)
-                    });
-                    self.outcomes.push((
-                        self.now + self.executor_takes,
-                        StepOutcome {
-                            plan,
-                            index,
-                            result,
-                        },
-                    ));
+                    self.carry_out(command);
                 }
                 Effect::Notify {
                     notice,
@@ -297,10 +286,30 @@ impl World {
         }
     }
 
+    /// The executor: tries until there is a result.
+    fn carry_out(&mut self, command: StepCommand) {
+        let now = self.now;
+        let made_up = self.step_result.as_ref().and_then(|made| made(&command));
+        let target = self.targets.get_mut(&command.fence.target);
+        let target = target.expect("is a target");
+        let Some(result) = made_up.or_else(|| target.carry_out(&command, now)) else {
+            self.retrying.push(command);
+            return;
+        };
+        let (plan, index) = (command.plan, command.index);
+        let outcome = StepOutcome {
+            plan,
+            index,
+            result,
+        };
+        self.outcomes.push((now + self.executor_takes, outcome));
+    }
+
     /// The process is killed and a new one folds the journal. What was in hand goes on without it.
     pub(super) fn restart(&mut self) {
         self.crashes += 1;
         self.outcomes.clear();
+        self.retrying.clear();
         self.deliveries.clear();
         self.shown.clear();
         let ledger = self.shadow.clone();
