@@ -4,6 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, RevisionHash, TargetId, TargetKind, WatchName};
+use crate::judge::Phase;
+use crate::time::later;
 
 /// The watch of a Rollout ends at the latest this long after its beginning, promoted or not.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
@@ -27,14 +29,6 @@ pub struct Analysis {
     pub promoted: Option<Timestamp>,
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
-}
-
-/// Whether a baseline runs beside the canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Phase {
-    Beside,
-    Alone,
 }
 
 /// How an analysis ended.

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::elapsed;
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId};
 use crate::notice::Notice;
 use crate::record::Record;
 use crate::rule::SourceKind;
 use crate::saga::PlanState;
+use crate::time::elapsed;
 
 pub use of_target::{Checkpoint, Judged, TargetLedger};
 

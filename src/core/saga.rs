@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Analysis, WayBack, elapsed, later};
+use crate::analysis::{Analysis, WayBack};
 use crate::ids::{AnalysisId, PlanId, RevisionHash, TargetKind};
 use crate::plan::{Admission, Fence, Step, StepCommand, StepResult};
 use crate::target::TargetState;
+use crate::time::{elapsed, later};
 use crate::wording::{plural, span, unready};
 
 /// How long the executor may retry one step.

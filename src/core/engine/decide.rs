@@ -6,11 +6,13 @@ use jiff::SignedDuration;
 
 use super::live::Live;
 use super::{Turn, finish, hold, progress, releases, tell};
-use crate::analysis::{Analysis, Ending, Phase, elapsed};
+use crate::analysis::{Analysis, Ending};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
+use crate::judge::Phase;
 use crate::judge::{BASELINE_IDLE, Finding};
 use crate::record::Record;
+use crate::time::elapsed;
 
 /// Evidence is recorded at least this often.
 const CHECKPOINT: SignedDuration = SignedDuration::from_secs(60);

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, LiveRule};
 use super::{Turn, releases, tell};
-use crate::analysis::{Analysis, Ending, LONGEST, elapsed, later};
+use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{TargetId, TargetKind};
 use crate::judge::{State, WINDOW};
+use crate::time::{elapsed, later};
 use crate::wording::{count, span, unready};
 
 /// A rule that has no data just then may have some again soon.

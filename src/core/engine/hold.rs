@@ -5,12 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::live::{Live, LiveRule};
 use super::observe::serves;
 use super::{Turn, tell};
-use crate::analysis::{Analysis, elapsed};
+use crate::analysis::Analysis;
 use crate::guard::{Guard, Hold};
 use crate::ids::TargetId;
 use crate::judge::{Finding, State, WINDOW};
 use crate::record::Record;
 use crate::rule::{Metric, Rule};
+use crate::time::elapsed;
 
 /// A hold that may pass by itself is told when it has lasted this long: the first seconds of a release are no news.
 const TOLD_AFTER: SignedDuration = SignedDuration::from_secs(10);

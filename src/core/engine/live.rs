@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::EngineSettings;
-use crate::analysis::Phase;
 use crate::guard::Hold;
 use crate::history::History;
 use crate::ids::PlanId;
+use crate::judge::Phase;
 use crate::judge::{Evidence, Finding, WINDOW};
 use crate::measurement::{KnownPods, Measurement};
 use crate::record::Record;

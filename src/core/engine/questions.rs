@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::live::Looking;
-use crate::analysis::elapsed;
 use crate::ids::TargetId;
 use crate::rule::{Question, SourceKind};
+use crate::time::elapsed;
 
 /// A question to a source about several targets.
 #[derive(Debug, Clone, PartialEq, Eq)]

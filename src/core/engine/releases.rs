@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use super::live::Live;
 use super::verify::Told;
 use super::{Turn, progress, tell, verify};
-use crate::analysis::{Analysis, Ending, LONGEST, Phase, elapsed};
+use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
+use crate::judge::Phase;
 use crate::judge::{Finding, State};
 use crate::ledger::TargetLedger;
 use crate::record::{Record, Standing};
 use crate::target::{TargetNews, TargetState};
+use crate::time::elapsed;
 
 pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>, news: TargetNews) {
     match news {

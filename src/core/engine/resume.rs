@@ -6,12 +6,14 @@ use jiff::SignedDuration;
 
 use super::live::Live;
 use super::{Effect, Turn, releases, tell};
-use crate::analysis::{Ending, Phase, elapsed};
+use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
+use crate::judge::Phase;
 use crate::notice::{Delivery, DeliveryOutcome, NoticeKind};
 use crate::record::Record;
 use crate::rule::SourceKind;
 use crate::saga::PlanEnd;
+use crate::time::elapsed;
 use crate::verify::VerificationEnd;
 
 /// Counters of longer ago are not counted on from: hours would be one tick's counts.

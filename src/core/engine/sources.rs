@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::live::Live;
 use super::observe::Heard;
 use super::{Turn, tell};
-use crate::analysis::elapsed;
 use crate::ids::TargetId;
 use crate::record::Record;
 use crate::rule::SourceKind;
+use crate::time::elapsed;
 
 /// A source is lost when no answer of it could be used for this long,
 const LOST_AFTER: SignedDuration = SignedDuration::from_secs(5);

@@ -15,11 +15,13 @@ use jiff::Timestamp;
 
 use super::live::Live;
 use super::{Effect, Turn};
-use crate::analysis::{Phase, WayBack, elapsed};
+use crate::analysis::WayBack;
 use crate::ids::{AnalysisId, ChannelName, NoticeId, RevisionHash};
+use crate::judge::Phase;
 use crate::judge::{Finding, State};
 use crate::notice::{Fact, Notice, NoticeKind, Severity};
 use crate::record::Record;
+use crate::time::elapsed;
 use crate::wording::{listed, plural, short, span};
 
 /// A message has at most this many sentences,

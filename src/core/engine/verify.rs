@@ -5,11 +5,13 @@ use jiff::Timestamp;
 
 use super::live::Live;
 use super::{Turn, tell};
-use crate::analysis::{Analysis, Phase, later};
+use crate::analysis::Analysis;
 use crate::ids::{RevisionHash, RuleName, TargetId};
+use crate::judge::Phase;
 use crate::judge::{Finding, State};
 use crate::record::Record;
 use crate::saga::PlanState;
+use crate::time::later;
 use crate::verify::{VERIFY_TIME, Verification, VerificationEnd};
 
 /// Begins to look after a plan was carried out.

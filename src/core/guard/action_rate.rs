@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ActionContext, Guard, Hold};
-use crate::analysis::later;
+use crate::time::later;
 use crate::wording::plural;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

@@ -1,7 +1,7 @@
 //! After an action on a target the next one waits: caches are cold, and two actions in a row are a loop.
 
 use super::{ActionContext, Guard, Hold};
-use crate::analysis::later;
+use crate::time::later;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
     let until = later(context.last_action?, context.settings.cool_down);

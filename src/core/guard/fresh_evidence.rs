@@ -1,7 +1,7 @@
 //! An action that was held back needs evidence that is still true when the hold ends: it never acts blind (P7).
 
 use super::{ActionContext, Guard, Hold};
-use crate::analysis::elapsed;
+use crate::time::elapsed;
 use crate::wording::span;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {

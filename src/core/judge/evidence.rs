@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
 use super::finding::{Finding, Measured, State, Words};
 use super::{CONFIRM, RECENT, WINDOW};
-use crate::analysis::{Phase, elapsed};
+use crate::judge::Phase;
 use crate::measurement::Counts;
 use crate::rule::{Metric, Rule};
+use crate::time::elapsed;
 
 /// Ticks that are kept apart; the oldest beyond are added up. More than [`WINDOW`] has at one look a second.
 const MOST_TICKS: usize = 64;

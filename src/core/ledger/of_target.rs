@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::analysis::{Analysis, Ending, Phase, WayBack};
+use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, RevisionHash, RuleName};
 use crate::judge::Evidence;
+use crate::judge::Phase;
 use crate::measurement::Measurement;
 use crate::notice::NoticeKind;
 use crate::record::{Record, Standing};

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::{Role, Told, facts, full, judged_against, send, sentences_of, sentences_of_findings};
-use crate::analysis::{Analysis, Ending, elapsed};
+use crate::analysis::{Analysis, Ending};
 use crate::engine::Turn;
 use crate::engine::live::Live;
 use crate::ids::RevisionHash;
 use crate::judge::State;
 use crate::notice::{NoticeKind, Severity};
+use crate::time::elapsed;
 use crate::wording::span;
 
 /// The release failed, and the watch asks for no action.

@@ -1,7 +1,6 @@
 //! Notices about a rollback: that it begins and why, that it stopped, and whether it helped.
 
 use super::{Role, Told, facts, full, judged_against, send, sentences_of_findings, way_back};
-use crate::analysis::elapsed;
 use crate::engine::Turn;
 use crate::engine::live::Live;
 use crate::ids::{TargetId, TargetKind};
@@ -10,6 +9,7 @@ use crate::ledger::Judged;
 use crate::notice::{NoticeKind, Severity};
 use crate::plan::Step;
 use crate::saga::{Plan, PlanState};
+use crate::time::elapsed;
 use crate::verify::{Verification, VerificationEnd};
 use crate::wording::{capitalised, span};
 
