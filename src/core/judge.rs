@@ -17,6 +17,9 @@ pub use finding::{Finding, Measured, State};
 
 /// How long counts are looked at.
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);
+/// The last part of the window is also looked at alone: a fault that begins after good minutes is found as quickly as
+/// one from the beginning.
+pub const RECENT: SignedDuration = SignedDuration::from_secs(8);
 /// How many standard errors a share must be above what is allowed.
 pub const SIGMAS: f64 = 3.0;
 /// Looks with new data in a row that must say the same: no single tick decides.

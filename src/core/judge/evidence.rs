@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Allowed, Finding, Measured, State, sentence};
 use super::share::Share;
-use super::{CONFIRM, DRIFT, Phase, WINDOW};
+use super::{CONFIRM, DRIFT, Phase, RECENT, WINDOW};
 use crate::measurement::Counts;
 use crate::rule::{Compare, Metric, Part, Rule};
 use crate::time::elapsed;
@@ -135,14 +135,31 @@ impl Evidence {
         }
     }
 
+    /// The whole window; where that finds nothing, its last part: good minutes do not hide a fault that begins now.
     fn look(&self, rule: &Rule, phase: Phase) -> Look {
-        let canary = sum(self.window.iter().filter_map(|tick| tick.canary.as_ref()));
+        let whole = self.look_since(rule, phase, Timestamp::MIN);
+        if whole.state != State::Within {
+            return whole;
+        }
+        let last = self.window.back().map_or(Timestamp::MIN, |tick| tick.at);
+        let since = last.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let recent = self.look_since(rule, phase, since);
+        if recent.state == State::Suspected {
+            recent
+        } else {
+            whole
+        }
+    }
+
+    fn look_since(&self, rule: &Rule, phase: Phase, since: Timestamp) -> Look {
+        let ticks = || self.window.iter().filter(|tick| tick.at > since);
+        let canary = sum(ticks().filter_map(|tick| tick.canary.as_ref()));
         let Some(canary) = canary else {
             return Look::no_data();
         };
         let before = phase == Phase::Alone;
         let baseline = match phase {
-            Phase::Beside => sum(self.window.iter().filter_map(|tick| tick.baseline.as_ref())),
+            Phase::Beside => sum(ticks().filter_map(|tick| tick.baseline.as_ref())),
             Phase::Alone => self.before.clone(),
         };
         let shares = Shares {
