@@ -19,7 +19,7 @@ use crate::local_server::LocalServer;
 /// More than any clock in a cluster with time synchronisation is wrong by.
 const AHEAD: SignedDuration = SignedDuration::from_secs(60);
 /// Less than would be refused by itself: two servers of a pair differ by this.
-const BEHIND: SignedDuration = SignedDuration::from_secs(20);
+const BEHIND: SignedDuration = SignedDuration::from_secs(8);
 
 /// Prometheus' answers to the tests are a few kilobytes.
 const LIMIT: usize = 16 << 20;
@@ -44,7 +44,7 @@ pub(crate) enum Fault {
     /// Passes the answer with a `Date` and times of evaluation that are a minute ahead, as from a machine whose clock
     /// is wrong.
     Ahead,
-    /// Asks as of 20 s ago, as a server that is behind with its scrapes would answer.
+    /// Asks as of 8 s ago, as a server that is behind with its scrapes would answer.
     Behind,
     /// Sends to a login page, as a proxy with single sign-on does.
     Redirect,
