@@ -449,6 +449,7 @@ fn state(state: State) -> &'static str {
         State::NoData => "no data yet",
         State::TooLittle => "too little to judge",
         State::Within => "within its limit",
+        State::Unsure => "above it, perhaps by chance",
         State::Suspected => "above its limit?",
         State::Failing => "ABOVE its limit",
         State::BaselineAlsoBad => "baseline also bad",

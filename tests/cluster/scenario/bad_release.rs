@@ -92,7 +92,7 @@ impl BadRelease {
         let text = message.json()["text"].to_string() + &message.json()["blocks"].to_string();
         let measured = match self.wrong {
             Wrong::Errors => "% of",
-            Wrong::Latency => "p95 was",
+            Wrong::Latency => "p95",
         };
         let rule = match self.wrong {
             Wrong::Errors => "http/error-rate",

@@ -72,7 +72,7 @@ async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     timed(&format!("Rollout {name}"), first_bad, patched);
     // What stays behind is said.
     release
-        .told(agent, ns, "The bad template is still in its spec")
+        .told(agent, ns, "The bad template is still in the Rollout's spec")
         .await;
     ns.wait_phase(name, "Degraded").await;
     ns.wait_serving(name, "v1").await;

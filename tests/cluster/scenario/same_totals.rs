@@ -111,6 +111,7 @@ async fn totals(agent: &Agent, target: &TargetId) -> Totals {
             Record::Checkpoint {
                 target: of,
                 evidence,
+                ..
             } if of == target => Some(evidence),
             _ => None,
         })
