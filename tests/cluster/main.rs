@@ -7,6 +7,7 @@
 mod agent;
 mod bed;
 mod case;
+mod fault;
 mod fault_proxy;
 mod kubernetes;
 mod local_server;
