@@ -164,9 +164,14 @@ impl Bed {
     ///
     /// A service account is the user `system:serviceaccount:NAMESPACE:NAME`.
     pub(crate) fn kubeconfig_for(&self, user: &str) -> PathBuf {
+        // A file for each: another test may just be reading the one before.
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
         self.control_plane
             .user(user)
-            .and_then(|identity| self.control_plane.kubeconfig(user, &identity))
+            .and_then(|identity| {
+                self.control_plane
+                    .kubeconfig(&format!("{user}-{number}"), &identity)
+            })
             .expect("a certificate can be signed and written")
     }
 

@@ -4,6 +4,7 @@
 //! Everything is started by the test process itself, on loopback, and goes with it. The binaries come from
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
+mod agent;
 mod bed;
 mod case;
 mod fault_proxy;
@@ -14,6 +15,7 @@ mod namespace;
 mod prometheus;
 mod proofs;
 mod receiver;
+mod scenario;
 mod services;
 mod traffic;
 mod wait;
