@@ -10,16 +10,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use recant_core::ids::PlanId;
 use recant_core::plan::{StepCommand, StepOutcome, StepResult};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use self::attempts::Clock;
 use self::attempts::{Ended, carry_out};
 pub use self::gate::{Gate, Permit};
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 
 /// Steps that wait for their turn; more are refused. Far above what guards let through.
@@ -235,11 +234,6 @@ fn log(command: &StepCommand, result: &StepResult) {
             tracing::error!(plan.id = %plan, step = index, target.name = %target, "step {index} of plan `{plan}` failed on {target}: {reason}");
         }
     }
-}
-
-/// The system's clock.
-pub fn system_clock() -> Clock {
-    Arc::new(Timestamp::now)
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ use recant_core::record::Record;
 use recant_core::rule::{ScrapeEndpoint, SourceKind};
 use recant_core::snapshot::Snapshot;
 
-use crate::actuate::{Clock, Executor};
+use crate::actuate::Executor;
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::journal::Journal;
 use crate::notify::Attempt;

@@ -24,13 +24,13 @@ use recant_core::rule::{RuleBook, SourceKind};
 use recant_core::spec::{self, SourceFile};
 
 use crate::actuate::{self, Executor, Permit};
-use crate::agent;
 use crate::cluster::memory::MemoryCluster;
 use crate::journal::memory::MemoryJournal;
 use crate::notify::metrics::NotifyMetrics;
 use crate::notify::outbox::{Outbox, Patience};
 use crate::source::Source;
 use crate::source::scrape::{Scrape, ScrapeOptions};
+use crate::{agent, clock};
 
 pub use show::{Outcome, Summary};
 
@@ -176,7 +176,7 @@ fn wire(
     cluster: Arc<MemoryCluster>,
     events: mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<agent::Parts> {
-    let clock = actuate::system_clock();
+    let clock = clock::system();
     let settings = EngineSettings {
         guards: GuardSettings {
             cool_down: SignedDuration::from_mins(10),

@@ -3,6 +3,7 @@
 pub mod actuate;
 pub mod agent;
 pub mod cli;
+pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod demo;

@@ -1,9 +1,6 @@
 //! Where measurements come from: the seam `Source`, and its adapters.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use recant_core::ids::TargetId;
 use recant_core::observation::Observation;
@@ -15,11 +12,6 @@ pub mod exposition;
 mod http;
 pub mod prometheus;
 pub mod scrape;
-
-pub use http::install_tls_provider;
-
-/// Our clock, as the sources read it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// One question about several targets: a source asks it once, however many targets want it.
 #[derive(Debug, Clone)]

@@ -1,6 +1,5 @@
 //! One step: attempt after attempt until it has a result, its deadline is over, or the process stops.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -13,9 +12,6 @@ use crate::cluster::ClusterError;
 
 /// A cluster that neither answers nor gives up: above all deadlines that it has of its own.
 const ATTEMPT: Duration = Duration::from_mins(1);
-
-/// The time now.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How a step ended.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{Fence, Step};
 use recant_core::target::TargetNews;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AnalysisId, RevisionHash, RuleName, TargetId, TargetKind, WatchName};
 use crate::judge::Evidence;
 
+pub use crate::judge::Phase;
+pub use crate::time::{elapsed, later};
+
 /// The watch of a Rollout ends at the latest this long after its beginning, promoted or not.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
@@ -31,14 +34,6 @@ pub struct Analysis {
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
     pub evidence: BTreeMap<RuleName, Evidence>,
-}
-
-/// Whether a baseline runs beside the canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Phase {
-    Beside,
-    Alone,
 }
 
 /// How an analysis ended.
@@ -86,14 +81,4 @@ impl Analysis {
             },
         }
     }
-}
-
-/// `at + by`, at the end of time at the latest.
-pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// `to - from`, never negative.
-pub fn elapsed(from: Timestamp, to: Timestamp) -> SignedDuration {
-    to.duration_since(from).max(SignedDuration::ZERO)
 }

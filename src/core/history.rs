@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::analysis::elapsed;
 use crate::measurement::Counts;
+use crate::time::elapsed;
 
 /// How far back a comparison with the time before the release looks.
 pub const DEPTH: SignedDuration = SignedDuration::from_mins(10);

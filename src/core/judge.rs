@@ -10,6 +10,7 @@ mod finding;
 mod share;
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 pub use evidence::{Arms, Evidence};
 pub use finding::{Finding, Measured, State};
@@ -22,3 +23,11 @@ pub const SIGMAS: f64 = 3.0;
 pub const CONFIRM: u32 = 2;
 /// A comparison with the time before the release allows the service's own rate to have risen by this factor.
 pub const DRIFT: f64 = 1.5;
+
+/// Whether a baseline runs beside the canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    Beside,
+    Alone,
+}

@@ -22,5 +22,6 @@ pub mod saga;
 pub mod snapshot;
 pub mod spec;
 pub mod target;
+pub mod time;
 pub mod verify;
 pub mod wording;

@@ -7,18 +7,6 @@ use reqwest::header::LOCATION;
 
 use recant_core::observation::Cause;
 
-/// Installs the process-wide TLS implementation (`ring`); does nothing when there is one. Call it first thing in
-/// `main` and in tests: without it the first HTTP client cannot be built.
-pub fn install_tls_provider() {
-    if rustls::crypto::CryptoProvider::get_default().is_none()
-        && rustls::crypto::ring::default_provider()
-            .install_default()
-            .is_err()
-    {
-        tracing::debug!("another thread installed the TLS provider at the same time");
-    }
-}
-
 /// Why there is no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {

@@ -20,7 +20,8 @@ use recant_core::observation::{Cause, Observation};
 use recant_core::rule::Question;
 
 use super::http::{Fault, address, fault_of, read_body, redirect_fault};
-use super::{Clock, Query, QueryTarget, Source};
+use super::{Query, QueryTarget, Source};
+use crate::clock::Clock;
 
 mod answer;
 mod auth;
@@ -70,7 +71,7 @@ struct Group<'a> {
 
 impl Prometheus {
     /// A source over its own HTTP client. Nothing is sent yet. The TLS provider must be installed, see
-    /// [`super::install_tls_provider`].
+    /// [`crate::tls::install`].
     pub fn new(options: PrometheusOptions, clock: Clock) -> Result<Self, PrometheusOptionsError> {
         let url: Url = options
             .url

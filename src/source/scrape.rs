@@ -22,7 +22,8 @@ use recant_core::target::Pod;
 
 use super::exposition::Format;
 use super::http::{Fault, fault_of, read_body, redirect_fault};
-use super::{Clock, Query, QueryTarget, Source};
+use super::{Query, QueryTarget, Source};
+use crate::clock::Clock;
 
 mod matching;
 mod page;
@@ -99,7 +100,7 @@ struct Plan<'a> {
 }
 
 impl Scrape {
-    /// A source over its own HTTP client. The TLS provider must be installed, see [`super::install_tls_provider`].
+    /// A source over its own HTTP client. The TLS provider must be installed, see [`crate::tls::install`].
     pub fn new(options: ScrapeOptions, clock: Clock) -> Result<Self, ScrapeError> {
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())

@@ -5,6 +5,7 @@ mod check;
 mod faulty_documents;
 mod good_documents;
 mod hostile_documents;
+mod house;
 mod http;
 mod notify;
 mod promql_oracle;

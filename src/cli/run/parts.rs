@@ -17,6 +17,7 @@ use recant_core::rule::{RuleBook, SecretRef, SourceKind};
 
 use crate::actuate::{self, Executor, Gate, Permit};
 use crate::agent::{self, Recovered, Watching};
+use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::cluster::kubernetes::lease::{self, LeaseState};
 use crate::config::settings::{PrometheusSettings, Settings};
@@ -72,7 +73,7 @@ pub(super) fn assemble(
     for kind in &kinds {
         metrics.source.begin(*kind);
     }
-    let clock = actuate::system_clock();
+    let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
     let executor = Executor::start(
         actuate::Parts {
@@ -169,15 +170,9 @@ fn sources(
                 let prometheus = settings.prometheus.as_ref().context(
                     "a watch says `source: prometheus`, and no address is set: give `prometheus.url`",
                 )?;
-                Arc::new(Prometheus::new(
-                    options(prometheus)?,
-                    actuate::system_clock(),
-                )?)
+                Arc::new(Prometheus::new(options(prometheus)?, clock::system())?)
             }
-            SourceKind::Scrape => Arc::new(Scrape::new(
-                ScrapeOptions::default(),
-                actuate::system_clock(),
-            )?),
+            SourceKind::Scrape => Arc::new(Scrape::new(ScrapeOptions::default(), clock::system())?),
         };
         sources.insert(*kind, source);
     }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Allowed, Finding, Measured, State, sentence};
 use super::share::Share;
-use super::{CONFIRM, DRIFT, WINDOW};
-use crate::analysis::{Phase, elapsed};
+use super::{CONFIRM, DRIFT, Phase, WINDOW};
 use crate::measurement::Counts;
 use crate::rule::{Compare, Metric, Part, Rule};
+use crate::time::elapsed;
 
 /// The counts of one tick.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -430,7 +430,7 @@ fn a_series_that_was_not_asked_for_is_refused() {
 
 #[test]
 fn addresses_that_cannot_be_asked_are_refused_without_their_secrets() {
-    crate::source::install_tls_provider();
+    crate::tls::install();
     let clock: Clock = std::sync::Arc::new(|| Timestamp::UNIX_EPOCH);
     for (url, said) in [
         ("prometheus:9090", "no address"),

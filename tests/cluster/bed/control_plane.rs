@@ -1,5 +1,6 @@
 //! etcd, kube-apiserver, and the controllers of kube-controller-manager that the tests need.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -218,7 +219,11 @@ fn write_kubeconfig(
 ) -> Result<PathBuf> {
     // User names such as `system:serviceaccount:recant:recant` are fine as file names.
     let path = folder.join(format!("{name}.kubeconfig"));
-    std::fs::write(&path, identity.kubeconfig(server, authority))
+    // Two tests may want the same user at the same moment: neither may read half a file.
+    let mut new = tempfile::NamedTempFile::new_in(folder).context("writing a kubeconfig")?;
+    new.write_all(identity.kubeconfig(server, authority).as_bytes())
+        .context("writing a kubeconfig")?;
+    new.persist(&path)
         .with_context(|| format!("writing `{}`", path.display()))?;
     Ok(path)
 }

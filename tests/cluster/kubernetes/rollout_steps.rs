@@ -156,7 +156,7 @@ fn a_promoted_release_is_undone_without_walking_through_the_steps() {
         ns.wait_serving("checkout", "v1").await;
         assert_eq!(watched.execute(&promote).await, StepResult::AlreadyDone);
         assert_eq!(watched.execute(&back).await, StepResult::AlreadyDone);
-        assert_eq!(wire.patches(), 2, "one undo and one promotion");
+        assert_eq!(wire.done(), 2, "one undo and one promotion");
     });
 }
 

@@ -13,11 +13,13 @@ use kube::client::Body;
 pub(super) struct Wire {
     /// No request arrives.
     down: AtomicBool,
-    /// The next patch arrives, its answer does not.
+    /// The next patch is carried out, its answer gets lost.
     lose_answer: AtomicBool,
     /// Happens just before the next patch arrives.
     before_patch: Mutex<Option<BoxFuture<'static, ()>>>,
-    patches: AtomicUsize,
+    /// Patches that were carried out, and those that were not.
+    done: AtomicUsize,
+    refused: AtomicUsize,
 }
 
 type Answer = Result<Response<Body>, tower::BoxError>;
@@ -47,9 +49,14 @@ impl Wire {
         *slot = Some(Box::pin(happens));
     }
 
-    /// How many patches arrived.
-    pub(super) fn patches(&self) -> usize {
-        self.patches.load(Ordering::SeqCst)
+    /// How many patches were carried out.
+    pub(super) fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// How many were refused: a controller may always have been quicker.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
     }
 
     async fn carry(&self, inner: Client, request: Request<Body>) -> Answer {
@@ -67,8 +74,12 @@ impl Wire {
         if let Some(happens) = happens {
             happens.await;
         }
-        self.patches.fetch_add(1, Ordering::SeqCst);
         let answer = inner.send(request).await?;
+        if !answer.status().is_success() {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Ok(answer);
+        }
+        self.done.fetch_add(1, Ordering::SeqCst);
         if self.lose_answer.swap(false, Ordering::SeqCst) {
             return Err("the answer was lost".into());
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use recant::source::{Clock, QueryTarget, install_tls_provider};
+use recant::clock::Clock;
+use recant::source::QueryTarget;
 use recant_core::ids::{PodName, RevisionHash, TargetId, TargetKind};
 use recant_core::observation::{Cause, Observation, SeriesReading};
 use recant_core::rule::{MatchOp, Matcher, Question, Selector, What};
@@ -13,7 +14,7 @@ use recant_core::target::Pod;
 
 /// The system's clock, with the TLS provider installed on the way.
 pub(crate) fn clock() -> Clock {
-    install_tls_provider();
+    recant::tls::install();
     Arc::new(Timestamp::now)
 }
 
