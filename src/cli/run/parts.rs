@@ -66,10 +66,11 @@ pub(super) fn assemble(
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
+    let gate = gate(settings, lease);
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
-            gate: gate(settings, lease),
+            gate: gate.clone(),
             clock: clock.clone(),
             at_once: PLANS_AT_ONCE,
         },
@@ -105,6 +106,7 @@ pub(super) fn assemble(
             .collect(),
         cluster: cluster.clone(),
         executor,
+        gate,
         outcomes,
         outbox,
         deliveries,
