@@ -44,6 +44,9 @@ pub enum ClusterError {
     /// The controller lags behind the object's spec: nothing was written, read again soon.
     #[error("{reason}")]
     Unsettled { reason: String },
+    /// Nothing says where the API server is, or what does cannot be used.
+    #[error("no way to the API server: {reason}")]
+    Unconfigured { reason: String },
     /// The API server refused the write as invalid.
     #[error("the API server refused: {reason}")]
     Rejected { reason: String },
@@ -54,7 +57,7 @@ impl ClusterError {
     pub fn retry(&self) -> bool {
         match self {
             Self::Conflict | Self::Unreachable { .. } | Self::Unsettled { .. } => true,
-            Self::Forbidden { .. } | Self::Rejected { .. } => false,
+            Self::Forbidden { .. } | Self::Unconfigured { .. } | Self::Rejected { .. } => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! cluster is in memory. Every number shown was measured.
 
 mod pods;
+mod screen;
 mod service;
 mod show;
 mod traffic;
@@ -96,7 +97,9 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     let parts = wire(&book, cluster.clone(), events_in)?;
     let agent = tokio::spawn(agent::run(parts, stop.clone()));
 
-    let mut show = Show::new(options, traffic.clone(), target);
+    let seen = cluster.clone();
+    let serving = Box::new(move || seen.serving().iter().map(|image| version(image)).collect());
+    let mut show = Show::new(options, traffic, target, serving);
     let ended = tokio::time::timeout(LONGEST, async {
         show.begin();
         follow(
@@ -122,6 +125,8 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
             Outcome::Undecided
         }
     };
+    // Now: what is cut off when everything stops is nobody's bad answer.
+    let summary = show.end(outcome);
     drop(guard);
     agent
         .await
@@ -129,7 +134,12 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     roller
         .await
         .map_err(|error| anyhow!("the cluster of the demo ended badly: {error}"))?;
-    Ok(show.end(outcome))
+    Ok(summary)
+}
+
+/// `v1` of `checkout:v1`.
+fn version(image: &str) -> String {
+    image.rsplit(':').next().unwrap_or(image).to_owned()
 }
 
 async fn follow(
@@ -138,7 +148,9 @@ async fn follow(
     until: tokio::time::Instant,
 ) {
     while let Ok(Some(event)) = tokio::time::timeout_at(until, events.recv()).await {
-        show.take(event);
+        if show.take(event) {
+            return;
+        }
     }
 }
 

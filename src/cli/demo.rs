@@ -6,14 +6,18 @@ use clap::Args;
 
 use crate::demo::{self, Fault, Options, Outcome};
 
-/// Ships a bad release to real services on loopback, and takes it back
+/// Ships a bad release to real services on loopback, and takes it back; needs nothing, ends within a minute
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+    Everything is real but the cluster: three HTTP services, their traffic, what is scraped from them, and the engine\n\
+    that judges and acts. Nothing outside of this process is touched.\n\n\
+    Exit codes: 0 when the bad release was rolled back, or the good one left alone; 1 otherwise.")]
 pub struct DemoArgs {
     /// What is wrong with the release
     #[arg(long, value_enum, default_value_t = Fault::Errors)]
     fault: Fault,
     /// Seed of the services' randomness: which requests fail, and how long each takes
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Print JSON lines; the last one sums up
     #[arg(long)]

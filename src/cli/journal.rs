@@ -18,10 +18,15 @@ use crate::journal::read::read;
 #[derive(Debug, Args)]
 pub struct JournalArgs {
     /// The journal file
-    #[arg(long, env = "RECANT_JOURNAL", default_value = "recant.journal")]
+    #[arg(
+        long,
+        env = "RECANT_JOURNAL",
+        value_name = "FILE",
+        default_value = "recant.journal"
+    )]
     journal: PathBuf,
-    /// Only what began at or after this time (RFC 3339)
-    #[arg(long)]
+    /// Only what began at or after this time, such as 2026-01-31T09:30:00Z
+    #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
     /// Print the records themselves, as JSON lines
     #[arg(long)]

@@ -5,7 +5,7 @@ mod opening;
 mod parts;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,27 +39,31 @@ const FILE_TOO_LARGE: SignalKind = SignalKind::from_raw(25);
 /// Runs the agent: watches releases, judges them, takes bad ones back, and tells people
 #[derive(Debug, Args)]
 #[command(after_long_help = format!(
-    "Settings, in a YAML file (--config), weaker than the environment, weaker than flags.\n\
-     In the environment `guards.coolDown` is RECANT_GUARDS__COOL_DOWN.\n\n{}",
+    "Settings, with their defaults. A flag is stronger than the environment, and that is stronger than the file\n\
+     of --config (YAML). In the environment `guards.coolDown` is RECANT_GUARDS__COOL_DOWN, and several `rules`\n\
+     are separated by colons.\n\n{}\n\
+     The cluster is that of the pod it runs in, else that of the kubeconfig ($KUBECONFIG, ~/.kube/config).\n\n\
+     Exit codes: 0 after SIGTERM or SIGINT; 1 when it cannot go on: no cluster, rights that are missing, a lost\n\
+     Lease; 2 when arguments, settings, rules or the journal cannot be used.",
     settings::table()
 ))]
 pub struct RunArgs {
     /// The settings file
-    #[arg(long, env = "RECANT_CONFIG")]
+    #[arg(long, env = "RECANT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// File, or folder of files, with rule sets, watches and channels; may be given several times
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     rules: Vec<String>,
-    /// Address of a Prometheus-compatible server
-    #[arg(long)]
+    /// Address of a Prometheus-compatible server; without it the pods are scraped
+    #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// The journal file
-    #[arg(long)]
+    /// The journal file, made if it is not there
+    #[arg(long, value_name = "FILE")]
     journal: Option<String>,
-    /// Address for health, readiness, metrics and the snapshot
-    #[arg(long)]
+    /// Where health, readiness, metrics and the snapshot are served
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Decides and tells, but writes to nothing
+    /// Decide and tell, but write to no workload
     #[arg(long)]
     dry_run: bool,
 }
@@ -90,6 +94,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(&settings.log);
     crate::tls::install();
     let book = load(&settings)?;
+    check_journal(&settings.journal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -123,11 +128,33 @@ fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
         .iter()
         .filter(|found| found.severity == Severity::Error)
         .count();
-    let book = book.with_context(|| format!("{errors} errors in the rules, see above"))?;
+    let book = book.with_context(|| match errors {
+        1 => "there is an error in the rules, see above".to_owned(),
+        errors => format!("there are {errors} errors in the rules, see above"),
+    })?;
     if book.watches.is_empty() {
         bail!("the rules hold no Watch, so there is nothing to do: add one");
     }
     Ok(book)
+}
+
+/// Says at once what is wrong with the journal, and not when the Lease is ours. It stays untouched: another agent may
+/// still write to it while this one waits.
+fn check_journal(path: &Path) -> anyhow::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        bail!(
+            "the folder {} of the journal does not exist: make it, or give another file with --journal",
+            folder.display()
+        );
+    }
+    if path.exists() {
+        agent::fold(path)?;
+    }
+    Ok(())
 }
 
 async fn serve(settings: &Settings, book: RuleBook) -> anyhow::Result<ExitCode> {
@@ -303,7 +330,7 @@ async fn check_access(
     };
     let missing = missing_access(client, &needs)
         .await
-        .context("asking what this agent may do")?;
+        .context("asking the API server what this agent may do")?;
     if missing.is_empty() {
         return Ok(());
     }

@@ -131,12 +131,13 @@ impl Cluster for KubernetesCluster {
 pub async fn connect() -> Result<Client, ClusterError> {
     let config = Config::infer()
         .await
-        .map_err(|error| ClusterError::Rejected {
+        .map_err(|error| ClusterError::Unconfigured {
             reason: format!(
-                "no way to the API server: {}. Set KUBECONFIG, or run with a service account",
+                "{}. Set KUBECONFIG, or run with a service account",
                 api::with_causes(&error)
             ),
         })?;
+    tracing::info!("the API server is {}", config.cluster_url);
     client(config)
 }
 
@@ -148,7 +149,7 @@ pub fn client(mut config: Config) -> Result<Client, ClusterError> {
     config.default_retry = false;
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
-    Client::try_from(config).map_err(|error| ClusterError::Rejected {
+    Client::try_from(config).map_err(|error| ClusterError::Unconfigured {
         reason: format!(
             "the configuration of the API client cannot be used: {}",
             api::with_causes(&error)

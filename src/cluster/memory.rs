@@ -90,6 +90,11 @@ impl MemoryCluster {
         self.world().deployment.ready()
     }
 
+    /// The images of the pods that are ready.
+    pub fn serving(&self) -> Vec<String> {
+        self.world().deployment.serving()
+    }
+
     /// Rolls pods towards the current revision, one at a time, until the token is cancelled; then stops them all.
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {

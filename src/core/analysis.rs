@@ -1,20 +1,16 @@
 //! One run of a target's rules for one revision: from its first pod until it is judged.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AnalysisId, RevisionHash, RuleName, TargetId, TargetKind, WatchName};
-use crate::judge::Evidence;
-
-pub use crate::judge::Phase;
-pub use crate::time::{elapsed, later};
+use crate::ids::{AnalysisId, RevisionHash, TargetId, TargetKind, WatchName};
+use crate::judge::Phase;
+use crate::time::later;
 
 /// The watch of a Rollout ends at the latest this long after its beginning, promoted or not.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// The state of one analysis.
+/// The state of one analysis. Its evidence is kept apart: this is small.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Analysis {
@@ -33,7 +29,6 @@ pub struct Analysis {
     pub promoted: Option<Timestamp>,
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
-    pub evidence: BTreeMap<RuleName, Evidence>,
 }
 
 /// How an analysis ended.

@@ -1,36 +1,45 @@
 //! The engine: the only place where anything is decided. One pure function of time and inputs.
 //!
 //! A tick goes through the rooms in the order of the data: cluster news (`releases`), answers of the sources
-//! (`observe`), results of steps (`progress`), verdicts and guards (`decide`); `tell` words the notices. Every lasting
-//! change is a record applied to the [`Ledger`]; the caller makes the records durable before any effect leaves (P3).
+//! (`observe`), plans (`progress`), verdicts and guards (`decide`), what came of it (`verify`); `tell` words the
+//! notices. Every lasting change is a record applied to the [`Ledger`]; the caller makes the records durable before any
+//! effect leaves (P3). What a tick writes may be cut off behind any record: the next process goes on from there
+//! (`resume`), so records that lead to something come before what they lead to.
 
+mod arms;
 mod decide;
+mod finish;
+mod hold;
+mod live;
 mod observe;
 mod progress;
 mod questions;
 mod releases;
+mod resume;
+mod show;
+mod sources;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::guard::{GuardSettings, Hold};
-use crate::history::History;
-use crate::ids::{ChannelName, RuleName, TargetId};
-use crate::judge::{Evidence, Finding};
-use crate::ledger::Ledger;
-use crate::measurement::Measurement;
+use crate::guard::GuardSettings;
+use crate::ids::{ChannelName, TargetId};
+use crate::ledger::{Ledger, TargetLedger};
 use crate::notice::{Delivery, Notice};
 use crate::observation::Observation;
 use crate::plan::{StepCommand, StepOutcome};
 use crate::record::Record;
-use crate::rule::{Question, RuleBook, SourceKind, Watch};
-use crate::snapshot::{AnalysisSnapshot, LostSource, PlanSnapshot, Snapshot, TargetSnapshot};
+use crate::rule::{Question, RuleBook, SourceKind};
 use crate::target::{TargetNews, TargetState};
+
+use live::Live;
+use sources::Health;
 
 pub use questions::Asked;
 
@@ -87,72 +96,9 @@ pub struct Engine {
     channels: Vec<ChannelName>,
     ledger: Ledger,
     live: BTreeMap<TargetId, Live>,
-    /// Since when every answer of a source has been unusable.
-    failing_sources: BTreeMap<SourceKind, Timestamp>,
-    /// What was in hand when the agent stopped has been handed out again.
+    sources: BTreeMap<SourceKind, Health>,
+    /// The first tick has been.
     resumed: bool,
-}
-
-/// What is known of a target since the agent started; not lasting.
-#[derive(Debug)]
-struct Live {
-    watch: Arc<Watch>,
-    state: Option<TargetState>,
-    measurements: BTreeMap<Arc<Question>, Looking>,
-    history: BTreeMap<RuleName, History>,
-    /// Evidence of the analysis, or of the verification.
-    evidence: BTreeMap<RuleName, Evidence>,
-    findings: Vec<Finding>,
-    checkpoint: Option<Timestamp>,
-    /// When the baseline arm last had traffic in this analysis.
-    baseline_traffic: Option<Timestamp>,
-    /// Holds that are true now, since when: only those that last are told.
-    candidates: Vec<(Hold, Timestamp)>,
-}
-
-/// One question about one target.
-#[derive(Debug, Default)]
-struct Looking {
-    measurement: Measurement,
-    asked: Option<Timestamp>,
-    /// Why the last answer could not be used, and since when.
-    trouble: Option<(Timestamp, String)>,
-    /// Why there are no data, if the source says so.
-    no_data: Option<String>,
-}
-
-impl Live {
-    fn new(watch: Arc<Watch>) -> Self {
-        let measurements = watch
-            .rules
-            .iter()
-            .map(|rule| {
-                (
-                    Arc::new(rule.metric.question(&rule.arms)),
-                    Looking::default(),
-                )
-            })
-            .collect();
-        Self {
-            watch,
-            state: None,
-            measurements,
-            history: BTreeMap::new(),
-            evidence: BTreeMap::new(),
-            findings: Vec::new(),
-            checkpoint: None,
-            baseline_traffic: None,
-            candidates: Vec::new(),
-        }
-    }
-
-    fn source(&self, settings: &EngineSettings) -> SourceKind {
-        self.watch.source.unwrap_or(settings.source)
-    }
-
-    fn watch_time(&self) -> SignedDuration {
-        SignedDuration::try_from(self.watch.watch).unwrap_or(SignedDuration::MAX)
-    }
 }
 
 /// One tick in progress: the time, and what it leads to so far.
@@ -169,6 +115,10 @@ impl Turn<'_> {
         self.ledger.apply(self.now, &record);
         self.output.records.push(record);
     }
+
+    fn known(&self, target: &TargetId) -> Option<&TargetLedger> {
+        self.ledger.targets.get(target)
+    }
 }
 
 impl Engine {
@@ -177,30 +127,14 @@ impl Engine {
         let live = book
             .watches
             .iter()
-            .map(|watch| {
-                let mut live = Live::new(Arc::new(watch.clone()));
-                let known = ledger.targets.get(&watch.target);
-                live.evidence = known
-                    .and_then(|target| {
-                        let verification =
-                            target.verification.as_ref().map(|found| &found.evidence);
-                        target
-                            .analysis
-                            .as_ref()
-                            .map(|found| &found.evidence)
-                            .or(verification)
-                    })
-                    .cloned()
-                    .unwrap_or_default();
-                (watch.target.clone(), live)
-            })
+            .map(|watch| (watch.target.clone(), Live::new(Arc::new(watch.clone()))))
             .collect();
         Self {
             settings,
             channels: book.channels.keys().cloned().collect(),
             ledger,
             live,
-            failing_sources: BTreeMap::new(),
+            sources: BTreeMap::new(),
             resumed: false,
         }
     }
@@ -219,11 +153,11 @@ impl Engine {
     pub fn tick(&mut self, now: Timestamp, inputs: Inputs) -> Output {
         let Self {
             settings,
+            channels,
             ledger,
             live,
-            failing_sources,
+            sources,
             resumed,
-            channels,
         } = self;
         let mut turn = Turn {
             now,
@@ -232,11 +166,13 @@ impl Engine {
             output: Output::default(),
         };
         for delivery in inputs.deliveries {
-            turn.record(Record::NoticeEnded(delivery));
+            if turn.ledger.pending.contains_key(&delivery.notice) {
+                turn.record(Record::NoticeEnded(delivery));
+            }
         }
         if !*resumed {
             *resumed = true;
-            progress::resume(&mut turn, channels);
+            resume::resume(&mut turn, live, channels);
         }
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);
@@ -244,72 +180,14 @@ impl Engine {
         for news in inputs.cluster {
             releases::take_in(&mut turn, live, news);
         }
-        observe::take_in(&mut turn, live, failing_sources, inputs.answers);
+        let heard = observe::take_in(&mut turn, live, inputs.answers);
+        sources::take_in(&mut turn, live, sources, heard);
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
-            progress::verify(&mut turn, target, live);
+            verify::verify(&mut turn, target, live);
         }
         turn.output
-    }
-
-    /// What readers see now.
-    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        Snapshot {
-            at: now,
-            targets: self
-                .live
-                .iter()
-                .map(|(target, live)| self.target(target, live))
-                .collect(),
-            lost_sources: self
-                .ledger
-                .lost_sources
-                .iter()
-                .map(|(source, reason)| LostSource {
-                    source: *source,
-                    reason: reason.clone(),
-                })
-                .collect(),
-            pending_notices: self.ledger.pending.len(),
-        }
-    }
-
-    fn target(&self, target: &TargetId, live: &Live) -> TargetSnapshot {
-        let known = self.ledger.targets.get(target);
-        TargetSnapshot {
-            watch: live.watch.name.clone(),
-            target: target.clone(),
-            seen: live.state.is_some(),
-            current: known.map(|known| known.current.clone()),
-            standing: known.and_then(|known| known.standings.get(&known.current).copied()),
-            analysis: known.and_then(|known| {
-                let analysis = known.analysis.as_ref()?;
-                Some(AnalysisSnapshot {
-                    id: analysis.id.clone(),
-                    canary: analysis.canary.clone(),
-                    baseline: analysis.baseline.clone(),
-                    phase: analysis.phase,
-                    began: analysis.began,
-                    ends: analysis.ends(live.watch_time()),
-                    failed: analysis.failed.is_some(),
-                    findings: live.findings.clone(),
-                    way_back: known.way_back(&analysis.canary),
-                })
-            }),
-            plan: known
-                .and_then(|known| known.plan.as_ref())
-                .map(|plan| PlanSnapshot {
-                    id: plan.plan.id.clone(),
-                    step: plan.next,
-                    steps: plan.plan.steps.len(),
-                }),
-            verifying: known.is_some_and(|known| known.verification.is_some()),
-            holds: known.map(|known| known.holds.clone()).unwrap_or_default(),
-            rules_without_data: known
-                .map(|known| known.rules_without_data.iter().cloned().collect())
-                .unwrap_or_default(),
-        }
     }
 }

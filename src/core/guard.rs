@@ -11,7 +11,7 @@ pub mod way_back;
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
@@ -27,6 +27,7 @@ pub enum Guard {
     NoData,
     SourceUnavailable,
     BaselineAlsoBad,
+    SymptomGone,
     CoolDown,
     ActionRate,
     UnderWay,
@@ -44,6 +45,7 @@ impl Guard {
             Self::NoData => "no data",
             Self::SourceUnavailable => "source unavailable",
             Self::BaselineAlsoBad => "baseline also bad",
+            Self::SymptomGone => "symptom gone",
             Self::CoolDown => "cool-down",
             Self::ActionRate => "actions per hour",
             Self::UnderWay => "rollback under way",
@@ -84,6 +86,25 @@ impl Hold {
         }
     }
 
+    /// Whether people are told at once. Other holds are told when they last: a controller lags behind its object for a
+    /// moment whenever anything changes.
+    pub(crate) fn told_at_once(&self) -> bool {
+        match self.guard {
+            Guard::KillSwitch
+            | Guard::DryRun
+            | Guard::CoolDown
+            | Guard::ActionRate
+            | Guard::NoWayBack => true,
+            Guard::TooLittleData
+            | Guard::NoData
+            | Guard::SourceUnavailable
+            | Guard::BaselineAlsoBad
+            | Guard::SymptomGone
+            | Guard::UnderWay
+            | Guard::ObjectChanged => false,
+        }
+    }
+
     /// Whether both are the same hold, whatever the words and times are by now.
     pub fn same(&self, other: &Self) -> bool {
         self.guard == other.guard && self.rule == other.rule
@@ -94,7 +115,7 @@ impl Hold {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuardSettings {
     /// After an action on a target, the next one on it waits this long.
-    pub cool_down: jiff::SignedDuration,
+    pub cool_down: SignedDuration,
     /// Actions over all targets within an hour.
     pub actions_per_hour: usize,
     /// Decides and tells, but writes to nothing.
@@ -119,23 +140,29 @@ pub struct ActionContext<'a> {
     pub actions: &'a [Timestamp],
     /// When the failing rules last had data.
     pub evidence_at: Option<Timestamp>,
+    /// Data older than this are not fresh: a few scrape intervals.
+    pub patience: SignedDuration,
     /// Whether some rule fails on fresh evidence now.
     pub still_failing: bool,
 }
 
 /// All guards that hold the action back now; none: act.
 pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
-    [
+    let mut holds: Vec<Hold> = [
         kill_switch::check(context),
         dry_run::check(context),
         object_changed::check(context),
         under_way::check(context),
         way_back::check(context),
-        fresh_evidence::check(context),
         cool_down::check(context),
         action_rate::check(context),
     ]
     .into_iter()
     .flatten()
-    .collect()
+    .collect();
+    // Evidence comes and goes. That is a reason only where it is the last one: else it would be news every few seconds.
+    if holds.is_empty() {
+        holds.extend(fresh_evidence::check(context));
+    }
+    holds
 }

@@ -11,6 +11,8 @@ use crate::time::elapsed;
 pub const DEPTH: SignedDuration = SignedDuration::from_mins(10);
 /// Counts of this stretch are added up: what is kept is bounded, however often is looked.
 const STRETCH: SignedDuration = SignedDuration::from_secs(10);
+/// A release may be watched for a day, and the one that supersedes it is compared with what was before both.
+const TOO_OLD: SignedDuration = SignedDuration::from_hours(25);
 
 /// The counts of one rule over the last minutes.
 #[derive(Debug, Clone, Default)]
@@ -34,16 +36,63 @@ impl History {
         }
     }
 
-    /// Everything within [`DEPTH`] of the last addition.
-    pub fn sum(&self) -> Option<Counts> {
-        let (first, rest) = {
-            let mut all = self.stretches.iter().map(|(_, counts)| counts);
-            (all.next()?, all)
-        };
-        let mut sum = first.clone();
-        for counts in rest {
+    /// Everything within [`DEPTH`] of the last addition, unless that was too long ago.
+    pub fn sum(&self, now: Timestamp) -> Option<Counts> {
+        let (newest, _) = self.stretches.back()?;
+        if elapsed(*newest, now) > TOO_OLD {
+            return None;
+        }
+        let mut all = self.stretches.iter().map(|(_, counts)| counts);
+        let mut sum = all.next()?.clone();
+        for counts in all {
             sum.add(counts);
         }
         Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measurement::RatioCounts;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_767_225_600 + seconds).expect("in range")
+    }
+
+    fn counts(events: f64) -> Counts {
+        Counts::Ratio(RatioCounts { events, part: 0.0 })
+    }
+
+    fn events(history: &History, now: i64) -> Option<f64> {
+        history.sum(at(now)).map(|sum| sum.total())
+    }
+
+    #[test]
+    fn it_reaches_ten_minutes_back_in_bounded_space() {
+        let mut history = History::default();
+        assert_eq!(events(&history, 0), None);
+        for second in 0..3600 {
+            history.add(at(second), &counts(2.0));
+        }
+        let sum = events(&history, 3600).expect("there is history");
+        assert!((1180.0..=1220.0).contains(&sum), "{sum}");
+        assert!(history.stretches.len() <= 61);
+    }
+
+    #[test]
+    fn what_was_measured_days_ago_is_no_baseline() {
+        let mut history = History::default();
+        history.add(at(0), &counts(2.0));
+        assert_eq!(events(&history, 3600), Some(2.0));
+        assert_eq!(events(&history, 3 * 86_400), None);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_no_harm() {
+        let mut history = History::default();
+        history.add(at(3600), &counts(2.0));
+        history.add(at(0), &counts(2.0));
+        assert_eq!(events(&history, 0), Some(4.0));
     }
 }

@@ -1,10 +1,11 @@
 //! Evidence per rule, and what it says now. Fed by exact counts per arm and tick, and by nothing else.
 //!
-//! The statistics are plain: the counts of the last [`WINDOW`], and a share is called above what is allowed when it
-//! is so by more than [`SIGMAS`] standard errors, on two looks in a row. This is no sequential test: it promises no
-//! rate of false alarms over a whole watch. The evidence is a value of its own so that a better judge fits behind
-//! the same seam.
+//! The statistics are plain: the counts of a window, and of its end alone, and a share is called above what is allowed
+//! when it is so by more than [`SIGMAS`] standard errors, and still is, as it stands, without its worst tick: no single
+//! tick decides. This is no sequential test: it promises no rate of false alarms over a whole watch. The evidence is a value of its
+//! own so that a better judge fits behind the same seam.
 
+mod decision;
 mod evidence;
 mod finding;
 mod share;
@@ -12,15 +13,17 @@ mod share;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{Arms, Evidence};
+pub use evidence::{Arms, BASELINE_IDLE, Evidence};
 pub use finding::{Finding, Measured, State};
 
-/// How long counts are looked at.
+/// How long counts are looked at. Longer where samples or events are few: see [`Evidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);
+/// The end of the window, which is looked at by itself: a fault that begins late would else hide behind what came before.
+pub const RECENT: SignedDuration = SignedDuration::from_secs(10);
 /// How many standard errors a share must be above what is allowed.
 pub const SIGMAS: f64 = 3.0;
-/// Looks with new data in a row that must say the same: no single tick decides.
-pub const CONFIRM: u32 = 2;
+/// Ticks with data that the window holds at least: no single tick decides.
+pub const CONFIRM: usize = 2;
 /// A comparison with the time before the release allows the service's own rate to have risen by this factor.
 pub const DRIFT: f64 = 1.5;
 

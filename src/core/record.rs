@@ -4,6 +4,7 @@
 //! state as of its last checkpoint (P5).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,10 @@ use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId};
 use crate::judge::{Evidence, Finding};
+use crate::measurement::Measurement;
 use crate::notice::{Delivery, Notice};
 use crate::plan::{StepCommand, StepOutcome};
-use crate::rule::SourceKind;
+use crate::rule::{Question, SourceKind};
 use crate::saga::{Plan, PlanEnd};
 use crate::verify::{Verification, VerificationEnd};
 
@@ -62,10 +64,12 @@ pub enum Record {
     FirstTraffic {
         target: TargetId,
     },
-    /// Evidence so far, at each decision and at least once a minute.
+    /// Evidence so far, at the beginning, at each decision and at least once a minute.
     Checkpoint {
         target: TargetId,
         evidence: BTreeMap<RuleName, Evidence>,
+        /// Where the counters stood: after a short restart nothing is counted twice or missed.
+        measurements: Vec<(Arc<Question>, Measurement)>,
     },
     /// The analysis found the revision bad; stays.
     Failed {

@@ -133,7 +133,8 @@ impl Metric {
 }
 
 /// A question to a source: which counters, told apart by what.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Question {
     pub what: What,
     /// The label that tells the arms apart; `None`: the pod label of the source.
@@ -141,7 +142,8 @@ pub struct Question {
 }
 
 /// The counters of a question.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum What {
     Ratio { part: Selector, total: Selector },
     Histogram { histogram: Selector },
@@ -190,14 +192,16 @@ pub enum Unit {
 }
 
 /// A bare vector selector: a metric name with matchers, sorted by label then value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Selector {
     pub metric: String,
     pub matchers: Vec<Matcher>,
 }
 
 /// One condition on a label.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Matcher {
     pub label: String,
     pub op: MatchOp,
@@ -205,7 +209,8 @@ pub struct Matcher {
 }
 
 /// How a matcher compares; regular expressions are fully anchored, as in Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum MatchOp {
     Equal,
     NotEqual,

@@ -3,15 +3,21 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Analysis, WayBack, later};
+use crate::analysis::{Analysis, WayBack};
 use crate::ids::{AnalysisId, PlanId, RevisionHash, TargetKind};
-use crate::plan::{Fence, Step, StepCommand, StepResult};
+use crate::plan::{Admission, Fence, Step, StepCommand, StepResult};
 use crate::target::TargetState;
+use crate::time::{elapsed, later};
+use crate::wording::{plural, span, unready};
 
 /// How long the executor may retry one step.
 pub const STEP_TIME: SignedDuration = SignedDuration::from_secs(60);
-/// How long a waiting step waits for the cluster.
+/// How long a waiting step waits for the cluster; and how old a decision may be that has not been carried out yet.
 pub const WAIT_TIME: SignedDuration = SignedDuration::from_mins(10);
+/// The executor has an answer at the step's deadline. Some time after it, it is taken for lost.
+const LOST: SignedDuration = SignedDuration::from_secs(30);
+/// With good pods serving and no bad one, the last pods of a Deployment may take their time.
+const SETTLE: SignedDuration = SignedDuration::from_secs(30);
 
 /// An action with no choice left in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +38,8 @@ pub struct PlanState {
     pub plan: Plan,
     /// Index of the step that is next, or in hand.
     pub next: usize,
-    /// Whether that step was handed to the executor and has not come back.
-    pub in_hand: bool,
+    /// That step was handed to the executor and has not come back: its deadline.
+    pub in_hand: Option<Timestamp>,
     pub began: Timestamp,
     /// When the present step became the next one.
     pub step_began: Timestamp,
@@ -66,39 +72,27 @@ pub enum Advance {
     End(PlanEnd),
 }
 
-/// The rollback of the analysed revision: abort while a Rollout is in flight, undo and full promotion after it.
+/// The rollback of the analysed revision to `to`: an abort while a Rollout is in flight and `to` is its stable
+/// revision; else an undo, and for a Rollout full promotion after it.
 pub fn rollback(analysis: &Analysis, state: &TargetState, to: &WayBack) -> Plan {
     let revision = to.revision.clone();
-    let (to, steps) = match (&analysis.target.kind, &state.rollout) {
-        (TargetKind::Rollout, Some(rollout))
-            if rollout.stable.as_ref() != Some(&analysis.canary) =>
-        {
-            // An abort always goes back to the stable revision of the Rollout, whatever else is known good.
-            let stable = rollout.stable.clone().unwrap_or(revision);
-            let known_good = to.known_good && to.revision == stable;
-            let to = WayBack {
-                revision: stable,
-                known_good,
-            };
-            (to, vec![Step::AbortRollout, Step::AwaitRestored])
+    let steps = match (&analysis.target.kind, &state.rollout) {
+        (TargetKind::Rollout, Some(rollout)) if rollout.stable.as_ref() == Some(&revision) => {
+            vec![Step::AbortRollout, Step::AwaitRestored]
         }
-        (TargetKind::Rollout, _) => (
-            to.clone(),
-            vec![
-                Step::UndoRollout {
-                    to: revision.clone(),
-                },
-                Step::AwaitCurrent {
-                    hash: revision.clone(),
-                },
-                Step::PromoteFull { of: revision },
-                Step::AwaitRestored,
-            ],
-        ),
-        (TargetKind::Deployment, _) => (
-            to.clone(),
-            vec![Step::UndoDeployment { to: revision }, Step::AwaitRestored],
-        ),
+        (TargetKind::Rollout, _) => vec![
+            Step::UndoRollout {
+                to: revision.clone(),
+            },
+            Step::AwaitCurrent {
+                hash: revision.clone(),
+            },
+            Step::PromoteFull { of: revision },
+            Step::AwaitRestored,
+        ],
+        (TargetKind::Deployment, _) => {
+            vec![Step::UndoDeployment { to: revision }, Step::AwaitRestored]
+        }
     };
     Plan {
         id: PlanId(format!("{}-rollback", analysis.id)),
@@ -108,17 +102,18 @@ pub fn rollback(analysis: &Analysis, state: &TargetState, to: &WayBack) -> Plan 
             uid: analysis.uid.clone(),
             judged: analysis.canary.clone(),
         },
-        to,
+        to: to.clone(),
         steps,
     }
 }
 
 impl PlanState {
+    /// A plan that begins now.
     pub fn new(plan: Plan, now: Timestamp) -> Self {
         Self {
             plan,
             next: 0,
-            in_hand: false,
+            in_hand: None,
             began: now,
             step_began: now,
         }
@@ -140,28 +135,53 @@ impl PlanState {
         })
     }
 
-    /// What to do now, given what the cluster shows.
-    pub fn advance(&self, now: Timestamp, state: Option<&TargetState>) -> Advance {
-        if self.in_hand {
-            return Advance::Wait;
-        }
+    /// What to do now, given what the cluster shows. `handed` says whether this process handed the step in hand to
+    /// the executor; what an earlier process had in hand is handed out again.
+    pub fn advance(&self, now: Timestamp, state: Option<&TargetState>, handed: bool) -> Advance {
         match self.step() {
             None => Advance::End(PlanEnd::Done),
-            Some(Step::AwaitCurrent { hash }) => self.await_with(now, state, |state| {
-                if state.current.as_ref() == Some(hash) {
-                    Seen::Yes
-                } else {
-                    Seen::NotYet
-                }
-            }),
-            Some(Step::AwaitRestored) => self.await_with(now, state, |state| self.restored(state)),
+            Some(Step::AwaitCurrent { hash }) => {
+                self.await_with(now, state, |state| state.current.as_ref() == Some(hash))
+            }
+            Some(Step::AwaitRestored) => {
+                self.await_with(now, state, |state| self.restored(now, state))
+            }
             Some(
                 Step::UndoDeployment { .. }
                 | Step::AbortRollout
                 | Step::UndoRollout { .. }
                 | Step::PromoteFull { .. },
-            ) => self.command(now).map_or(Advance::Wait, Advance::Execute),
+            ) => self.execute(now, state, handed),
         }
+    }
+
+    fn execute(&self, now: Timestamp, state: Option<&TargetState>, handed: bool) -> Advance {
+        let waits = self
+            .in_hand
+            .is_some_and(|deadline| handed && now < later(deadline, LOST));
+        let Some(command) = self.command(now) else {
+            return Advance::Wait;
+        };
+        if waits {
+            return Advance::Wait;
+        }
+        let age = elapsed(self.step_began, now);
+        if age < WAIT_TIME {
+            return Advance::Execute(command);
+        }
+        // An old decision may only be finished, if its step was in hand and shows on the object: nothing is written.
+        let Some(state) = state else {
+            return Advance::Wait;
+        };
+        if self.in_hand.is_some() && command.admit(state) == Admission::AlreadyDone {
+            return Advance::Execute(command);
+        }
+        Advance::End(PlanEnd::Stuck {
+            reason: format!(
+                "the decision is {} old, and its step has not been carried out",
+                span(age)
+            ),
+        })
     }
 
     /// How the plan ends because of a step's result; `None`: it goes on.
@@ -183,91 +203,78 @@ impl PlanState {
         &self,
         now: Timestamp,
         state: Option<&TargetState>,
-        look: impl Fn(&TargetState) -> Seen,
+        reached: impl Fn(&TargetState) -> bool,
     ) -> Advance {
-        let target = &self.plan.fence.target;
-        match state.map(look) {
-            Some(Seen::Yes) => Advance::Awaited,
-            Some(Seen::Never(reason)) => Advance::End(PlanEnd::Fenced { reason }),
-            Some(Seen::NotYet) | None if now >= later(self.step_began, WAIT_TIME) => {
-                let seen = state.map_or_else(
-                    || "nothing was seen of it".to_owned(),
-                    |state| serving(state, &self.plan.fence.judged),
-                );
-                Advance::End(PlanEnd::Stuck {
-                    reason: format!(
-                        "{target} was not restored within {} min: {seen}",
-                        WAIT_TIME.as_mins()
-                    ),
-                })
-            }
-            Some(Seen::NotYet) | None => Advance::Wait,
+        // Not seen since the start of the agent: that is no reason to give up.
+        let Some(state) = state else {
+            return Advance::Wait;
+        };
+        if let Some(reason) = self.moved_on(state) {
+            return Advance::End(PlanEnd::Fenced { reason });
         }
+        if reached(state) {
+            return Advance::Awaited;
+        }
+        if now < later(self.step_began, WAIT_TIME) {
+            return Advance::Wait;
+        }
+        Advance::End(PlanEnd::Stuck {
+            reason: format!(
+                "{} is not restored after {}: {}",
+                self.plan.fence.target,
+                span(WAIT_TIME),
+                left(state, &self.plan.fence.judged)
+            ),
+        })
     }
 
-    /// No pod of the judged revision serves, and pods of the way back do.
-    fn restored(&self, state: &TargetState) -> Seen {
+    /// Whether the object is no longer the one that this plan is about.
+    fn moved_on(&self, state: &TargetState) -> Option<String> {
         let Fence {
             target,
             uid,
             judged,
         } = &self.plan.fence;
         if state.uid != *uid {
-            return Seen::Never(format!("{target} was deleted and created again"));
+            return Some(format!("{target} was deleted and created again"));
         }
+        let current = state.current.as_ref()?;
+        (current != judged && *current != self.plan.to.revision)
+            .then(|| format!("revision {current} of {target} was shipped meanwhile"))
+    }
+
+    /// No pod of the judged revision serves, and pods of the way back do.
+    fn restored(&self, now: Timestamp, state: &TargetState) -> bool {
         let to = &self.plan.to.revision;
-        if let Some(current) = &state.current
-            && current != judged
-            && current != to
-        {
-            return Seen::Never(format!(
-                "revision {current} of {target} was shipped meanwhile"
-            ));
-        }
         let serves = |hash: &RevisionHash| {
             state
                 .pods
                 .iter()
                 .any(|pod| pod.hash == *hash && pod.ready && !pod.terminating)
         };
-        let current = match &state.rollout {
-            Some(rollout) => rollout.stable.as_ref() == Some(to),
-            None => state.current.as_ref() == Some(to) && state.complete,
-        };
-        if current && !serves(judged) && serves(to) {
-            Seen::Yes
+        let settled = if let Some(rollout) = &state.rollout {
+            rollout.stable.as_ref() == Some(to)
         } else {
-            Seen::NotYet
-        }
+            let waited = elapsed(self.step_began, now) >= SETTLE;
+            state.current.as_ref() == Some(to) && (state.complete || waited)
+        };
+        settled && !serves(&self.plan.fence.judged) && serves(to)
     }
 }
 
-enum Seen {
-    Yes,
-    NotYet,
-    Never(String),
-}
-
-fn serving(state: &TargetState, judged: &RevisionHash) -> String {
+/// What is still missing, for people.
+fn left(state: &TargetState, judged: &RevisionHash) -> String {
     let bad = state
         .pods
         .iter()
         .filter(|pod| pod.hash == *judged && !pod.terminating)
         .count();
-    let unready: Vec<String> = state
-        .pods
-        .iter()
-        .filter(|pod| !pod.ready && !pod.terminating)
-        .map(|pod| {
-            let reason = pod.unready_reason.as_deref().unwrap_or("not ready");
-            format!("`{}` ({reason})", pod.name)
-        })
-        .take(5)
-        .collect();
-    let unready = if unready.is_empty() {
-        "none".to_owned()
-    } else {
-        unready.join(", ")
+    let bad = match bad {
+        0 => format!("no pod of revision {judged} is left"),
+        bad => format!("{} of revision {judged} left", plural(bad, "pod")),
     };
-    format!("{bad} pods of revision {judged} are left; unready pods: {unready}")
+    match unready(state.pods.iter()) {
+        Some(unready) => format!("{bad}; {unready}"),
+        None => bad,
+    }
 }

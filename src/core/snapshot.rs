@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::analysis::{Phase, WayBack};
+use crate::analysis::WayBack;
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
 use crate::judge::Finding;
+use crate::judge::Phase;
 use crate::record::Standing;
 use crate::rule::SourceKind;
 

@@ -1,12 +1,9 @@
 //! Is the symptom gone after an action: the same limits, over the whole target, from completion on.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId};
-use crate::judge::Evidence;
 
 /// Without enough data for a verdict until then, the action is told as not verified.
 pub const VERIFY_TIME: SignedDuration = SignedDuration::from_mins(2);
@@ -21,10 +18,11 @@ pub struct Verification {
     pub plan: Option<PlanId>,
     /// The revision that serves now.
     pub revision: RevisionHash,
+    /// The revision that was taken back.
+    pub from: RevisionHash,
     /// The rules that had failed.
     pub rules: Vec<RuleName>,
     pub began: Timestamp,
-    pub evidence: BTreeMap<RuleName, Evidence>,
 }
 
 /// What the verification found.

@@ -1,21 +1,22 @@
 //! What the demo shows: a live table for people, JSON lines for scripts, and a closing line with what was measured.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use recant_core::analysis::Ending;
 use recant_core::ids::{RevisionHash, TargetId};
-use recant_core::judge::State;
+use recant_core::judge::{Finding, State};
 use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::snapshot::Snapshot;
 use recant_core::verify::VerificationEnd;
+use recant_core::wording;
 
+use super::screen::{Screen, Tone};
 use super::traffic::{Seen, Traffic};
 use super::{Options, seconds};
 use crate::agent::{Gathered, Observer, Ticked};
@@ -91,14 +92,29 @@ pub(super) struct Show {
     promoted: bool,
     verified: bool,
     reason: String,
-    /// Lines of the table on the terminal, to be drawn over.
-    drawn: usize,
     last_row: Option<Timestamp>,
-    live: bool,
+    stage: Stage,
+    screen: Screen,
+    /// The versions of the pods that are ready.
+    serving: Box<dyn Fn() -> Vec<String> + Send>,
+}
+
+/// How far the story is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Waiting,
+    Judging,
+    RollingBack,
+    Verifying,
 }
 
 impl Show {
-    pub(super) fn new(options: Options, traffic: Traffic, target: TargetId) -> Self {
+    pub(super) fn new(
+        options: Options,
+        traffic: Traffic,
+        target: TargetId,
+        serving: Box<dyn Fn() -> Vec<String> + Send>,
+    ) -> Self {
         Self {
             options,
             traffic,
@@ -109,29 +125,33 @@ impl Show {
             promoted: false,
             verified: false,
             reason: String::new(),
-            drawn: 0,
             last_row: None,
-            live: !options.json && std::io::stdout().is_terminal(),
+            stage: Stage::Waiting,
+            screen: Screen::new(),
+            serving,
         }
     }
 
     pub(super) fn begin(&mut self) {
         self.say(
             Timestamp::now(),
-            "checkout:v1 runs in 3 pods on loopback; real requests, scraped once a second",
+            Tone::Plain,
+            "checkout:v1 runs in 3 pods; real requests, scraped every second",
         );
     }
 
     pub(super) fn shipped(&mut self, revision: &RevisionHash) {
         let now = Timestamp::now();
         self.shipped = Some(now);
+        self.stage = Stage::Judging;
         self.say(
             now,
+            Tone::Plain,
             &format!("somebody ships checkout:v2, revision {revision}"),
         );
     }
 
-    /// Shows one tick; true when the story is over.
+    /// Shows one tick; true when the story is over, or nobody reads it any more.
     pub(super) fn take(&mut self, event: Event) -> bool {
         let Event {
             at,
@@ -149,16 +169,24 @@ impl Show {
             self.last_row = Some(at);
             self.row(at, &snapshot);
         }
-        over
+        over || self.screen.is_gone()
     }
 
     fn record(&mut self, at: Timestamp, record: &Record) -> bool {
         match record {
             Record::FirstTraffic { .. } => {
-                self.say(at, "v2 has its first traffic: the watch begins");
+                self.say(
+                    at,
+                    Tone::Plain,
+                    "v2 has its first traffic: the watch begins",
+                );
             }
             Record::BaselineGone { .. } => {
-                self.say(at, "the last pod of v1 has gone: v2 is judged alone");
+                self.say(
+                    at,
+                    Tone::Plain,
+                    "the last pod of v1 has gone: v2 is judged alone",
+                );
             }
             Record::Failed { findings, .. } => {
                 self.decided = Some(at);
@@ -169,11 +197,13 @@ impl Show {
                     .map(|finding| finding.sentence.clone())
                     .unwrap_or_default();
                 let text = format!("v2 is bad: {}", self.reason);
-                self.say(at, &text);
+                self.say(at, Tone::Bad, &text);
             }
             Record::PlanBegan { plan } => {
+                self.stage = Stage::RollingBack;
                 self.say(
                     at,
+                    Tone::Plain,
                     &format!("rolling back to revision {}", plan.to.revision),
                 );
             }
@@ -181,8 +211,10 @@ impl Show {
                 end: PlanEnd::Done, ..
             } => {
                 self.restored = Some(at);
+                self.stage = Stage::Verifying;
                 self.say(
                     at,
+                    Tone::Plain,
                     "no pod of v2 serves any more; verifying that the symptom is gone",
                 );
             }
@@ -191,7 +223,11 @@ impl Show {
                 ..
             } => {
                 self.reason.clone_from(reason);
-                self.say(at, &format!("the rollback was not carried out: {reason}"));
+                self.say(
+                    at,
+                    Tone::Bad,
+                    &format!("the rollback was not carried out: {reason}"),
+                );
                 return true;
             }
             Record::VerificationEnded { end, findings, .. } => {
@@ -204,7 +240,8 @@ impl Show {
                     VerificationEnd::Remains { reason } => format!("the symptom remains: {reason}"),
                     VerificationEnd::Unknown { reason } => format!("not verified: {reason}"),
                 };
-                self.say(at, &text);
+                let tone = if self.verified { Tone::Good } else { Tone::Bad };
+                self.say(at, tone, &text);
                 return true;
             }
             Record::AnalysisEnded {
@@ -218,12 +255,12 @@ impl Show {
                         .map(|finding| finding.sentence.as_str())
                         .collect();
                     self.reason = format!("no rule failed: {}", sentences.join("; "));
-                    self.say(at, "v2 passed its watch: it is known good");
+                    self.say(at, Tone::Good, "v2 passed its watch: it is known good");
                     return true;
                 }
                 Ending::Inconclusive { reason } => {
                     self.reason.clone_from(reason);
-                    self.say(at, &format!("no verdict: {reason}"));
+                    self.say(at, Tone::Bad, &format!("no verdict: {reason}"));
                     return true;
                 }
                 Ending::Fail | Ending::Superseded { .. } => {}
@@ -244,7 +281,7 @@ impl Show {
     }
 
     /// The closing line, and the same for scripts.
-    pub(super) fn end(mut self, outcome: Outcome) -> Summary {
+    pub(super) fn end(&mut self, outcome: Outcome) -> Summary {
         let Seen {
             requests,
             bad,
@@ -299,11 +336,13 @@ impl Show {
             reason: std::mem::take(&mut self.reason),
         };
         if self.options.json {
-            self.print(
-                &serde_json::to_string(&summary).expect("texts, numbers and times become JSON"),
-            );
+            self.screen.print(&json(&summary));
         } else {
-            self.print(&format!("\n{closing}"));
+            let tone = match outcome {
+                Outcome::RolledBack | Outcome::Promoted => Tone::Good,
+                Outcome::Undecided => Tone::Bad,
+            };
+            self.screen.close(tone, &closing);
         }
         summary
     }
@@ -322,76 +361,87 @@ impl Show {
             let line = serde_json::json!({
                 "at": at, "requests": seen.requests, "badAnswers": seen.bad, "findings": findings,
             });
-            self.print(&line.to_string());
+            self.screen.print(&line.to_string());
             return;
         }
-        if !self.live {
+        if !self.screen.is_terminal() {
             return;
         }
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["rule", "v2", "requests", "v1", "says"]);
-        for finding in findings {
-            let ratio = finding.rule.as_str().contains("error");
-            let value = |value: Option<f64>| match value {
-                None => "-".to_owned(),
-                Some(value) if ratio => recant_core::wording::percent(value),
-                Some(value) => recant_core::wording::latency(value),
-            };
-            table.add_row([
-                finding.rule.to_string(),
-                value(finding.canary.value),
-                recant_core::wording::count(finding.canary.events),
-                value(finding.baseline.and_then(|baseline| baseline.value)),
-                state(finding.state).to_owned(),
-            ]);
-        }
-        let elapsed = self.shipped.map_or(0.0, |shipped| seconds(shipped, at));
-        let text = format!(
-            "{table}\n{} requests, {} bad answers, {elapsed:.0} s since the release\n",
-            seen.requests, seen.bad
+        let mut block = vec![String::new()];
+        block.extend(
+            table(findings)
+                .to_string()
+                .lines()
+                .map(|line| line.trim_end().to_owned()),
         );
-        self.draw(&text);
+        block.push(self.status(at, &seen));
+        self.screen.draw(block);
     }
 
-    fn say(&mut self, at: Timestamp, text: &str) {
+    fn status(&self, at: Timestamp, seen: &Seen) -> String {
+        let serving = (self.serving)();
+        let of = |version: &str| serving.iter().filter(|found| *found == version).count();
+        let stage = match self.stage {
+            Stage::Waiting => "before the release",
+            Stage::Judging => "judging v2",
+            Stage::RollingBack => "rolling back",
+            Stage::Verifying => "verifying",
+        };
+        let since = self.shipped.map_or_else(String::new, |shipped| {
+            format!(", {:.0} s", seconds(shipped, at))
+        });
+        format!(
+            " {stage}{since}; pods: {} v1, {} v2; {} requests, {} bad answers",
+            of("v1"),
+            of("v2"),
+            seen.requests,
+            seen.bad
+        )
+    }
+
+    fn say(&mut self, at: Timestamp, tone: Tone, text: &str) {
         if self.options.json {
             let line = serde_json::json!({"at": at, "event": text});
-            self.print(&line.to_string());
-            return;
-        }
-        self.draw("");
-        self.print(&format!("{}  {text}", at.strftime("%H:%M:%S%.1f")));
-        self.drawn = 0;
-    }
-
-    /// Draws over what was drawn before.
-    fn draw(&mut self, text: &str) {
-        if !self.live {
-            return;
-        }
-        let up = if self.drawn == 0 {
-            String::new()
+            self.screen.print(&line.to_string());
         } else {
-            format!("\x1b[{}A\x1b[J", self.drawn)
-        };
-        self.drawn = text.lines().count();
-        write(&format!("{up}{text}"));
-    }
-
-    #[expect(
-        clippy::unused_self,
-        reason = "beside `draw` it reads as what the show does"
-    )]
-    fn print(&self, text: &str) {
-        write(&format!("{text}\n"));
+            self.screen.say(at, tone, text);
+        }
     }
 }
 
-/// Writes to standard output; a reader who went away ends nothing but the reading.
-fn write(text: &str) {
-    let mut out = std::io::stdout().lock();
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+/// One row per rule: what was measured of both versions, and what the judge says.
+fn table(findings: &[Finding]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if findings.is_empty() {
+        return table;
+    }
+    table.set_header(["rule", "v1", "v2", "of requests", "judged"]);
+    for finding in findings {
+        let ratio = finding.rule.as_str().contains("error");
+        let value = |value: Option<f64>| match value {
+            None => "-".to_owned(),
+            Some(value) if ratio => wording::percent(value),
+            Some(value) => wording::latency(value),
+        };
+        table.add_row([
+            finding.rule.to_string(),
+            value(finding.baseline.and_then(|baseline| baseline.value)),
+            value(finding.canary.value),
+            wording::count(finding.canary.events),
+            state(finding.state).to_owned(),
+        ]);
+    }
+    for column in 1..=3 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn json(summary: &Summary) -> String {
+    serde_json::to_string(summary).expect("texts, numbers and times become JSON")
 }
 
 fn state(state: State) -> &'static str {
@@ -399,6 +449,7 @@ fn state(state: State) -> &'static str {
         State::NoData => "no data yet",
         State::TooLittle => "too little to judge",
         State::Within => "within its limit",
+        State::Unsure => "above it, perhaps by chance",
         State::Suspected => "above its limit?",
         State::Failing => "ABOVE its limit",
         State::BaselineAlsoBad => "baseline also bad",

@@ -10,9 +10,12 @@ use crate::config::settings::LogSettings;
 /// Starts logging. Libraries are heard from `warn` on; `RUST_LOG` overrides everything.
 pub(super) fn start(settings: &LogSettings) {
     let own = LevelFilter::from_level(settings.level);
-    let filter = EnvFilter::builder()
-        .try_from_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,recant={own},recant_core={own}")));
+    let filter = EnvFilter::builder().try_from_env().unwrap_or_else(|_| {
+        // That one repeats every failed call, which is told in our own words where it is handled.
+        EnvFilter::new(format!(
+            "warn,kube_client::client::builder=off,recant={own},recant_core={own}"
+        ))
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -156,6 +156,17 @@ impl Deployment {
         ready.filter_map(|pod| pod.address).collect()
     }
 
+    pub(super) fn serving(&self) -> Vec<String> {
+        let ready = self.pods.iter().filter(|pod| pod.pod.ready);
+        ready
+            .filter_map(|pod| {
+                let mut revisions = self.revisions.iter();
+                revisions.find(|revision| revision.hash == pod.pod.hash)
+            })
+            .flat_map(|revision| revision.images.iter().cloned())
+            .collect()
+    }
+
     pub(super) fn state(&self) -> TargetState {
         let live: Vec<_> = self.pods.iter().filter(|pod| pod.gone.is_none()).collect();
         let complete = live.len() == self.replicas

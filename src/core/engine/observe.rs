@@ -2,290 +2,207 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Answer, Live, Turn, tell};
-use crate::analysis::{Analysis, Phase, elapsed};
-use crate::ids::{RuleName, TargetId};
-use crate::judge::{Arms, Evidence};
+use super::arms::{Arm, arm_of, sum};
+use super::live::{Live, LiveRule, Looking, Trouble};
+use super::{Answer, Turn};
+use crate::analysis::Analysis;
+use crate::ids::TargetId;
+use crate::judge::Arms;
+use crate::judge::Phase;
 use crate::measurement::{Counts, Increases, KnownPods, Look, never_seen_reason};
-use crate::observation::SeriesKey;
+use crate::observation::{Cumulative, Observation, SeriesKey};
 use crate::record::Record;
-use crate::rule::{ArmsBy, Metric, Rule, SourceKind};
-use crate::verify::Verification;
+use crate::rule::SourceKind;
+use crate::target::TargetState;
+use crate::wording::short;
 
-/// A source is called lost when all its answers were unusable for this long.
-pub(super) const LOST_AFTER: SignedDuration = SignedDuration::from_secs(5);
+/// What was heard of each source in this tick: that it answers, or why no answer could be used.
+pub(super) type Heard = BTreeMap<SourceKind, Result<(), String>>;
+
+/// Reasons come from outside and end up in records and messages.
+const MOST_REASON: usize = 300;
 
 pub(super) fn take_in(
     turn: &mut Turn<'_>,
     lives: &mut BTreeMap<TargetId, Live>,
-    failing: &mut BTreeMap<SourceKind, Timestamp>,
     answers: Vec<Answer>,
-) {
-    let mut usable: BTreeMap<SourceKind, Result<(), String>> = BTreeMap::new();
+) -> Heard {
+    let mut heard = Heard::new();
     for answer in answers {
         let Some(live) = lives.get_mut(&answer.target) else {
             continue;
         };
         let source = live.source(&turn.settings);
-        let trouble = answered(turn, live, answer);
-        let seen = usable.entry(source).or_insert_with(|| Err(String::new()));
-        match trouble {
-            None => *seen = Ok(()),
+        match answered(turn, live, &answer) {
+            None => {
+                heard.insert(source, Ok(()));
+            }
             Some(reason) => {
-                if let Err(first) = seen
-                    && first.is_empty()
-                {
-                    *first = reason;
-                }
+                heard.entry(source).or_insert(Err(reason));
             }
         }
     }
-    for (source, seen) in usable {
-        match seen {
-            Ok(()) => {
-                failing.remove(&source);
-                if turn.ledger.lost_sources.contains_key(&source) {
-                    turn.record(Record::SourceBack { source });
-                    tell::source_back(turn, lives, source);
-                }
-            }
-            Err(reason) => {
-                let since = *failing.entry(source).or_insert(turn.now);
-                let lost = turn.ledger.lost_sources.contains_key(&source);
-                if !lost && elapsed(since, turn.now) >= LOST_AFTER {
-                    turn.record(Record::SourceLost {
-                        source,
-                        reason: reason.clone(),
-                    });
-                    tell::source_lost(turn, lives, source, &reason);
-                }
-            }
-        }
-    }
+    heard
 }
 
 /// Takes one answer in; why it could not be used, if so.
-fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: Answer) -> Option<String> {
+fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<String> {
     let Answer {
         target,
         question,
         observation,
     } = answer;
-    let pods = live
-        .state
-        .as_ref()
-        .map(|state| state.pods.as_slice())
-        .unwrap_or_default();
-    let known_pods = KnownPods::new(&target, pods);
-    let looking = live.measurements.get_mut(&question)?;
-    let increases = looking
-        .measurement
-        .advance(turn.now, &observation, &known_pods);
-    let trouble = match &increases.look {
-        Look::Unavailable { reason, .. } => Some(reason.clone()),
-        Look::Measured | Look::NoData { .. } => None,
+    let Live {
+        rules,
+        state,
+        pods,
+        measurements,
+        baseline_traffic,
+        bad_served,
+        ..
+    } = live;
+    let looking = measurements.get_mut(question)?;
+    let increases = looking.measurement.advance(turn.now, observation, pods);
+    let trouble = looked(looking, question, observation, &increases);
+    let Some(known) = turn.ledger.targets.get(target) else {
+        return trouble;
     };
-    looking.trouble = trouble.clone().map(|reason| {
-        let since = looking
-            .trouble
-            .as_ref()
-            .map_or(turn.now, |(since, _)| *since);
-        (since, reason)
-    });
-    looking.no_data = match &increases.look {
-        Look::NoData { reason } => Some(reason.clone()),
-        Look::Measured if increases.part_never_seen() => Some(never_seen_reason(&question)),
-        Look::Measured => increases
-            .unusable
-            .first()
-            .map(|unusable| unusable.reason.clone()),
-        Look::Unavailable { .. } => None,
-    };
-    let watch = live.watch.clone();
-    for rule in watch
-        .rules
-        .iter()
-        .filter(|rule| rule.metric.question(&rule.arms) == *question)
-    {
-        let known = turn.ledger.targets.get(&target);
-        let analysis = known.and_then(|known| known.analysis.clone());
-        let verification = known.and_then(|known| known.verification.clone());
-        match (analysis, verification) {
-            (Some(analysis), _) => judged(turn, live, rule, &analysis, &increases, &known_pods),
-            (None, Some(verification)) => verified(turn.now, live, rule, &verification, &increases),
-            // While a plan is carried out the counts are those of the failed release: no history.
-            (None, None) if known.is_some_and(|known| known.plan.is_some()) => {}
-            (None, None) => {
-                if let Some(counts) = sum(rule, &increases, |_, _| true) {
-                    live.history
-                        .entry(rule.name.clone())
-                        .or_default()
-                        .add(turn.now, &counts);
-                }
+    let asking = rules.iter_mut().filter(|rule| rule.question == *question);
+    let mut first_traffic = false;
+    if let Some(analysis) = &known.analysis {
+        for rule in asking {
+            let arms = arms(rule, &increases, pods, state.as_ref(), analysis);
+            let (canary, baseline) = (has_events(arms.0.as_ref()), has_events(arms.1.as_ref()));
+            if baseline {
+                *baseline_traffic = Some(turn.now);
+            }
+            first_traffic |= canary && analysis.first_traffic.is_none();
+            let arms = Arms {
+                at: turn.now,
+                canary: arms.0,
+                baseline: arms.1,
+            };
+            let phase = rule.phase(analysis.phase);
+            rule.evidence.update(&rule.rule, phase, arms);
+            rule.changed = true;
+        }
+    } else if let Some(verification) = &known.verification {
+        let since = bad_served.map_or(verification.began, |at| at.max(verification.began));
+        for rule in asking.filter(|rule| verification.rules.contains(&rule.rule.name)) {
+            verified(turn, rule, since, &increases);
+        }
+    } else if known.plan.is_none() && !known.has_failed(&known.current) {
+        // The counts of a revision that failed are no baseline.
+        for rule in asking {
+            if let Some(counts) = sum(&rule.rule, &increases, |_, _| true) {
+                rule.history.add(turn.now, &counts);
             }
         }
+    }
+    if first_traffic {
+        turn.record(Record::FirstTraffic {
+            target: target.clone(),
+        });
     }
     trouble
 }
 
-fn judged(
-    turn: &mut Turn<'_>,
-    live: &mut Live,
-    rule: &Rule,
-    analysis: &Analysis,
+/// Remembers whether the question can be answered.
+fn looked(
+    looking: &mut Looking,
+    question: &crate::rule::Question,
+    observation: &Observation,
+    increases: &Increases,
+) -> Option<String> {
+    looking.no_data = match &increases.look {
+        Look::NoData { reason } => Some(short(reason, MOST_REASON)),
+        Look::Measured if increases.part_never_seen() => Some(never_seen_reason(question)),
+        Look::Measured => increases
+            .unusable
+            .first()
+            .map(|unusable| short(&unusable.reason, MOST_REASON)),
+        Look::Unavailable { .. } => None,
+    };
+    if let Observation::Reading(reading) = observation {
+        looking.bytes = reading
+            .series
+            .iter()
+            .map(|series| match &series.value {
+                Cumulative::Ratio { .. } => 400,
+                Cumulative::Histogram(histogram) => 400 + 24 * histogram.counters.len(),
+                Cumulative::Unusable { .. } => 0,
+            })
+            .sum();
+    }
+    match &increases.look {
+        Look::Unavailable { reason, .. } => {
+            let reason = short(reason, MOST_REASON);
+            let looks = looking.trouble.as_ref().map_or(0, |trouble| trouble.looks);
+            looking.trouble = Some(Trouble {
+                looks: looks.saturating_add(1),
+                reason: reason.clone(),
+            });
+            Some(reason)
+        }
+        Look::Measured | Look::NoData { .. } => {
+            looking.trouble = None;
+            None
+        }
+    }
+}
+
+/// The counts of the canary and of its baseline.
+fn arms(
+    rule: &mut LiveRule,
     increases: &Increases,
     pods: &KnownPods,
-) {
-    let arm = |wanted: Arm| {
-        sum(rule, increases, |key, _| {
-            arm_of(key, &rule.arms, pods, analysis) == Some(wanted)
-        })
+    state: Option<&TargetState>,
+    analysis: &Analysis,
+) -> (Option<Counts>, Option<Counts>) {
+    let arm_of = |key: &SeriesKey| arm_of(key, &rule.rule.arms, pods, analysis);
+    let arm = |wanted: Arm| sum(&rule.rule, increases, |key, _| arm_of(key) == Some(wanted));
+    let tells_apart = increases
+        .series
+        .keys()
+        .any(|key| matches!(arm_of(key), Some(Arm::Canary | Arm::Baseline)));
+    let whole = if tells_apart { None } else { arm(Arm::Whole) };
+    let counts = match (&whole, analysis.phase) {
+        // Before a pod of it serves, all that the service shows is the old revision.
+        (Some(_), _) if !serves(state, analysis) => (None, None),
+        (Some(_), _) => (whole.clone(), None),
+        (None, Phase::Beside) => (arm(Arm::Canary), arm(Arm::Baseline)),
+        (None, Phase::Alone) => (arm(Arm::Canary), None),
     };
-    let canary = arm(Arm::Canary);
-    let baseline = match analysis.phase {
-        Phase::Beside => arm(Arm::Baseline),
-        Phase::Alone => None,
-    };
-    let has = |counts: &Option<Counts>| counts.as_ref().is_some_and(|counts| counts.total() > 0.0);
-    if has(&baseline) {
-        live.baseline_traffic = Some(turn.now);
+    if whole.is_some() || tells_apart {
+        rule.one_arm = whole.is_some();
     }
-    if has(&canary)
-        && turn
-            .ledger
-            .targets
-            .get(&analysis.target)
-            .is_some_and(|known| {
-                known
-                    .analysis
-                    .as_ref()
-                    .is_some_and(|analysis| analysis.first_traffic.is_none())
-            })
-    {
-        turn.record(Record::FirstTraffic {
-            target: analysis.target.clone(),
-        });
-    }
-    let evidence = live.evidence.entry(rule.name.clone()).or_default();
-    evidence.update(
-        rule,
-        analysis.phase,
-        Arms {
-            at: turn.now,
-            canary,
-            baseline,
-        },
-    );
+    counts
+}
+
+/// Whether a pod of the canary is ready.
+pub(super) fn serves(state: Option<&TargetState>, analysis: &Analysis) -> bool {
+    state.is_some_and(|state| {
+        state
+            .pods
+            .iter()
+            .any(|pod| pod.hash == analysis.canary && pod.ready && !pod.terminating)
+    })
 }
 
 /// The whole target counts, from completion on: what the bad pods still had to report does not.
-fn verified(
-    now: Timestamp,
-    live: &mut Live,
-    rule: &Rule,
-    verification: &Verification,
-    increases: &Increases,
-) {
-    if !verification.rules.contains(&rule.name) {
-        return;
-    }
-    let counts = sum(rule, increases, |_, since| since >= verification.began);
-    let evidence = live.evidence.entry(rule.name.clone()).or_default();
-    evidence.update(
-        rule,
-        Phase::Alone,
-        Arms {
-            at: now,
-            canary: counts,
-            baseline: None,
-        },
-    );
-}
-
-/// Starts the evidence of all rules afresh; with the counts from before the release for comparisons. After an
-/// analysis those of that analysis stay: what came since is what was judged.
-pub(super) fn restart_evidence(live: &mut Live, after: Option<&Analysis>) {
-    live.baseline_traffic = None;
-    live.findings.clear();
-    live.evidence = live
-        .watch
-        .rules
-        .iter()
-        .map(|rule| {
-            let before = match after.and_then(|analysis| analysis.evidence.get(&rule.name)) {
-                Some(evidence) => evidence.before().cloned(),
-                None => live
-                    .history
-                    .get(&rule.name)
-                    .and_then(crate::history::History::sum),
-            };
-            (rule.name.clone(), Evidence::new(before))
-        })
-        .collect::<BTreeMap<RuleName, Evidence>>();
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Arm {
-    Canary,
-    Baseline,
-}
-
-/// Which arm a series belongs to; pods of other revisions belong to none.
-fn arm_of(key: &SeriesKey, by: &ArmsBy, pods: &KnownPods, analysis: &Analysis) -> Option<Arm> {
-    let of_revision = |revision: &str| {
-        if revision == analysis.canary.as_str() {
-            Some(Arm::Canary)
-        } else if analysis
-            .baseline
-            .as_ref()
-            .is_some_and(|baseline| baseline.as_str() == revision)
-        {
-            Some(Arm::Baseline)
-        } else {
-            None
-        }
+fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &Increases) {
+    let counts = sum(&rule.rule, increases, |_, increase| increase.since >= began);
+    let arms = Arms {
+        at: turn.now,
+        canary: counts,
+        baseline: None,
     };
-    match (key, by) {
-        (SeriesKey::Pod { .. }, _) => of_revision(pods.of(key)?.revision.as_str()),
-        (SeriesKey::Label(value), ArmsBy::HashLabel(_)) => of_revision(value),
-        (
-            SeriesKey::Label(value),
-            ArmsBy::NamedLabel {
-                canary, baseline, ..
-            },
-        ) => {
-            if value == canary {
-                Some(Arm::Canary)
-            } else {
-                (value == baseline).then_some(Arm::Baseline)
-            }
-        }
-        // The whole service is one arm: before and after.
-        (SeriesKey::Whole, _) | (SeriesKey::Label(_), ArmsBy::Pod) => Some(Arm::Canary),
-    }
+    rule.evidence.update(&rule.rule, Phase::Alone, arms);
+    rule.changed = true;
 }
 
-/// The counts of all series that belong, `None` when there is nothing new of them.
-fn sum(
-    rule: &Rule,
-    increases: &Increases,
-    belongs: impl Fn(&SeriesKey, Timestamp) -> bool,
-) -> Option<Counts> {
-    let absent_is_zero = match &rule.metric {
-        Metric::Ratio(ratio) => ratio.absent_is_zero,
-        Metric::Histogram(_) => false,
-    };
-    let mut sum: Option<Counts> = None;
-    for (key, increase) in &increases.series {
-        let counted = !increase.part_never_seen || absent_is_zero;
-        if counted && belongs(key, increase.since) {
-            match &mut sum {
-                None => sum = Some(increase.counts.clone()),
-                Some(sum) => sum.add(&increase.counts),
-            }
-        }
-    }
-    sum
+fn has_events(counts: Option<&Counts>) -> bool {
+    counts.is_some_and(|counts| counts.total() > 0.0)
 }

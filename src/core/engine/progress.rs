@@ -1,51 +1,58 @@
-//! Plans under way: their steps, what they wait for, and whether they helped.
+//! Plans under way: their beginning, their steps, and what they wait for.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::{Effect, Live, Turn, observe, releases, tell};
-use crate::analysis::Phase;
-use crate::analysis::{Analysis, Ending, later};
-use crate::ids::{ChannelName, TargetId};
-use crate::judge::{Finding, State};
+use super::live::Live;
+use super::{Effect, Turn, releases, tell, verify};
+use crate::analysis::{Analysis, Ending};
+use crate::ids::TargetId;
+use crate::judge::Finding;
 use crate::plan::StepOutcome;
 use crate::record::Record;
 use crate::saga::{Advance, PlanEnd, PlanState, rollback};
-use crate::verify::{VERIFY_TIME, Verification, VerificationEnd};
 
-/// After a start: hands out again what was in hand, and the notices that have not ended. Steps are idempotent;
-/// notices are marked as possible repeats.
-pub(super) fn resume(turn: &mut Turn<'_>, channels: &[ChannelName]) {
-    let now = turn.now;
-    let in_hand = turn
-        .ledger
-        .targets
-        .values()
-        .filter_map(|known| known.plan.as_ref());
-    let commands: Vec<_> = in_hand
-        .filter(|plan| plan.in_hand)
-        .filter_map(|plan| plan.command(now))
-        .collect();
-    turn.output
-        .effects
-        .extend(commands.into_iter().map(Effect::Step));
-    for (notice, left) in turn.ledger.pending.values() {
-        let channels: Vec<ChannelName> = left
-            .iter()
-            .filter(|channel| channels.contains(channel))
-            .cloned()
-            .collect();
-        if !channels.is_empty() {
-            turn.output.effects.push(Effect::Notify {
-                notice: notice.clone(),
-                channels,
-                repeat: true,
-            });
-        }
+/// More than the steps of any plan: the bound keeps a mistake from looping.
+const MOST_STEPS: usize = 16;
+
+/// Begins the rollback of a failed revision: every guard has let it pass.
+pub(super) fn roll_back(
+    turn: &mut Turn<'_>,
+    target: &TargetId,
+    live: &mut Live,
+    analysis: &Analysis,
+) {
+    let (Some(known), Some(state)) = (turn.known(target), &live.state) else {
+        return;
+    };
+    let (Some(to), Some(mut judged)) = (
+        known.destination(&analysis.canary, Some(state)),
+        known.judged.clone(),
+    ) else {
+        return;
+    };
+    let held = known.holds.clone();
+    let plan = rollback(analysis, state, &to);
+    for hold in held {
+        turn.record(Record::HoldEnded {
+            target: target.clone(),
+            hold,
+        });
     }
+    turn.record(Record::PlanBegan {
+        plan: Box::new(plan.clone()),
+    });
+    // It may have been held for long: what is told are the findings of now.
+    judged.phase = analysis.phase;
+    let failing = live.findings().into_iter().filter(Finding::fails);
+    (judged.rules, judged.sentences) = failing
+        .map(|finding| (finding.rule, finding.sentence))
+        .unzip();
+    tell::rolling_back(turn, live, &judged, &plan);
+    releases::end(turn, live, target, Ending::Fail);
+    advance(turn, target, live);
 }
 
+/// Takes in what became of a step.
 pub(super) fn step_ended(
     turn: &mut Turn<'_>,
     lives: &mut BTreeMap<TargetId, Live>,
@@ -60,7 +67,7 @@ pub(super) fn step_ended(
     });
     // A result that came twice, or after the plan had ended, changes nothing.
     let Some((target, plan)) = found else { return };
-    if !plan.in_hand || plan.next != outcome.index {
+    if plan.in_hand.is_none() || plan.next != outcome.index {
         return;
     }
     let end = plan.end_by(&outcome.result);
@@ -72,50 +79,17 @@ pub(super) fn step_ended(
     }
 }
 
-/// Begins the rollback of a failed revision: every guard has let it pass.
-pub(super) fn roll_back(
-    turn: &mut Turn<'_>,
-    target: &TargetId,
-    live: &mut Live,
-    analysis: &Analysis,
-) {
-    let Some(known) = turn.ledger.targets.get(target) else {
-        return;
-    };
-    let (Some(way_back), Some(state)) = (known.way_back(&analysis.canary), &live.state) else {
-        return;
-    };
-    let held = known.holds.clone();
-    for hold in held {
-        turn.record(Record::HoldEnded {
-            target: target.clone(),
-            hold,
-        });
-    }
-    let plan = rollback(analysis, state, &way_back);
-    let findings = live.findings.clone();
-    turn.record(Record::PlanBegan {
-        plan: Box::new(plan.clone()),
-    });
-    tell::rolling_back(turn, live, analysis, &plan, &findings);
-    releases::end(turn, live, target, Ending::Fail);
-    live.findings = findings;
-    advance(turn, target, live);
-}
-
 /// Takes a plan as far as it goes now.
 pub(super) fn advance(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
-    // A plan has fewer steps than this; the bound keeps a mistake from looping.
-    for _ in 0..16 {
-        let plan = turn
-            .ledger
-            .targets
-            .get(target)
-            .and_then(|known| known.plan.clone());
-        let Some(plan) = plan else { return };
-        match plan.advance(turn.now, live.state.as_ref()) {
+    for _ in 0..MOST_STEPS {
+        let Some(plan) = turn.known(target).and_then(|known| known.plan.clone()) else {
+            return;
+        };
+        let handed = live.handed.as_ref() == Some(&(plan.plan.id.clone(), plan.next));
+        match plan.advance(turn.now, live.state.as_ref(), handed) {
             Advance::Wait => return,
             Advance::Execute(command) => {
+                live.handed = Some((command.plan.clone(), command.index));
                 turn.record(Record::StepBegun(command.clone()));
                 turn.output.effects.push(Effect::Step(command));
                 return;
@@ -134,113 +108,30 @@ pub(super) fn advance(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     }
 }
 
-fn ended(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, plan: &PlanState, end: PlanEnd) {
+/// Ends a plan: verifies what it did, or tells why it stopped.
+pub(super) fn ended(
+    turn: &mut Turn<'_>,
+    target: &TargetId,
+    live: &mut Live,
+    plan: &PlanState,
+    end: PlanEnd,
+) {
+    match &end {
+        PlanEnd::Done => verify::begin_after(turn, live, plan),
+        PlanEnd::Fenced { reason } | PlanEnd::Stuck { reason } => {
+            tell::rollback_failed(turn, live, plan, reason);
+        }
+    }
     turn.record(Record::PlanEnded {
         target: target.clone(),
         plan: plan.plan.id.clone(),
-        end: end.clone(),
-    });
-    match end {
-        PlanEnd::Done => begin_verification(turn, target, live, plan),
-        PlanEnd::Fenced { reason } | PlanEnd::Stuck { reason } => {
-            tell::rollback_failed(turn, live, plan, &reason);
-        }
-    }
-}
-
-fn begin_verification(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, plan: &PlanState) {
-    let rules: Vec<_> = live
-        .findings
-        .iter()
-        .filter(|finding| finding.state == State::Failing)
-        .map(|finding| finding.rule.clone())
-        .collect();
-    // After a restart the findings are gone: then every rule is looked at.
-    let rules = if rules.is_empty() {
-        live.watch
-            .rules
-            .iter()
-            .map(|rule| rule.name.clone())
-            .collect()
-    } else {
-        rules
-    };
-    observe::restart_evidence(live, None);
-    let verification = Verification {
-        target: target.clone(),
-        analysis: plan.plan.analysis.clone(),
-        plan: Some(plan.plan.id.clone()),
-        revision: plan.plan.to.revision.clone(),
-        rules,
-        began: turn.now,
-        evidence: live.evidence.clone(),
-    };
-    turn.record(Record::VerificationBegan {
-        verification: Box::new(verification),
+        end,
     });
 }
 
-/// Looks whether the symptom is gone; tells, and stops either way: no further revision is tried.
-pub(super) fn verify(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
-    let known = turn.ledger.targets.get(target);
-    let Some(verification) = known.and_then(|known| known.verification.clone()) else {
-        return;
-    };
-    let watch = live.watch.clone();
-    let findings: Vec<Finding> = watch
-        .rules
-        .iter()
-        .filter(|rule| verification.rules.contains(&rule.name))
-        .filter_map(|rule| {
-            Some(
-                live.evidence
-                    .get(&rule.name)?
-                    .finding(rule, Phase::Alone, turn.now),
-            )
-        })
-        .collect();
-    live.findings.clone_from(&findings);
-    let Some(end) = verified(turn.now, &verification, &findings) else {
-        return;
-    };
-    turn.record(Record::VerificationEnded {
-        target: target.clone(),
-        end: end.clone(),
-        findings: findings.clone(),
-    });
-    tell::verified(turn, live, &verification, &end, &findings);
-    live.findings.clear();
-}
-
-fn verified(
-    now: Timestamp,
-    verification: &Verification,
-    findings: &[Finding],
-) -> Option<VerificationEnd> {
-    if let Some(finding) = findings
-        .iter()
-        .find(|finding| finding.state == State::Failing)
-    {
-        return Some(VerificationEnd::Remains {
-            reason: finding.sentence.clone(),
-        });
+/// Ends the plan of a target that is no longer what the plan is about.
+pub(super) fn fence(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, reason: String) {
+    if let Some(plan) = turn.known(target).and_then(|known| known.plan.clone()) {
+        ended(turn, target, live, &plan, PlanEnd::Fenced { reason });
     }
-    if !findings.is_empty()
-        && findings
-            .iter()
-            .all(|finding| finding.state == State::Within)
-    {
-        return Some(VerificationEnd::Gone);
-    }
-    if now < later(verification.began, VERIFY_TIME) {
-        return None;
-    }
-    let reason = findings
-        .iter()
-        .find(|finding| finding.state != State::Within)
-        .map_or_else(
-            || "there is nothing to look at".to_owned(),
-            |finding| finding.sentence.clone(),
-        );
-    Some(VerificationEnd::Unknown { reason })
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, Looking};
-use crate::analysis::elapsed;
+use super::Engine;
+use super::live::Looking;
 use crate::ids::TargetId;
 use crate::rule::{Question, SourceKind};
+use crate::time::elapsed;
 
 /// A question to a source about several targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,5 +66,6 @@ fn due(looking: &Looking, now: Timestamp, least: SignedDuration) -> bool {
         .interval()
         .and_then(|interval| SignedDuration::try_from(interval).ok());
     let interval = measured.map_or(least, |interval| (interval / 2).min(SELDOM).max(least));
-    elapsed(asked, now) >= interval - EARLY
+    // A clock that was set back must not blind us until it has caught up.
+    now < asked || elapsed(asked, now) >= interval - EARLY
 }

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Live, Turn, observe, tell};
-use crate::analysis::{Analysis, Ending, Phase};
+use super::live::Live;
+use super::verify::Told;
+use super::{Turn, progress, tell, verify};
+use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
-use crate::judge::State;
+use crate::judge::Phase;
+use crate::judge::{Finding, State};
+use crate::ledger::TargetLedger;
 use crate::record::{Record, Standing};
 use crate::target::{TargetNews, TargetState};
-use crate::verify::Verification;
+use crate::time::elapsed;
 
 pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>, news: TargetNews) {
     match news {
@@ -17,15 +21,8 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
                 return;
             };
             live.state = None;
-            if turn.ledger.targets.contains_key(&target) {
-                end(
-                    turn,
-                    live,
-                    &target,
-                    Ending::Superseded {
-                        reason: format!("{target} was deleted"),
-                    },
-                );
+            if turn.known(&target).is_some() {
+                replaced(turn, live, &target, &format!("{target} was deleted"));
                 turn.record(Record::TargetGone { target });
             }
         }
@@ -34,7 +31,7 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
             let Some(live) = lives.get_mut(&target) else {
                 return;
             };
-            live.state = Some(*state);
+            live.see(*state);
             see(turn, live, &target);
         }
     }
@@ -45,47 +42,68 @@ fn see(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId) {
         return;
     };
     // Until the controller has seen the latest spec there is no telling which revision it is.
-    let Some(current) = state.current.clone() else {
+    let Some(current) = current_of(&state) else {
         return;
     };
-    match turn.ledger.targets.get(target) {
+    match turn.known(target) {
         Some(known) if known.uid != state.uid => {
             let reason = format!("{target} was deleted and created again");
-            end(turn, live, target, Ending::Superseded { reason });
-            first_sight(turn, live, &state, current);
+            replaced(turn, live, target, &reason);
+            first_sight(turn, live, &state, &current);
         }
-        None => first_sight(turn, live, &state, current),
+        None => first_sight(turn, live, &state, &current),
         Some(known) if known.current != current => revision_changed(turn, live, &state, current),
-        Some(known) => {
-            let promoted = state
-                .rollout
-                .as_ref()
-                .is_some_and(|rollout| rollout.stable.as_ref() == Some(&current));
-            let waits = known
-                .analysis
-                .as_ref()
-                .is_some_and(|analysis| analysis.promoted.is_none());
-            if promoted && waits {
-                turn.record(Record::Promoted {
-                    target: target.clone(),
-                });
-            }
-            taken_back(turn, live, &state);
-        }
+        Some(_) => {}
+    }
+    promoted(turn, target, &state);
+}
+
+/// The revision that the target is at: that of its spec, but an aborted Rollout goes back to its stable one.
+fn current_of(state: &TargetState) -> Option<RevisionHash> {
+    let current = state.current.clone()?;
+    let aborted = state.rollout.as_ref().filter(|rollout| rollout.aborted);
+    Some(
+        aborted
+            .and_then(|rollout| rollout.stable.clone())
+            .unwrap_or(current),
+    )
+}
+
+/// The Rollout has made the canary its stable revision.
+fn promoted(turn: &mut Turn<'_>, target: &TargetId, state: &TargetState) {
+    let analysis = turn.known(target).and_then(|known| known.analysis.as_ref());
+    let Some(analysis) = analysis.filter(|analysis| analysis.promoted.is_none()) else {
+        return;
+    };
+    let stable = state
+        .rollout
+        .as_ref()
+        .and_then(|rollout| rollout.stable.as_ref());
+    if stable == Some(&analysis.canary) {
+        turn.record(Record::Promoted {
+            target: target.clone(),
+        });
     }
 }
 
+/// The object is not the one that everything under way is about.
+fn replaced(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId, reason: &str) {
+    let reason = || reason.to_owned();
+    progress::fence(turn, target, live, reason());
+    verify::end(turn, target, live, reason(), Told::Here);
+    end(turn, live, target, Ending::Superseded { reason: reason() });
+}
+
 /// One revision with pods is the way back and is not judged; of two the newer is judged from now on.
-fn first_sight(turn: &mut Turn<'_>, live: &mut Live, state: &TargetState, current: RevisionHash) {
-    let target = state.id.clone();
-    let older = older_revision(state, &current);
+fn first_sight(turn: &mut Turn<'_>, live: &mut Live, state: &TargetState, current: &RevisionHash) {
+    let older = older_revision(state, current);
     turn.record(Record::TargetSeen {
-        target,
+        target: state.id.clone(),
         uid: state.uid.clone(),
         stable: older.clone().unwrap_or_else(|| current.clone()),
     });
     if older.is_some() {
-        begin(turn, live, state, current);
+        begin(turn, live, state, current.clone(), older);
     }
 }
 
@@ -114,58 +132,111 @@ fn revision_changed(
     current: RevisionHash,
 ) {
     let target = &state.id;
-    let Some(known) = turn.ledger.targets.get(target) else {
+    let Some(known) = turn.known(target) else {
         return;
     };
-    let ours = known
-        .plan
-        .as_ref()
-        .is_some_and(|plan| plan.plan.to.revision == current);
     let standing = known.standings.get(&current).copied();
+    if let Some(plan) = &known.plan {
+        if plan.plan.to.revision == current {
+            returned(turn, target, current, standing);
+            return;
+        }
+        let reason = if plan.plan.fence.judged == current {
+            format!(
+                "revision {current} was put back meanwhile, by somebody or by a GitOps tool; it is not taken back again"
+            )
+        } else {
+            format!("revision {current} was shipped meanwhile")
+        };
+        let put_back = plan.plan.fence.judged == current;
+        progress::fence(turn, target, live, reason);
+        if put_back {
+            returned(turn, target, current, standing);
+            return;
+        }
+    }
+    let Some(known) = turn.known(target) else {
+        return;
+    };
     let way_back = known.stable == current || known.known_good(&current);
     let analysis = known.analysis.clone();
-    let reason = format!("revision {current} came");
-    if ours {
-        returned(turn, target, current, standing);
-        return;
-    }
+    let baseline = baseline_for(known, state, &current);
     let suspected: Vec<_> = live
-        .findings
+        .rules
         .iter()
-        .filter(|finding| matches!(finding.state, State::Failing | State::Suspected))
+        .filter_map(|rule| rule.finding.as_ref())
+        .filter(|finding| suspicious(finding))
         .map(|finding| finding.rule.clone())
         .collect();
-    end(turn, live, target, Ending::Superseded { reason });
+    let ending = Ending::Superseded {
+        reason: why_superseded(state, &current),
+    };
     match standing {
         Some(Standing::Failed { at }) => {
-            returned(turn, target, current.clone(), standing);
-            tell::failed_revision_back(turn, live, target, &current, at);
+            let reason = format!("revision {current}, which failed, came back");
+            verify::end(turn, target, live, reason, Told::Elsewhere);
+            end(turn, live, target, ending);
+            tell::failed_revision_back(turn, live, &current, at);
+            returned(turn, target, current, standing);
         }
         _ if way_back => {
+            let reason = format!("revision {current} came");
+            verify::end(turn, target, live, reason, Told::Here);
+            end(turn, live, target, ending);
             returned(turn, target, current.clone(), standing);
             // A person took a suspected release back: see whether that helped.
             if let Some(analysis) = analysis
                 && !suspected.is_empty()
             {
-                observe::restart_evidence(live, Some(&analysis));
-                let verification = Verification {
-                    target: target.clone(),
-                    analysis: analysis.id,
-                    plan: None,
-                    revision: current,
-                    rules: suspected,
-                    began: turn.now,
-                    evidence: live.evidence.clone(),
-                };
-                turn.record(Record::VerificationBegan {
-                    verification: Box::new(verification),
-                });
+                verify::begin_after_somebody(turn, live, analysis, current, suspected);
             }
         }
         Some(Standing::KnownGood { .. } | Standing::Inconclusive { .. }) | None => {
-            begin(turn, live, state, current);
+            let reason = format!("revision {current} was shipped meanwhile");
+            verify::end(turn, target, live, reason, Told::Here);
+            end(turn, live, target, ending);
+            begin(turn, live, state, current, baseline);
         }
     }
+}
+
+fn suspicious(finding: &Finding) -> bool {
+    !finding.dry_run && matches!(finding.state, State::Failing | State::Suspected)
+}
+
+fn why_superseded(state: &TargetState, current: &RevisionHash) -> String {
+    if state
+        .rollout
+        .as_ref()
+        .is_some_and(|rollout| rollout.aborted)
+    {
+        "somebody aborted the Rollout".to_owned()
+    } else {
+        format!("revision {current} came")
+    }
+}
+
+/// What runs beside the canary: the stable revision of a Rollout; the revision that a Deployment was at, if it still
+/// serves and was not itself under test or bad. Else the way back.
+fn baseline_for(
+    known: &TargetLedger,
+    state: &TargetState,
+    canary: &RevisionHash,
+) -> Option<RevisionHash> {
+    let fit = |revision: &RevisionHash| revision != canary && !known.has_failed(revision);
+    let serves = |revision: &RevisionHash| {
+        state
+            .pods
+            .iter()
+            .any(|pod| pod.hash == *revision && pod.ready && !pod.terminating)
+    };
+    let ran = match &state.rollout {
+        Some(rollout) => rollout.stable.clone(),
+        None if known.analysis.is_some() => None,
+        None => Some(known.current.clone()).filter(|current| serves(current)),
+    };
+    ran.filter(fit)
+        .or_else(|| known.way_back(canary).map(|way_back| way_back.revision))
 }
 
 fn returned(
@@ -181,62 +252,57 @@ fn returned(
     });
 }
 
-/// A person aborted the Rollout that is being analysed.
-fn taken_back(turn: &mut Turn<'_>, live: &mut Live, state: &TargetState) {
+fn begin(
+    turn: &mut Turn<'_>,
+    live: &mut Live,
+    state: &TargetState,
+    canary: RevisionHash,
+    baseline: Option<RevisionHash>,
+) {
     let target = &state.id;
-    let aborted = state
-        .rollout
-        .as_ref()
-        .is_some_and(|rollout| rollout.aborted);
-    let Some(known) = turn.ledger.targets.get(target) else {
-        return;
-    };
-    if aborted && known.plan.is_none() && known.analysis.is_some() {
-        let reason = "somebody aborted the Rollout".to_owned();
-        end(turn, live, target, Ending::Superseded { reason });
-    }
-}
-
-fn begin(turn: &mut Turn<'_>, live: &mut Live, state: &TargetState, canary: RevisionHash) {
-    let target = &state.id;
-    let Some(known) = turn.ledger.targets.get(target) else {
-        return;
-    };
-    let baseline = known.way_back(&canary).map(|way_back| way_back.revision);
+    let now = turn.now;
     let phase = if baseline.is_some() {
         Phase::Beside
     } else {
         Phase::Alone
     };
-    observe::restart_evidence(live, None);
+    // After a restart there is no history yet; but there may be what the release before was compared with.
+    let recent = live
+        .checkpoint
+        .is_some_and(|last| elapsed(last, now) <= LONGEST);
+    live.restart(|rule| {
+        let recorded = rule.evidence.before().filter(|_| recent);
+        rule.history.sum(now).or_else(|| recorded.cloned())
+    });
     let analysis = Analysis {
-        id: AnalysisId(format!("{}-{canary}-{}", target.name, turn.now.as_second())),
+        id: AnalysisId(format!(
+            "{}-{canary}-{}-{}",
+            target.name,
+            now.as_second(),
+            turn.ledger.analyses + 1
+        )),
         watch: live.watch.name.clone(),
         target: target.clone(),
         uid: state.uid.clone(),
         canary,
         baseline,
         phase,
-        began: turn.now,
+        began: now,
         first_traffic: None,
         promoted: None,
         failed: None,
-        evidence: live.evidence.clone(),
     };
-    live.checkpoint = Some(turn.now);
+    // First what it is compared with, which only this process knows.
+    turn.record(live.checkpoint(now));
     turn.record(Record::AnalysisBegan {
         analysis: Box::new(analysis),
     });
+    turn.record(live.checkpoint(now));
 }
 
 /// Ends the analysis of a target, if there is one.
 pub(super) fn end(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId, ending: Ending) {
-    let Some(analysis) = turn
-        .ledger
-        .targets
-        .get(target)
-        .and_then(|known| known.analysis.as_ref())
-    else {
+    let Some(analysis) = turn.known(target).and_then(|known| known.analysis.as_ref()) else {
         return;
     };
     let record = Record::AnalysisEnded {
@@ -244,7 +310,7 @@ pub(super) fn end(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId, endin
         analysis: analysis.id.clone(),
         revision: analysis.canary.clone(),
         ending,
-        findings: std::mem::take(&mut live.findings),
+        findings: live.findings(),
     };
     live.candidates.clear();
     turn.record(record);

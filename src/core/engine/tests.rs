@@ -1,1 +1,15 @@
+//! The engine in a scripted world: what it records, does and tells, second by second.
 
+mod rules;
+mod target;
+mod world;
+
+mod bad;
+mod crash;
+mod good;
+mod guards;
+mod plans;
+mod properties;
+mod releases;
+mod rollouts;
+mod sources;

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ActionContext, Guard, Hold};
-use crate::analysis::later;
+use crate::time::later;
+use crate::wording::plural;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -21,8 +22,8 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
     // The action that has to become an hour old before the next is allowed; none when the limit is 0.
     let until = recent.get(recent.len() - limit).map(|at| later(*at, HOUR));
     let reason = format!(
-        "{} of {limit} actions allowed per hour were taken over all targets",
-        recent.len()
+        "{} in the last hour over all targets, and {limit} are allowed",
+        plural(recent.len(), "rollback")
     );
     Some(Hold::action(Guard::ActionRate, reason, until))
 }

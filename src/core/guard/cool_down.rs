@@ -1,7 +1,7 @@
 //! After an action on a target the next one waits: caches are cold, and two actions in a row are a loop.
 
 use super::{ActionContext, Guard, Hold};
-use crate::analysis::later;
+use crate::time::later;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
     let until = later(context.last_action?, context.settings.cool_down);
@@ -9,7 +9,7 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
         return None;
     }
     let reason = format!(
-        "the last action on {} was less than {} ago",
+        "{} was rolled back less than {} ago",
         context.analysis.target,
         crate::wording::span(context.settings.cool_down)
     );

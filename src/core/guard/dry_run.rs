@@ -3,18 +3,12 @@
 use super::{ActionContext, Guard, Hold};
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
-    let place = if context.settings.dry_run {
+    let reason = if context.settings.dry_run {
         "the settings say `dryRun: true`".to_owned()
     } else if context.watch_dry_run {
         format!("watch `{}` says `dryRun: true`", context.analysis.watch)
     } else {
         return None;
     };
-    let would = context.way_back.map_or_else(String::new, |way_back| {
-        format!(
-            "; it would be rolled back to revision {}",
-            way_back.revision
-        )
-    });
-    Some(Hold::action(Guard::DryRun, format!("{place}{would}"), None))
+    Some(Hold::action(Guard::DryRun, reason, None))
 }

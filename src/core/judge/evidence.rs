@@ -2,15 +2,25 @@
 
 use std::collections::VecDeque;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Allowed, Finding, Measured, State, sentence};
-use super::share::Share;
-use super::{CONFIRM, DRIFT, Phase, WINDOW};
+use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
+use super::finding::{Finding, Measured, State, Words};
+use super::{CONFIRM, RECENT, WINDOW};
+use crate::judge::Phase;
 use crate::measurement::Counts;
-use crate::rule::{Compare, Metric, Part, Rule};
+use crate::rule::{Metric, Rule};
 use crate::time::elapsed;
+
+/// Ticks that are kept apart; the oldest beyond are added up. More than [`WINDOW`] has at one look a second.
+const MOST_TICKS: usize = 64;
+/// Ticks that are kept apart in a record.
+const RECORDED_TICKS: usize = 8;
+/// The window reaches back for so many times the events below which nothing is decided.
+const ENOUGH: f64 = 3.0;
+/// Beside a baseline that has had no traffic for this long, a limit stands alone.
+pub const BASELINE_IDLE: SignedDuration = SignedDuration::from_secs(10);
 
 /// The counts of one tick.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +32,10 @@ pub struct Arms {
 }
 
 /// What has been measured for one rule of one analysis.
+///
+/// The window is the last [`WINDOW`], and more where that holds too little: at least [`CONFIRM`] ticks with events of
+/// the canary (a minute's scrape interval brings one in [`WINDOW`]), and [`ENOUGH`] times the `least` events of the
+/// rule (or thin traffic would never be judged). The end of the window is [`RECENT`], extended likewise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
@@ -32,10 +46,11 @@ pub struct Evidence {
     pub events: f64,
     /// Canary events that count against the limit, or the comparison, since the beginning.
     pub bad: f64,
-    /// Looks with new data in a row at which the rule was broken.
-    broken: u32,
+    /// Since when the rule has been broken without a break.
     since: Option<Timestamp>,
-    /// When the canary last had data.
+    /// When the canary last had new samples, be it of no events.
+    pub last_sample: Option<Timestamp>,
+    /// When the canary last had events.
     pub last_data: Option<Timestamp>,
 }
 
@@ -53,341 +68,278 @@ impl Evidence {
         self.before.as_ref()
     }
 
-    /// Takes in the counts of one tick and judges anew.
+    /// Takes in the counts of one tick.
     pub fn update(&mut self, rule: &Rule, phase: Phase, tick: Arms) {
         let now = tick.at;
-        while self
-            .window
-            .front()
-            .is_some_and(|oldest| elapsed(oldest.at, now) >= WINDOW)
+        // A clock that was set back must not keep old counts in the window for ever.
+        for old in &mut self.window {
+            old.at = old.at.min(now);
+        }
+        let canary = tick.canary.as_ref();
+        if canary.is_some() {
+            self.last_sample = Some(now);
+        }
+        let events = canary.map_or(0.0, Counts::total);
+        let beside = tick.baseline.as_ref().map_or(0.0, Counts::total);
+        if events > 0.0
+            && let Some(counts) = canary
         {
-            self.window.pop_front();
+            let share = counted(rule).of(counts);
+            self.events += events;
+            self.bad += share.bad;
+            self.last_data = Some(now);
         }
-        let Some(canary) = &tick.canary else {
-            if tick.baseline.is_some() {
-                self.window.push_back(tick);
-            }
-            return;
-        };
-        let share = decisive_share(rule, canary);
-        if share.events <= 0.0 {
-            return;
+        if events > 0.0 || beside > 0.0 {
+            self.window.push_back(tick);
         }
-        self.events += share.events;
-        self.bad += share.bad;
-        self.last_data = Some(now);
-        self.window.push_back(tick);
-        match self.look(rule, phase).state {
-            State::Suspected => {
-                self.broken = self.broken.saturating_add(1);
-                self.since.get_or_insert(now);
-            }
-            State::NoData
-            | State::TooLittle
-            | State::Within
-            | State::BaselineAlsoBad
-            | State::Failing => {
-                self.broken = 0;
-                self.since = None;
+        self.forget(now, rule.least as f64);
+        if events > 0.0 {
+            match self.look(rule, phase, now).0.says {
+                Says::Suspected | Says::Failing => {
+                    self.since.get_or_insert(now);
+                }
+                Says::Within
+                | Says::Unsure
+                | Says::TooFew
+                | Says::TooFewBeside
+                | Says::NotSurelyWorse
+                | Says::BaselineAlsoBad => self.since = None,
             }
         }
+    }
+
+    /// Drops what lies before the window, and adds up the oldest of what is left if that are too many.
+    fn forget(&mut self, now: Timestamp, least: f64) {
+        let keep = self.reaching_back(now, WINDOW, least * ENOUGH);
+        self.window.drain(..self.window.len() - keep);
+        add_up(&mut self.window, MOST_TICKS);
+    }
+
+    /// How many of the last ticks reach back over `span` with at least [`CONFIRM`] ticks and `events` of the canary.
+    fn reaching_back(&self, now: Timestamp, span: SignedDuration, enough: f64) -> usize {
+        let (mut ticks, mut events) = (0, 0.0);
+        let mut reached = 0;
+        for tick in self.window.iter().rev() {
+            if elapsed(tick.at, now) >= span && ticks >= CONFIRM && events >= enough {
+                break;
+            }
+            reached += 1;
+            let of_canary = tick.canary.as_ref().map_or(0.0, Counts::total);
+            if of_canary > 0.0 {
+                ticks += 1;
+                events += of_canary;
+            }
+        }
+        reached
+    }
+
+    /// The same evidence with fewer ticks kept apart, for a record.
+    pub fn compact(&self) -> Self {
+        let mut compact = self.clone();
+        add_up(&mut compact.window, RECORDED_TICKS);
+        compact
     }
 
     /// The baseline has gone: what was measured beside it counts no more if it spoke of a shared fault.
     pub fn stand_alone(&mut self, rule: &Rule) {
-        if self.look(rule, Phase::Beside).state == State::BaselineAlsoBad {
+        let now = self.window.back().map(|tick| tick.at);
+        if now
+            .is_some_and(|now| self.look(rule, Phase::Beside, now).0.says == Says::BaselineAlsoBad)
+        {
             self.window.clear();
         }
+        self.window.retain(|tick| tick.canary.is_some());
         for tick in &mut self.window {
             tick.baseline = None;
         }
-        self.broken = 0;
         self.since = None;
     }
 
-    /// What the evidence says at `now`.
-    pub fn finding(&self, rule: &Rule, phase: Phase, now: Timestamp) -> Finding {
-        let stale = self
-            .last_data
-            .is_none_or(|last| elapsed(last, now) >= WINDOW);
-        let look = if stale {
-            Look::no_data()
+    /// What the evidence says at `now`; without a sample for longer than `patience` it says nothing.
+    pub fn finding(
+        &self,
+        rule: &Rule,
+        phase: Phase,
+        now: Timestamp,
+        patience: SignedDuration,
+    ) -> Finding {
+        let silent = self.silent(now, patience);
+        let (decision, canary, baseline) = if silent {
+            (nothing(), Measured::NOTHING, None)
         } else {
-            self.look(rule, phase)
+            self.look(rule, phase, now)
         };
-        let state = match look.state {
-            State::Suspected if self.broken >= CONFIRM => State::Failing,
-            state => state,
+        let state = if silent {
+            State::NoData
+        } else {
+            match decision.says {
+                Says::Within => State::Within,
+                Says::Unsure => State::Unsure,
+                Says::TooFew | Says::TooFewBeside | Says::NotSurelyWorse => State::TooLittle,
+                Says::BaselineAlsoBad => State::BaselineAlsoBad,
+                Says::Suspected => State::Suspected,
+                Says::Failing => State::Failing,
+            }
+        };
+        let words = Words {
+            rule,
+            silent,
+            decision,
+            canary: &canary,
+            baseline: baseline.as_ref(),
+            before: phase == Phase::Alone,
         };
         Finding {
             rule: rule.name.clone(),
             state,
+            dry_run: rule.dry_run,
             since: self.since.filter(|_| state == State::Failing),
-            sentence: sentence(
-                rule,
-                state,
-                &look.canary,
-                look.baseline.as_ref(),
-                look.allowed,
-            ),
-            canary: look.canary,
-            baseline: look.baseline,
+            sentence: words.sentence(),
+            canary,
+            baseline,
         }
     }
 
-    fn look(&self, rule: &Rule, phase: Phase) -> Look {
-        let canary = sum(self.window.iter().filter_map(|tick| tick.canary.as_ref()));
-        let Some(canary) = canary else {
-            return Look::no_data();
+    /// Whether all that was ever measured keeps the limit, as it stands.
+    pub fn keeps_limit(&self, rule: &Rule) -> bool {
+        keeps_limit(rule, self.events, self.bad)
+    }
+
+    /// Whether there was no new sample for longer than `patience`.
+    pub fn silent(&self, now: Timestamp, patience: SignedDuration) -> bool {
+        self.last_sample
+            .is_none_or(|last| elapsed(last, now) >= patience)
+    }
+
+    /// What the whole window says, or its end if that says worse.
+    fn look(
+        &self,
+        rule: &Rule,
+        phase: Phase,
+        now: Timestamp,
+    ) -> (Decision, Measured, Option<Measured>) {
+        let whole = self.look_at(rule, phase, now, self.window.len());
+        let recent = self.reaching_back(now, RECENT, rule.least as f64);
+        if recent == self.window.len() {
+            return whole;
+        }
+        let recent = self.look_at(rule, phase, now, recent);
+        if recent.0.says.severity() > whole.0.says.severity() {
+            recent
+        } else {
+            whole
+        }
+    }
+
+    fn look_at(
+        &self,
+        rule: &Rule,
+        phase: Phase,
+        now: Timestamp,
+        last: usize,
+    ) -> (Decision, Measured, Option<Measured>) {
+        let window = || self.window.iter().skip(self.window.len() - last);
+        let ticks: Vec<&Counts> = window().filter_map(|tick| tick.canary.as_ref()).collect();
+        let Some(canary) = sum(ticks.iter().copied()) else {
+            return (nothing(), Measured::NOTHING, None);
         };
-        let before = phase == Phase::Alone;
         let baseline = match phase {
-            Phase::Beside => sum(self.window.iter().filter_map(|tick| tick.baseline.as_ref())),
-            Phase::Alone => self.before.clone(),
+            Phase::Beside => sum(window().filter_map(|tick| tick.baseline.as_ref())),
+            Phase::Alone => None,
         };
-        let shares = Shares {
-            rule,
+        let beside = match (phase, &baseline) {
+            (Phase::Alone, _) => Beside::Before(self.before.as_ref()),
+            (Phase::Beside, Some(counts)) if counts.total() > 0.0 => Beside::Baseline(counts),
+            (Phase::Beside, _) if self.idle_beside(now) => Beside::Before(None),
+            (Phase::Beside, _) => Beside::Silent,
+        };
+        let sums = Sums {
             canary: &canary,
-            baseline: baseline.as_ref(),
-            before,
+            ticks: &ticks,
+            beside,
         };
-        let mut look = Look {
-            state: State::Within,
-            canary: measured(rule, &canary),
-            baseline: baseline.as_ref().map(|counts| measured(rule, counts)),
-            allowed: None,
+        let decision = decide(rule, &sums);
+        let shown = match beside {
+            Beside::Baseline(counts) => Some(counts),
+            // A limit stands alone, unless what was before excuses the release.
+            Beside::Before(before) => before.filter(|_| {
+                matches!(decision.against, Against::Compared { .. })
+                    || matches!(decision.says, Says::BaselineAlsoBad | Says::NotSurelyWorse)
+            }),
+            Beside::Silent => None,
         };
-        let decision = shares.decide();
-        look.state = decision.0;
-        look.allowed = decision.1;
-        if let Some(Allowed::Limit(_)) = look.allowed
-            && before
-        {
-            // The limit stands alone: what was before the release is no baseline of it.
-            look.baseline = None;
-        }
-        look
+        let shown = shown.map(|counts| measured(rule, counts));
+        (decision, measured(rule, &canary), shown)
+    }
+
+    /// The canary has had traffic for long enough, and an arm beside it none.
+    fn idle_beside(&self, now: Timestamp) -> bool {
+        let silent = |tick: &&Arms| tick.baseline.as_ref().is_none_or(|arm| arm.total() <= 0.0);
+        let oldest = self.window.iter().rev().take_while(silent).last();
+        oldest.is_some_and(|oldest| elapsed(oldest.at, now) >= BASELINE_IDLE)
     }
 }
 
-struct Look {
-    state: State,
-    canary: Measured,
-    baseline: Option<Measured>,
-    allowed: Option<Allowed>,
+fn nothing() -> Decision {
+    Decision {
+        says: Says::TooFew,
+        against: Against::Nothing,
+    }
 }
 
-impl Look {
-    fn no_data() -> Self {
-        Self {
-            state: State::NoData,
-            canary: Measured {
-                events: 0.0,
-                bad: 0.0,
-                value: None,
-            },
-            baseline: None,
-            allowed: None,
+/// Adds the oldest ticks up until there are no more than `most`.
+fn add_up(window: &mut VecDeque<Arms>, most: usize) {
+    while window.len() > most.max(1) {
+        let Some(oldest) = window.pop_front() else {
+            return;
+        };
+        if let Some(next) = window.front_mut() {
+            next.canary = merged(oldest.canary, next.canary.take());
+            next.baseline = merged(oldest.baseline, next.baseline.take());
         }
     }
 }
 
-struct Shares<'a> {
-    rule: &'a Rule,
-    canary: &'a Counts,
-    baseline: Option<&'a Counts>,
-    /// The baseline is the time before the release, not an arm beside.
-    before: bool,
-}
-
-impl Shares<'_> {
-    fn decide(&self) -> (State, Option<Allowed>) {
-        let limit = self.limit();
-        let shown = limit.map(|(value, ..)| Allowed::Limit(value));
-        let compare = self.rule.compare;
-        let worse = compare.map(|compare| self.allowed_worse(compare));
-        let least = self.rule.least as f64;
-        if events(self.canary) < least {
-            return (State::TooLittle, shown.or(worse));
+fn merged(older: Option<Counts>, newer: Option<Counts>) -> Option<Counts> {
+    match (older, newer) {
+        (Some(mut older), Some(newer)) => {
+            older.add(&newer);
+            Some(older)
         }
-        if let Some((_, canary, baseline, share)) = limit
-            && canary.surely_above(share)
-        {
-            let beside = baseline
-                .filter(|_| !self.before)
-                .filter(|b| b.events >= least);
-            let Some(baseline) = beside else {
-                return (State::Suspected, shown);
-            };
-            // Beside a baseline the release is at fault only if it is also worse than that.
-            let compare = compare.unwrap_or_else(|| default_compare(&self.rule.metric));
-            if canary.surely_worse(baseline, 1.0 + compare.margin, compare.plus) {
-                return (State::Suspected, shown);
-            }
-            return (State::BaselineAlsoBad, shown);
-        }
-        if let Some(compare) = compare
-            && let Some((canary, baseline)) = self.compared()
-            && baseline.events >= least
-        {
-            let factor = self.factor(compare);
-            if canary.surely_worse(baseline, factor, compare.plus) {
-                return (State::Suspected, worse);
-            }
-        }
-        (State::Within, shown.or(worse))
-    }
-
-    /// The limit as written, the share against it in both arms, and the share that it allows.
-    fn limit(&self) -> Option<(f64, Share, Option<Share>, f64)> {
-        let rule = self.rule;
-        match &rule.metric {
-            Metric::Histogram(histogram) => {
-                let limit = rule.max?;
-                let above = |counts: &Counts| share_above(counts, limit);
-                let allowed = 1.0 - histogram.quantile();
-                Some((limit, above(self.canary), self.baseline.map(above), allowed))
-            }
-            Metric::Ratio(_) => {
-                if let Some(max) = rule.max {
-                    let share = |counts: &Counts| part_share(counts, false);
-                    return Some((max, share(self.canary), self.baseline.map(share), max));
-                }
-                // A least share of the part is a largest share of the rest.
-                let min = rule.min?;
-                let share = |counts: &Counts| part_share(counts, true);
-                Some((min, share(self.canary), self.baseline.map(share), 1.0 - min))
-            }
-        }
-    }
-
-    /// The shares that a comparison compares: those against the rule, or those above the bound nearest to the
-    /// baseline's quantile.
-    fn compared(&self) -> Option<(Share, Share)> {
-        let baseline = self.baseline?;
-        match &self.rule.metric {
-            Metric::Ratio(ratio) => {
-                let rest = ratio.part_is == Part::Good;
-                Some((part_share(self.canary, rest), part_share(baseline, rest)))
-            }
-            Metric::Histogram(histogram) => {
-                let bound = quantile_of(baseline, histogram.quantile())?;
-                Some((
-                    share_above(self.canary, bound),
-                    share_above(baseline, bound),
-                ))
-            }
-        }
-    }
-
-    fn factor(&self, compare: Compare) -> f64 {
-        (1.0 + compare.margin) * if self.before { DRIFT } else { 1.0 }
-    }
-
-    fn allowed_worse(&self, compare: Compare) -> Allowed {
-        Allowed::Worse {
-            factor: self.factor(compare),
-            plus: compare.plus,
-            before: self.before,
-        }
+        (older, newer) => older.or(newer),
     }
 }
 
-/// The comparison that tells whether a baseline is also bad, for a rule without one of its own (judge.md 4, 7).
-fn default_compare(metric: &Metric) -> Compare {
-    let plus = match metric {
-        Metric::Ratio(_) => 0.001,
-        Metric::Histogram(histogram) => 0.1 * (1.0 - histogram.quantile()),
-    };
-    Compare { margin: 0.5, plus }
-}
-
-/// The share that the rule is mainly about, for the totals.
-fn decisive_share(rule: &Rule, counts: &Counts) -> Share {
-    match &rule.metric {
-        Metric::Ratio(ratio) => {
-            let rest = if rule.max.is_some() {
-                false
-            } else {
-                rule.min.is_some() || ratio.part_is == Part::Good
-            };
-            part_share(counts, rest)
-        }
-        Metric::Histogram(_) => match rule.max {
-            Some(limit) => share_above(counts, limit),
-            None => Share {
-                events: events(counts),
-                bad: 0.0,
-            },
-        },
+fn sum<'a>(mut counts: impl Iterator<Item = &'a Counts>) -> Option<Counts> {
+    let mut sum = counts.next()?.clone();
+    for more in counts {
+        sum.add(more);
     }
+    Some(sum)
 }
 
 fn measured(rule: &Rule, counts: &Counts) -> Measured {
-    let share = decisive_share(rule, counts);
-    let value = match &rule.metric {
-        Metric::Ratio(_) if rule.min.is_some() && rule.max.is_none() => {
-            part_share(counts, false).value()
+    let share = counted(rule).of(counts);
+    let (value, beyond) = match (&rule.metric, counts) {
+        (Metric::Ratio(_), Counts::Ratio(ratio)) => (ratio.share(), false),
+        (Metric::Histogram(metric), Counts::Histogram(histogram)) => {
+            let value = histogram.quantile(metric.quantile());
+            let last = histogram.bounds.last().copied();
+            // Nothing is known of what lies above the last bound.
+            let beyond = value.is_some() && value >= last;
+            (value, beyond)
         }
-        Metric::Ratio(_) => share.value(),
-        Metric::Histogram(histogram) => quantile_of(counts, histogram.quantile()),
+        (Metric::Ratio(_), Counts::Histogram(_)) | (Metric::Histogram(_), Counts::Ratio(_)) => {
+            (None, false)
+        }
     };
     Measured {
-        events: share.events,
+        events: counts.total(),
         bad: share.bad,
         value,
+        or_more: beyond,
     }
 }
 
-fn sum<'a>(counts: impl Iterator<Item = &'a Counts>) -> Option<Counts> {
-    counts.fold(None, |sum: Option<Counts>, counts| match sum {
-        None => Some(counts.clone()),
-        Some(mut sum) => {
-            sum.add(counts);
-            Some(sum)
-        }
-    })
-}
-
-fn events(counts: &Counts) -> f64 {
-    match counts {
-        Counts::Ratio(ratio) => ratio.events,
-        Counts::Histogram(histogram) => histogram.total(),
-    }
-}
-
-/// The share of the part, or of the rest.
-fn part_share(counts: &Counts, rest: bool) -> Share {
-    match counts {
-        Counts::Ratio(ratio) => {
-            let bad = if rest {
-                ratio.events - ratio.part
-            } else {
-                ratio.part
-            };
-            Share {
-                events: ratio.events,
-                bad,
-            }
-        }
-        Counts::Histogram(_) => Share::default(),
-    }
-}
-
-/// The share of events surely above a value: above the next bound up.
-fn share_above(counts: &Counts, value: f64) -> Share {
-    match counts {
-        Counts::Histogram(histogram) => Share {
-            events: histogram.total(),
-            bad: histogram.surely_above(value),
-        },
-        Counts::Ratio(_) => Share::default(),
-    }
-}
-
-fn quantile_of(counts: &Counts, quantile: f64) -> Option<f64> {
-    match counts {
-        Counts::Histogram(histogram) => histogram.quantile(quantile),
-        Counts::Ratio(_) => None,
-    }
-}
+#[cfg(test)]
+mod tests;

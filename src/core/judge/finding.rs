@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::decision::{Against, Decision, Says};
 use crate::ids::RuleName;
-use crate::rule::{HistogramMetric, Metric, Rule, Unit};
+use crate::rule::{HistogramMetric, Metric, Part, RatioMetric, Rule, Unit};
 use crate::wording::{count, digits, latency, percent};
 
 /// What one rule says now.
@@ -13,28 +14,40 @@ use crate::wording::{count, digits, latency, percent};
 pub struct Finding {
     pub rule: RuleName,
     pub state: State,
+    /// The rule only tells: nothing is decided by it.
+    #[serde(default)]
+    pub dry_run: bool,
     pub canary: Measured,
     pub baseline: Option<Measured>,
     /// Since when the rule fails.
     pub since: Option<Timestamp>,
-    /// One sentence with value, limit or baseline, and how much data.
+    /// One sentence with value, limit or baseline, and how much data. No full stop at the end.
     pub sentence: String,
+}
+
+impl Finding {
+    /// Whether the release fails by this rule.
+    pub fn fails(&self) -> bool {
+        self.state == State::Failing && !self.dry_run
+    }
 }
 
 /// What a rule says of the canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// Nothing was measured in the window.
+    /// There was no new sample.
     NoData,
-    /// Fewer events than `least`.
+    /// Too few events, of the canary or of what it is compared with.
     TooLittle,
     Within,
-    /// Above what is allowed, but not yet on enough looks in a row.
+    /// Above what is allowed, but that may be chance.
+    Unsure,
+    /// Surely above what is allowed, but by the events of a single tick.
     Suspected,
     /// Surely above what is allowed.
     Failing,
-    /// Above the limit, and the baseline is no better: not the release's fault.
+    /// Above the limit, and the baseline is too: not the release's fault.
     BaselineAlsoBad,
 }
 
@@ -45,96 +58,216 @@ pub struct Measured {
     pub events: f64,
     /// Events that count against the rule.
     pub bad: f64,
-    /// Ratio: the share of bad events. Histogram: the quantile, in the unit of its buckets.
+    /// Ratio: the share of the counted part. Histogram: the quantile, in the unit of its buckets.
     pub value: Option<f64>,
+    /// The quantile lies above the histogram's last bound, which is the value.
+    #[serde(default)]
+    pub or_more: bool,
 }
 
-/// What a condition allows, for the words.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Allowed {
-    Limit(f64),
-    Worse {
-        factor: f64,
-        plus: f64,
-        before: bool,
-    },
+impl Measured {
+    pub(super) const NOTHING: Self = Self {
+        events: 0.0,
+        bad: 0.0,
+        value: None,
+        or_more: false,
+    };
 }
 
-pub(super) fn sentence(
-    rule: &Rule,
-    state: State,
-    canary: &Measured,
-    baseline: Option<&Measured>,
-    allowed: Option<Allowed>,
-) -> String {
-    let name = &rule.name;
-    let Some(value) = canary.value else {
-        return format!("`{name}`: no data");
-    };
-    let what = match &rule.metric {
-        Metric::Ratio(_) => format!(
-            "{} of {} requests were bad",
-            percent(value),
-            count(canary.events)
-        ),
-        Metric::Histogram(histogram) => format!(
-            "{} was {} over {} requests",
-            quantile_name(histogram),
-            in_unit(histogram.unit, value),
-            count(canary.events)
-        ),
-    };
-    let against = match allowed {
-        None => String::new(),
-        Some(Allowed::Limit(limit)) => format!(", limit {}", of_metric(&rule.metric, limit)),
-        Some(Allowed::Worse {
-            factor,
-            plus,
-            before,
-        }) => {
-            let side = if before {
-                "before the release"
-            } else {
-                "of the baseline"
-            };
-            match baseline.and_then(|baseline| baseline.value.map(|value| (baseline, value))) {
-                Some((baseline, value)) => format!(
-                    ", {} {side} ({} requests), allowed {} times that plus {}",
-                    of_metric(&rule.metric, value),
+/// What the sentence of a finding is made from.
+pub(super) struct Words<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) silent: bool,
+    pub(super) decision: Decision,
+    pub(super) canary: &'a Measured,
+    pub(super) baseline: Option<&'a Measured>,
+    /// Nothing runs beside the canary.
+    pub(super) before: bool,
+}
+
+impl Words<'_> {
+    pub(super) fn sentence(&self) -> String {
+        let name = &self.rule.name;
+        if self.silent {
+            return format!("`{name}`: there is no new sample");
+        }
+        if self.canary.events <= 0.0 {
+            return format!("`{name}`: there were no {} yet", self.noun());
+        }
+        format!("`{name}`: {}{}", self.measured(), self.reservation())
+    }
+
+    /// What was measured against what.
+    fn measured(&self) -> String {
+        let noun = self.noun();
+        match self.decision.against {
+            Against::Nothing => self.value(self.canary, noun),
+            Against::Limit(limit) => {
+                let limit = match &self.rule.metric {
+                    Metric::Ratio(ratio) if ratio.part_is == Part::Good => {
+                        format!("at least {} must be", percent(limit))
+                    }
+                    Metric::Ratio(_) => format!("the limit is {}", percent(limit)),
+                    Metric::Histogram(histogram) => {
+                        format!("the limit is {}", in_unit(histogram.unit, limit))
+                    }
+                };
+                let beside = match self.baseline {
+                    Some(baseline) if baseline.events > 0.0 => {
+                        format!("; {} {}", self.other(), self.shortly(baseline))
+                    }
+                    Some(_) | None => String::new(),
+                };
+                format!("{}, {limit}{beside}", self.value(self.canary, noun))
+            }
+            Against::Compared {
+                canary,
+                baseline,
+                allowed,
+                bound,
+                ..
+            } => {
+                let what = match (bound, &self.rule.metric) {
+                    (Some(bound), Metric::Histogram(histogram)) => {
+                        format!("took longer than {}", in_unit(histogram.unit, bound))
+                    }
+                    _ => "were bad".to_owned(),
+                };
+                let quantiles = match &self.rule.metric {
+                    Metric::Histogram(histogram) => format!(
+                        " ({} is {}, and was {})",
+                        quantile_name(histogram),
+                        quantile_value(histogram, self.canary),
+                        self.baseline
+                            .map_or_else(String::new, |baseline| quantile_value(
+                                histogram, baseline
+                            ))
+                    ),
+                    Metric::Ratio(_) => String::new(),
+                };
+                format!(
+                    "{} of {} {noun} {what}; {} {} of {}, so at most {} is allowed{quantiles}",
+                    percent(canary.value().unwrap_or_default()),
+                    count(canary.events),
+                    self.other(),
+                    percent(baseline.value().unwrap_or_default()),
                     count(baseline.events),
-                    digits(factor),
-                    percent(plus),
-                ),
-                None => format!(", nothing to compare with {side}"),
+                    percent(allowed.min(1.0)),
+                )
             }
         }
-    };
-    let beside = match (allowed, baseline) {
-        (Some(Allowed::Limit(_)), Some(baseline)) => match baseline.value {
-            Some(value) => format!(
-                ", baseline {} of {}",
-                of_metric(&rule.metric, value),
-                count(baseline.events)
+    }
+
+    /// Why the numbers lead to no verdict.
+    fn reservation(&self) -> String {
+        let least = self.rule.least;
+        let noun = self.noun();
+        match self.decision.says {
+            Says::TooFew => {
+                format!("; that is too little to judge: at least {least} {noun} are needed")
+            }
+            Says::TooFewBeside if self.before => {
+                "; there is nothing to compare with: the service was not measured before the release"
+                    .to_owned()
+            }
+            Says::TooFewBeside => format!(
+                "; too little of the baseline to compare with, at least {least} {noun} are needed"
             ),
-            None => String::new(),
-        },
-        _ => String::new(),
-    };
-    let why = match state {
-        State::TooLittle => format!("; too little to judge, at least {} are needed", rule.least),
-        State::BaselineAlsoBad => {
-            "; the baseline is no better, so it is not the release".to_owned()
+            Says::NotSurelyWorse if self.before => {
+                "; too little to say that it is worse than before".to_owned()
+            }
+            Says::NotSurelyWorse => {
+                "; too little to say that it is worse than the baseline".to_owned()
+            }
+            Says::BaselineAlsoBad if self.before => {
+                "; that was above the limit already, so it is not the release's doing".to_owned()
+            }
+            Says::BaselineAlsoBad => {
+                "; that is above the limit too, so it is not the release's doing".to_owned()
+            }
+            Says::Unsure => "; that may still be chance".to_owned(),
+            Says::Suspected => "; one tick alone decides nothing".to_owned(),
+            Says::Within | Says::Failing => String::new(),
         }
-        State::NoData | State::Within | State::Suspected | State::Failing => String::new(),
-    };
-    format!("`{name}`: {what}{against}{beside}{why}")
+    }
+
+    fn other(&self) -> &'static str {
+        if self.before {
+            "before the release it was"
+        } else {
+            "the baseline beside it had"
+        }
+    }
+
+    fn value(&self, measured: &Measured, noun: &str) -> String {
+        let events = count(measured.events);
+        let noun = if measured.events > 1.0 {
+            noun
+        } else {
+            noun.trim_end_matches('s')
+        };
+        match (&self.rule.metric, measured.value) {
+            (_, None) => format!("nothing can be said of {events} {noun}"),
+            (Metric::Ratio(ratio), Some(value)) => {
+                let were = if measured.events > 1.0 { "were" } else { "was" };
+                format!(
+                    "{} of {events} {noun} {were} {}",
+                    percent(value),
+                    part(ratio)
+                )
+            }
+            (Metric::Histogram(histogram), Some(_)) => format!(
+                "{} was {} over {events} {noun}",
+                quantile_name(histogram),
+                quantile_value(histogram, measured),
+            ),
+        }
+    }
+
+    /// A value beside another: `0.4 % of 480`.
+    fn shortly(&self, measured: &Measured) -> String {
+        let value = match (&self.rule.metric, measured.value) {
+            (_, None) => "nothing".to_owned(),
+            (Metric::Ratio(_), Some(value)) => percent(value),
+            (Metric::Histogram(histogram), Some(_)) => quantile_value(histogram, measured),
+        };
+        let over = match &self.rule.metric {
+            Metric::Ratio(_) => "of",
+            Metric::Histogram(_) => "over",
+        };
+        format!("{value} {over} {}", count(measured.events))
+    }
+
+    /// What is counted: requests, where the metric's name says so.
+    fn noun(&self) -> &'static str {
+        let metric = match &self.rule.metric {
+            Metric::Ratio(ratio) => &ratio.total.metric,
+            Metric::Histogram(histogram) => &histogram.histogram.metric,
+        };
+        if ["request", "http", "grpc", "rpc"]
+            .iter()
+            .any(|word| metric.contains(word))
+        {
+            "requests"
+        } else {
+            "events"
+        }
+    }
 }
 
-/// A value or limit of a metric in its unit.
-fn of_metric(metric: &Metric, value: f64) -> String {
-    match metric {
-        Metric::Ratio(_) => percent(value),
-        Metric::Histogram(histogram) => in_unit(histogram.unit, value),
+fn part(ratio: &RatioMetric) -> &'static str {
+    match ratio.part_is {
+        Part::Bad => "bad",
+        Part::Good => "good",
+    }
+}
+
+fn quantile_value(histogram: &HistogramMetric, measured: &Measured) -> String {
+    let value = in_unit(histogram.unit, measured.value.unwrap_or_default());
+    if measured.or_more {
+        format!("{value} or more")
+    } else {
+        value
     }
 }
 

@@ -1,6 +1,14 @@
 //! Shares of events, and whether one is above what is allowed by more than chance.
+//!
+//! By the likelihood ratio rather than by a normal distribution: at a limit of 1 % twenty events say little, and only
+//! the former knows how little. With many events both are the same (Wilks 1938).
 
 use super::SIGMAS;
+
+/// Half the deviance at which a share is [`SIGMAS`] standard errors off.
+const SURE: f64 = SIGMAS * SIGMAS / 2.0;
+/// One or two bad events prove nothing, however small the limit is.
+const FEWEST: f64 = 3.0;
 
 /// Events of one arm and how many of them were bad.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -15,32 +23,69 @@ impl Share {
         (self.events > 0.0).then(|| self.bad / self.events)
     }
 
-    /// Whether the share is above the limit by more than [`SIGMAS`] standard errors of a share exactly at it.
-    pub(super) fn surely_above(self, limit: f64) -> bool {
-        let expected = self.events * limit;
-        self.events > 0.0 && self.bad - expected > SIGMAS * (expected * (1.0 - limit)).max(0.0).sqrt()
-            // One event proves nothing, however small the limit is.
-            && self.bad >= 3.0
+    /// What is left without the events of `part`.
+    pub(super) fn without(self, part: Self) -> Self {
+        Self {
+            events: self.events - part.events,
+            bad: self.bad - part.bad,
+        }
     }
 
-    /// Whether the share is above `factor * baseline + plus` by more than [`SIGMAS`] standard errors of the difference.
-    ///
-    /// The variance is that of two Poisson counts, with the baseline's scaled by `(factor * n_c / n_b)²`; a baseline
-    /// without bad events counts as if it had one, since it is not known to be perfect.
-    pub(super) fn surely_worse(self, baseline: Self, factor: f64, plus: f64) -> bool {
-        if self.events <= 0.0 || baseline.events <= 0.0 {
-            return false;
-        }
-        let scale = factor * self.events / baseline.events;
-        let excess = self.bad - scale * baseline.bad - plus * self.events;
-        let seen = baseline.bad.max(1.0);
-        let variance = scale * seen + scale * scale * seen + plus * self.events;
-        self.bad >= 3.0 && excess > SIGMAS * variance.sqrt()
+    /// Whether the share as it stands is above `allowed`.
+    pub(super) fn above(self, allowed: f64) -> bool {
+        self.value().is_some_and(|share| share > allowed)
     }
+
+    /// Whether the share is above the limit by more than [`SIGMAS`] standard errors.
+    pub(super) fn surely_above(self, limit: f64) -> bool {
+        let Some(share) = self.value() else {
+            return false;
+        };
+        self.bad >= FEWEST
+            && share > limit
+            && (limit <= 0.0 || self.events * divergence(share.min(1.0), limit) > SURE)
+    }
+
+    /// Whether the share is above `factor * baseline + plus` by more than [`SIGMAS`] standard errors, whatever the
+    /// baseline's true share is: one that is known badly needs more.
+    pub(super) fn surely_worse(self, baseline: Self, factor: f64, plus: f64) -> bool {
+        let Some(allowed) = baseline.value().map(|share| factor * share + plus) else {
+            return false;
+        };
+        self.bad >= FEWEST && self.above(allowed) && self.deviance(baseline, factor, plus) > SURE
+    }
+
+    /// Half the deviance of two Poisson counts from the nearest pair of rates that is just allowed.
+    ///
+    /// That pair, `p` and `factor * p + plus`, is where the likelihood's derivative is zero: a quadratic in `p`.
+    fn deviance(self, baseline: Self, factor: f64, plus: f64) -> f64 {
+        let weight = baseline.events + factor * self.events;
+        let a = weight * factor;
+        let b = factor * (self.bad + baseline.bad) - weight * plus;
+        let p = ((b + (b * b + 4.0 * a * baseline.bad * plus).sqrt()) / (2.0 * a)).max(0.0);
+        poisson(self.bad, self.events * (factor * p + plus))
+            + poisson(baseline.bad, baseline.events * p)
+    }
+}
+
+/// Divergence of a Bernoulli variable with chance `p` from one with chance `q`, in nats.
+fn divergence(p: f64, q: f64) -> f64 {
+    term(p, q) + term(1.0 - p, 1.0 - q)
+}
+
+/// Half the deviance of a count from its expectation.
+fn poisson(count: f64, expected: f64) -> f64 {
+    term(count, expected) - (count - expected)
+}
+
+fn term(x: f64, y: f64) -> f64 {
+    if x > 0.0 { x * (x / y).ln() } else { 0.0 }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn share(events: f64, bad: f64) -> Share {
@@ -58,8 +103,18 @@ mod tests {
             !share(40.0, 2.0).surely_above(0.0001),
             "two events prove nothing"
         );
-        assert!(!share(0.0, 0.0).surely_above(0.05));
-        assert!(!share(f64::NAN, 3.0).surely_above(0.05));
+        assert!(
+            !share(30.0, 3.0).surely_above(0.01),
+            "three of thirty come by chance at 1 % in four of a thousand windows"
+        );
+        assert!(share(30.0, 4.0).surely_above(0.01));
+    }
+
+    #[test]
+    fn with_many_events_above_is_three_standard_errors() {
+        // 5 % of 10 000: 500, with a standard error of 21.8.
+        assert!(!share(10_000.0, 563.0).surely_above(0.05));
+        assert!(share(10_000.0, 568.0).surely_above(0.05));
     }
 
     #[test]
@@ -68,8 +123,44 @@ mod tests {
         assert!(!share(60.0, 18.0).surely_worse(share(60.0, 18.0), 1.5, 0.001));
         assert!(!share(60.0, 18.0).surely_worse(share(0.0, 0.0), 1.5, 0.001));
         assert!(
-            !share(300.0, 3.0).surely_worse(share(300.0, 0.0), 1.5, 0.001),
-            "three lone failures"
+            !share(20.0, 6.0).surely_worse(share(20.0, 0.0), 1.5, 0.001),
+            "six lone failures fall into one of two equal arms in one of sixty windows"
         );
+        assert!(
+            !share(90.0, 27.0).surely_worse(share(10.0, 0.0), 1.5, 0.001),
+            "ten clean requests do not show that the baseline is good"
+        );
+        assert!(share(60.0, 18.0).surely_worse(share(6000.0, 6.0), 1.5, 0.0));
+    }
+
+    #[test]
+    fn nothing_is_sure_of_nothing() {
+        for odd in [share(0.0, 0.0), share(f64::NAN, 3.0), share(9.0, f64::NAN)] {
+            assert!(!odd.surely_above(0.05));
+            assert!(!odd.surely_worse(share(60.0, 0.0), 1.5, 0.001));
+            assert!(!share(60.0, 60.0).surely_worse(odd, 1.5, 0.001));
+        }
+        assert!(!share(60.0, 60.0).surely_above(f64::NAN));
+        assert!(!share(60.0, 60.0).surely_above(1.0));
+        assert!(share(60.0, 60.0).surely_above(0.0));
+    }
+
+    proptest! {
+        #[test]
+        fn more_bad_events_never_make_it_surer_that_all_is_well(
+            events in 1.0..5000.0_f64,
+            bad in 0.0..1.0_f64,
+            more in 0.0..1.0_f64,
+            baseline in (1.0..5000.0_f64, 0.0..1.0_f64),
+            limit in 0.0001..0.9999_f64,
+        ) {
+            let less = share(events, (events * bad).floor());
+            let more = share(events, (events * bad.max(more)).floor());
+            let baseline = share(baseline.0, (baseline.0 * baseline.1).floor());
+            prop_assert!(!less.surely_above(limit) || more.surely_above(limit));
+            prop_assert!(
+                !less.surely_worse(baseline, 1.5, 0.001) || more.surely_worse(baseline, 1.5, 0.001)
+            );
+        }
     }
 }

@@ -2,35 +2,76 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use recant_core::ids::TargetKind;
+use serde_json::json;
+use tokio::time::sleep;
 
-use super::{WITHIN, target, watch};
+use super::bad_release::BadRelease;
+use super::untouched::Untouched;
+use super::{WITHIN, target, timed, watch};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
+use crate::namespace::Namespace;
+
+/// How long after the rollout completed a late fault begins.
+const LATE: Duration = Duration::from_secs(30);
 
 #[test]
-fn errors_from_the_first_pod_on_scrape() {
+fn a_bad_deployment_is_back_within_ten_seconds() {
     run(async {
         let bed = Bed::get().await;
-        let ns = bed.namespace("first").await;
-        ns.deployment("checkout", "v1", 3).await;
-        let rules = watch(&ns, TargetKind::Deployment, "release: {watch: 10m}");
-        let agent = Agent::start(&[&ns], &rules, Options::default()).await;
-        let traffic = ns.traffic("checkout", 20.0);
-        traffic.next(60, WITHIN).await;
-        ns.set_image("checkout", "v2").await;
-        ns.wait_template("checkout", "v2", WITHIN).await;
-        let patched = ns.wait_template("checkout", "v1", WITHIN).await;
-        let first_bad = ns.first_bad("v2").expect("it gave bad answers");
-        println!("TIMING {}", patched.duration_since(first_bad).as_secs_f64());
-        let message = agent.wait_slack("restored", WITHIN).await;
-        for message in agent.slack().received() {
-            println!("{}", message.body);
-        }
-        println!("{}", agent.log());
-        let _ = target(&ns, TargetKind::Deployment);
-        let _ = message;
-        let _ = Duration::ZERO;
+        let ns = bed.namespace("deployments").await;
+        let releases = BadRelease::matrix(TargetKind::Deployment, ["first", "late"]);
+        let untouched = Untouched::begin(&ns, false).await;
+        join_all(
+            releases
+                .iter()
+                .map(|release| ns.deployment(&release.name, "v1", 2)),
+        )
+        .await;
+        let prometheus = ns.prometheus().await;
+        let rules: String = releases
+            .iter()
+            .map(|release| {
+                let target = target(&ns, release.kind, &release.name);
+                watch(&target, release.source, "release: {watch: 10m}")
+            })
+            .collect();
+        let options = Options {
+            prometheus: Some(prometheus.url()),
+            settings: vec![("guards.actionsPerHour", json!(100))],
+        };
+        let agent = Agent::start(&[&ns], &rules, options).await;
+        join_all(releases.iter().map(|release| one(&ns, &agent, release))).await;
+        let written: Vec<String> = releases.iter().map(BadRelease::object).collect();
+        untouched.end(&ns, &written).await;
     });
+}
+
+/// Ships one bad release and follows it until it is gone, and people know.
+async fn one(ns: &Namespace, agent: &Agent, release: &BadRelease) {
+    let (name, tag) = (&*release.name, &*release.tag());
+    let traffic = ns.traffic(name, 20.0);
+    traffic.next(100, WITHIN).await;
+    release.behave(ns, !release.late);
+    ns.set_image(name, tag).await;
+    ns.wait_template(name, tag, WITHIN).await;
+    if release.late {
+        ns.wait_complete(name, tag).await;
+        // The promise is about a fault that begins so much later: this wait is its subject.
+        sleep(LATE).await;
+        assert_eq!(ns.first_bad(tag), None);
+        release.behave(ns, true);
+    }
+    let patched = ns.wait_template(name, "v1", WITHIN).await;
+    let first_bad = ns.first_bad(tag).expect("it gave bad answers");
+    timed(&format!("Deployment {name}"), first_bad, patched);
+    release
+        .told(agent, ns, "as `kubectl rollout undo` would")
+        .await;
+    ns.wait_complete(name, "v1").await;
+    let after = traffic.next(40, WITHIN).await;
+    assert!(after.error_rate() < 0.1, "{after:?}");
 }

@@ -1,0 +1,75 @@
+//! Which arm the counts of a series belong to.
+
+use crate::analysis::Analysis;
+use crate::ids::RevisionHash;
+use crate::measurement::{Counts, Increases, KnownPods};
+use crate::observation::SeriesKey;
+use crate::rule::{ArmsBy, Metric, Rule};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arm {
+    Canary,
+    Baseline,
+    /// The whole service: nothing tells its arms apart.
+    Whole,
+}
+
+/// Which arm a series belongs to; pods of other revisions belong to none.
+pub(super) fn arm_of(
+    key: &SeriesKey,
+    by: &ArmsBy,
+    pods: &KnownPods,
+    analysis: &Analysis,
+) -> Option<Arm> {
+    match (key, by) {
+        (SeriesKey::Pod { .. }, _) => of_revision(&pods.of(key)?.revision, analysis),
+        (SeriesKey::Label(value), ArmsBy::HashLabel(_)) => {
+            of_revision(&RevisionHash(value.clone()), analysis)
+        }
+        (
+            SeriesKey::Label(value),
+            ArmsBy::NamedLabel {
+                canary, baseline, ..
+            },
+        ) => {
+            // Once it is promoted, the canary serves under the baseline's name.
+            if value == canary || (value == baseline && analysis.promoted.is_some()) {
+                Some(Arm::Canary)
+            } else {
+                (value == baseline).then_some(Arm::Baseline)
+            }
+        }
+        (SeriesKey::Whole, _) | (SeriesKey::Label(_), ArmsBy::Pod) => Some(Arm::Whole),
+    }
+}
+
+fn of_revision(revision: &RevisionHash, analysis: &Analysis) -> Option<Arm> {
+    if *revision == analysis.canary {
+        Some(Arm::Canary)
+    } else {
+        (Some(revision) == analysis.baseline.as_ref()).then_some(Arm::Baseline)
+    }
+}
+
+/// The counts of all series that belong, `None` when there is nothing new of them.
+pub(super) fn sum(
+    rule: &Rule,
+    increases: &Increases,
+    belongs: impl Fn(&SeriesKey, &crate::measurement::Increase) -> bool,
+) -> Option<Counts> {
+    let absent_is_zero = match &rule.metric {
+        Metric::Ratio(ratio) => ratio.absent_is_zero,
+        Metric::Histogram(_) => false,
+    };
+    let mut sum: Option<Counts> = None;
+    for (key, increase) in &increases.series {
+        let counted = !increase.part_never_seen || absent_is_zero;
+        if counted && belongs(key, increase) {
+            match &mut sum {
+                None => sum = Some(increase.counts.clone()),
+                Some(sum) => sum.add(&increase.counts),
+            }
+        }
+    }
+    sum
+}

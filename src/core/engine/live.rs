@@ -1,0 +1,235 @@
+//! What is known of a target since the agent started, and does not last: its state, counters, evidence.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::EngineSettings;
+use crate::guard::Hold;
+use crate::history::History;
+use crate::ids::PlanId;
+use crate::judge::Phase;
+use crate::judge::{Evidence, Finding, WINDOW};
+use crate::measurement::{KnownPods, Measurement};
+use crate::record::Record;
+use crate::rule::{Question, Rule, SourceKind, Watch};
+use crate::target::TargetState;
+
+/// While the scrape interval is not known, a rule is called silent after this long.
+const UNKNOWN_INTERVAL: SignedDuration = SignedDuration::from_mins(2);
+/// A rule is called silent after this long, whatever the interval seems to be.
+const MOST_PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// Counters in a checkpoint take at most about this many bytes: a record has a largest size.
+const MOST_RECORDED_BYTES: usize = 250_000;
+
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) watch: Arc<Watch>,
+    pub(super) rules: Vec<LiveRule>,
+    pub(super) state: Option<TargetState>,
+    pub(super) pods: KnownPods,
+    pub(super) measurements: BTreeMap<Arc<Question>, Looking>,
+    pub(super) checkpoint: Option<Timestamp>,
+    /// When the baseline arm last had traffic in this analysis; the start of the agent, if that was later.
+    pub(super) baseline_traffic: Option<Timestamp>,
+    /// When pods of a revision that somebody took back were last seen serving.
+    pub(super) bad_served: Option<Timestamp>,
+    /// Holds that are true now, since when: only those that last are told.
+    pub(super) candidates: Vec<(Hold, Timestamp)>,
+    /// The step that this process handed to the executor last.
+    pub(super) handed: Option<(PlanId, usize)>,
+}
+
+/// One rule of the watch.
+#[derive(Debug)]
+pub(super) struct LiveRule {
+    pub(super) rule: Arc<Rule>,
+    pub(super) question: Arc<Question>,
+    pub(super) history: History,
+    /// Evidence of the analysis, or of the verification.
+    pub(super) evidence: Evidence,
+    /// What the evidence said last.
+    pub(super) finding: Option<Finding>,
+    /// Its metric does not tell arms apart: it is always judged as if the canary were alone.
+    pub(super) one_arm: bool,
+    /// The evidence has changed since the finding.
+    pub(super) changed: bool,
+}
+
+/// One question about one target.
+#[derive(Debug, Default)]
+pub(super) struct Looking {
+    pub(super) measurement: Measurement,
+    pub(super) asked: Option<Timestamp>,
+    pub(super) trouble: Option<Trouble>,
+    /// Why there are no data, if the source says so.
+    pub(super) no_data: Option<String>,
+    /// About how many bytes the counters take in a record.
+    pub(super) bytes: usize,
+}
+
+/// The last answers could not be used.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) looks: u32,
+    pub(super) reason: String,
+}
+
+impl Live {
+    pub(super) fn new(watch: Arc<Watch>) -> Self {
+        let rules: Vec<LiveRule> = watch
+            .rules
+            .iter()
+            .map(|rule| LiveRule {
+                rule: rule.clone(),
+                question: Arc::new(rule.metric.question(&rule.arms)),
+                history: History::default(),
+                evidence: Evidence::default(),
+                finding: None,
+                one_arm: false,
+                changed: true,
+            })
+            .collect();
+        let measurements = rules
+            .iter()
+            .map(|rule| (rule.question.clone(), Looking::default()))
+            .collect();
+        Self {
+            watch,
+            rules,
+            state: None,
+            pods: KnownPods::default(),
+            measurements,
+            checkpoint: None,
+            baseline_traffic: None,
+            bad_served: None,
+            candidates: Vec::new(),
+            handed: None,
+        }
+    }
+
+    pub(super) fn see(&mut self, state: TargetState) {
+        self.pods = KnownPods::new(&state.id, &state.pods);
+        self.state = Some(state);
+    }
+
+    pub(super) fn source(&self, settings: &EngineSettings) -> SourceKind {
+        self.watch.source.unwrap_or(settings.source)
+    }
+
+    pub(super) fn watch_time(&self) -> SignedDuration {
+        SignedDuration::try_from(self.watch.watch).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// The longest measured interval between samples.
+    pub(super) fn interval(&self) -> Option<SignedDuration> {
+        self.measurements
+            .values()
+            .filter_map(|looking| looking.measurement.interval())
+            .max()
+            .and_then(|interval| SignedDuration::try_from(interval).ok())
+    }
+
+    /// How old data may be that something is done about: a few samples, when they are known to come seldom.
+    pub(super) fn freshness(&self) -> SignedDuration {
+        self.interval().map_or(WINDOW, patience)
+    }
+
+    /// What the rules say now, in their order. Computed anew only where something changed.
+    pub(super) fn judge(&mut self, phase: Phase, now: Timestamp) {
+        for rule in &mut self.rules {
+            let interval = self
+                .measurements
+                .get(&rule.question)
+                .and_then(|looking| looking.measurement.interval())
+                .and_then(|interval| SignedDuration::try_from(interval).ok());
+            rule.judge(phase, now, interval.map_or(UNKNOWN_INTERVAL, patience));
+        }
+    }
+
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        self.rules
+            .iter()
+            .filter_map(|rule| rule.finding.clone())
+            .collect()
+    }
+
+    pub(super) fn fails(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.finding.as_ref().is_some_and(Finding::fails))
+    }
+
+    /// Starts the evidence of all rules afresh, each with what was measured before the release.
+    pub(super) fn restart(
+        &mut self,
+        before: impl Fn(&LiveRule) -> Option<crate::measurement::Counts>,
+    ) {
+        self.baseline_traffic = None;
+        self.candidates.clear();
+        for rule in &mut self.rules {
+            rule.evidence = Evidence::new(before(rule));
+            rule.finding = None;
+            rule.changed = true;
+        }
+    }
+
+    /// The evidence so far as a record.
+    pub(super) fn checkpoint(&mut self, now: Timestamp) -> Record {
+        self.checkpoint = Some(now);
+        let mut left = MOST_RECORDED_BYTES;
+        Record::Checkpoint {
+            target: self.watch.target.clone(),
+            evidence: self
+                .rules
+                .iter()
+                .map(|rule| (rule.rule.name.clone(), rule.evidence.compact()))
+                .collect(),
+            measurements: self
+                .measurements
+                .iter()
+                .filter(|(_, looking)| {
+                    let fits = looking.bytes <= left;
+                    left = left.saturating_sub(looking.bytes);
+                    fits
+                })
+                .map(|(question, looking)| (question.clone(), looking.measurement.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl LiveRule {
+    /// How the rule is judged: a metric without arms has nothing beside it.
+    pub(super) fn phase(&self, phase: Phase) -> Phase {
+        if self.one_arm { Phase::Alone } else { phase }
+    }
+
+    fn judge(&mut self, phase: Phase, now: Timestamp, patience: SignedDuration) {
+        let silent = self.evidence.silent(now, patience);
+        let was_silent = self
+            .finding
+            .as_ref()
+            .map(|finding| finding.state == crate::judge::State::NoData);
+        if self.changed || was_silent != Some(silent) {
+            let phase = self.phase(phase);
+            self.finding = Some(self.evidence.finding(&self.rule, phase, now, patience));
+            self.changed = false;
+        }
+    }
+
+    pub(super) fn finding_is(&self, state: crate::judge::State) -> bool {
+        self.finding
+            .as_ref()
+            .is_some_and(|finding| finding.state == state)
+    }
+}
+
+/// Three missed samples are silence, but not sooner than the window's length.
+fn patience(interval: SignedDuration) -> SignedDuration {
+    interval
+        .checked_mul(3)
+        .unwrap_or(MOST_PATIENCE)
+        .clamp(WINDOW, MOST_PATIENCE)
+}

@@ -1,0 +1,171 @@
+//! The first tick: goes on with what the process before had begun, wherever its journal was cut off.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::live::Live;
+use super::{Effect, Turn, releases, tell};
+use crate::analysis::Ending;
+use crate::ids::{ChannelName, TargetId};
+use crate::judge::Phase;
+use crate::notice::{Delivery, DeliveryOutcome, NoticeKind};
+use crate::record::Record;
+use crate::rule::SourceKind;
+use crate::saga::PlanEnd;
+use crate::time::elapsed;
+use crate::verify::VerificationEnd;
+
+/// Counters of longer ago are not counted on from: hours would be one tick's counts.
+const SHORT: SignedDuration = SignedDuration::from_mins(5);
+
+pub(super) fn resume(
+    turn: &mut Turn<'_>,
+    lives: &mut BTreeMap<TargetId, Live>,
+    channels: &[ChannelName],
+) {
+    send_again(turn, channels);
+    forget_unwatched(turn, lives);
+    for (target, live) in lives.iter_mut() {
+        restore(turn, target, live);
+        finish_beginning(turn, target, live);
+    }
+}
+
+/// Notices that have not ended are sent again, marked as possible repeats.
+fn send_again(turn: &mut Turn<'_>, channels: &[ChannelName]) {
+    let mut gone = Vec::new();
+    for (id, (notice, left)) in &turn.ledger.pending {
+        let (there, removed): (Vec<_>, Vec<_>) = left
+            .iter()
+            .cloned()
+            .partition(|channel| channels.contains(channel));
+        gone.extend(removed.into_iter().map(|channel| Delivery {
+            notice: id.clone(),
+            channel,
+            outcome: DeliveryOutcome::GivenUp {
+                reason: "the channel is not configured any more".to_owned(),
+            },
+        }));
+        if !there.is_empty() {
+            turn.output.effects.push(Effect::Notify {
+                notice: notice.clone(),
+                channels: there,
+                repeat: true,
+            });
+        }
+    }
+    for delivery in gone {
+        turn.record(Record::NoticeEnded(delivery));
+    }
+}
+
+/// What no watch names any more is ended: found again months later, it must not go on where it stood.
+fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+    let mut ended = Vec::new();
+    for (target, known) in &turn.ledger.targets {
+        if lives.contains_key(target) {
+            continue;
+        }
+        if let Some(plan) = &known.plan {
+            ended.push(Record::PlanEnded {
+                target: target.clone(),
+                plan: plan.plan.id.clone(),
+                end: PlanEnd::Stuck {
+                    reason: format!("no watch names {target} any more"),
+                },
+            });
+        }
+        if let Some(analysis) = &known.analysis {
+            ended.push(Record::AnalysisEnded {
+                target: target.clone(),
+                analysis: analysis.id.clone(),
+                revision: analysis.canary.clone(),
+                ending: Ending::Superseded {
+                    reason: format!("no watch names {target} any more"),
+                },
+                findings: Vec::new(),
+            });
+        }
+        if known.verification.is_some() {
+            ended.push(Record::VerificationEnded {
+                target: target.clone(),
+                end: VerificationEnd::Unknown {
+                    reason: format!("no watch names {target} any more"),
+                },
+                findings: Vec::new(),
+            });
+        }
+    }
+    for record in ended {
+        turn.record(record);
+    }
+    let settings = turn.settings;
+    let used = |source: SourceKind| lives.values().any(|live| live.source(&settings) == source);
+    let unused: Vec<SourceKind> = turn
+        .ledger
+        .lost_sources
+        .keys()
+        .copied()
+        .filter(|source| !used(*source))
+        .collect();
+    for source in unused {
+        turn.record(Record::SourceBack { source });
+    }
+}
+
+/// Takes up the evidence of the last checkpoint, and counts on where the counters stood if that was not long ago.
+fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
+    let Some(known) = turn.known(target) else {
+        return;
+    };
+    if known
+        .analysis
+        .as_ref()
+        .is_some_and(|analysis| analysis.phase == Phase::Beside)
+    {
+        // The baseline was silent only as far as this process knows.
+        live.baseline_traffic = Some(turn.now);
+    }
+    let Some(checkpoint) = &known.checkpoint else {
+        return;
+    };
+    live.checkpoint = Some(checkpoint.at);
+    for rule in &mut live.rules {
+        if let Some(evidence) = checkpoint.evidence.get(&rule.rule.name) {
+            rule.evidence = evidence.clone();
+        }
+    }
+    if elapsed(checkpoint.at, turn.now) > SHORT {
+        return;
+    }
+    for (question, measurement) in &checkpoint.measurements {
+        if let Some(looking) = live.measurements.get_mut(question) {
+            looking.measurement = measurement.clone();
+        }
+    }
+}
+
+/// A rollback that was decided, and of which the journal was cut off before it was told and its analysis ended.
+fn finish_beginning(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
+    let Some(known) = turn.known(target) else {
+        return;
+    };
+    let (Some(plan), Some(judged)) = (known.plan.clone(), known.judged.clone()) else {
+        return;
+    };
+    if plan.plan.analysis != judged.analysis || known.latest.as_ref() != Some(&judged.analysis) {
+        return;
+    }
+    let told = known.said.contains(&NoticeKind::RollingBack);
+    let analysed = known
+        .analysis
+        .as_ref()
+        .is_some_and(|analysis| analysis.id == judged.analysis);
+    if analysed {
+        releases::end(turn, live, target, Ending::Fail);
+    }
+    if !told {
+        tell::rolling_back(turn, live, &judged, &plan.plan);
+    }
+}

@@ -1,0 +1,78 @@
+//! What readers see: the snapshot after a tick.
+
+use jiff::Timestamp;
+
+use super::Engine;
+use super::live::Live;
+use crate::guard::Hold;
+use crate::ids::TargetId;
+use crate::snapshot::{AnalysisSnapshot, LostSource, PlanSnapshot, Snapshot, TargetSnapshot};
+
+impl Engine {
+    /// What readers see now.
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        Snapshot {
+            at: now,
+            targets: self
+                .live
+                .iter()
+                .map(|(target, live)| self.target(target, live))
+                .collect(),
+            lost_sources: self
+                .ledger
+                .lost_sources
+                .iter()
+                .map(|(source, reason)| LostSource {
+                    source: *source,
+                    reason: reason.clone(),
+                })
+                .collect(),
+            pending_notices: self.ledger.pending.len(),
+        }
+    }
+
+    fn target(&self, target: &TargetId, live: &Live) -> TargetSnapshot {
+        let known = self.ledger.targets.get(target);
+        TargetSnapshot {
+            watch: live.watch.name.clone(),
+            target: target.clone(),
+            seen: live.state.is_some(),
+            current: known.map(|known| known.current.clone()),
+            standing: known.and_then(|known| known.standings.get(&known.current).copied()),
+            analysis: known.and_then(|known| {
+                let analysis = known.analysis.as_ref()?;
+                Some(AnalysisSnapshot {
+                    id: analysis.id.clone(),
+                    canary: analysis.canary.clone(),
+                    baseline: analysis.baseline.clone(),
+                    phase: analysis.phase,
+                    began: analysis.began,
+                    ends: analysis.ends(live.watch_time()),
+                    failed: analysis.failed.is_some(),
+                    findings: live.findings(),
+                    way_back: known.destination(&analysis.canary, live.state.as_ref()),
+                })
+            }),
+            plan: known
+                .and_then(|known| known.plan.as_ref())
+                .map(|plan| PlanSnapshot {
+                    id: plan.plan.id.clone(),
+                    step: plan.next,
+                    steps: plan.plan.steps.len(),
+                }),
+            verifying: known.is_some_and(|known| known.verification.is_some()),
+            holds: known.map_or_else(Vec::new, |known| {
+                known.holds.iter().map(|hold| fresh(live, hold)).collect()
+            }),
+            rules_without_data: known
+                .map(|known| known.rules_without_data.iter().cloned().collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// The hold in the words and numbers of now: the record has those of its beginning.
+fn fresh(live: &Live, recorded: &Hold) -> Hold {
+    let now = live.candidates.iter().find(|(hold, _)| hold.same(recorded));
+    now.map_or(recorded, |(hold, _)| hold).clone()
+}

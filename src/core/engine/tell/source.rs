@@ -1,0 +1,88 @@
+//! Notices about a source: one for all its targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::emit;
+use crate::engine::Turn;
+use crate::engine::live::Live;
+use crate::ids::{ChannelName, NoticeId, TargetId};
+use crate::notice::{Notice, NoticeKind, Severity};
+use crate::rule::SourceKind;
+use crate::wording::capitalised;
+
+pub(in crate::engine) fn source_lost(
+    turn: &mut Turn<'_>,
+    lives: &BTreeMap<TargetId, Live>,
+    source: SourceKind,
+    reason: &str,
+) {
+    let headline = match source {
+        SourceKind::Prometheus => "Recant cannot look: Prometheus is unavailable",
+        SourceKind::Scrape => "Recant cannot look: no pod can be scraped",
+    };
+    let sentences = vec![
+        format!("{}.", capitalised(reason)),
+        "No release is judged and nothing is rolled back until there are answers again. Recant keeps asking, and goes \
+         on by itself."
+            .to_owned(),
+    ];
+    about_source(
+        turn,
+        lives,
+        source,
+        (NoticeKind::SourceUnavailable, Severity::Warning),
+        headline,
+        sentences,
+    );
+}
+
+pub(in crate::engine) fn source_back(
+    turn: &mut Turn<'_>,
+    lives: &BTreeMap<TargetId, Live>,
+    source: SourceKind,
+) {
+    let headline = match source {
+        SourceKind::Prometheus => "Recant can look again: Prometheus answers",
+        SourceKind::Scrape => "Recant can look again: pods can be scraped",
+    };
+    let sentences = vec!["Releases are judged again.".to_owned()];
+    about_source(
+        turn,
+        lives,
+        source,
+        (NoticeKind::SourceRecovered, Severity::Info),
+        headline,
+        sentences,
+    );
+}
+
+fn about_source(
+    turn: &mut Turn<'_>,
+    lives: &BTreeMap<TargetId, Live>,
+    source: SourceKind,
+    (kind, severity): (NoticeKind, Severity),
+    headline: &str,
+    sentences: Vec<String>,
+) {
+    let settings = turn.settings;
+    let channels: BTreeSet<&ChannelName> = lives
+        .values()
+        .filter(|live| live.source(&settings) == source)
+        .flat_map(|live| &live.watch.on_fail.notify)
+        .collect();
+    let notice = Notice {
+        id: NoticeId(String::new()),
+        at: turn.now,
+        kind,
+        severity,
+        watch: None,
+        target: None,
+        correlation: None,
+        headline: headline.to_owned(),
+        sentences,
+        facts: Vec::new(),
+        links: Vec::new(),
+        channels: channels.into_iter().cloned().collect(),
+    };
+    emit(turn, notice);
+}

@@ -1,0 +1,195 @@
+//! Rules and watches for the tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::engine::EngineSettings;
+use crate::guard::GuardSettings;
+use crate::ids::{ChannelName, TargetId, TargetKind, WatchName};
+use crate::rule::{
+    ArmsBy, Channel, ChannelKind, Compare, HistogramMetric, Metric, OnFail, Part, RatioMetric,
+    Rule, RuleBook, SecretRef, Selector, SourceKind, Unit, Watch,
+};
+
+pub(super) const CHANNEL: &str = "deployments";
+
+fn selector(metric: &str) -> Selector {
+    Selector {
+        metric: metric.to_owned(),
+        matchers: Vec::new(),
+    }
+}
+
+fn ratio(name: &str, part: Part) -> Rule {
+    Rule {
+        name: name.into(),
+        metric: Metric::Ratio(RatioMetric {
+            part: selector(match part {
+                Part::Bad => "http_errors_total",
+                Part::Good => "http_good_total",
+            }),
+            part_is: part,
+            total: selector("http_requests_total"),
+            absent_is_zero: false,
+        }),
+        arms: ArmsBy::Pod,
+        max: None,
+        min: None,
+        compare: None,
+        least: 20,
+        dry_run: false,
+    }
+}
+
+/// At most this share of errors.
+pub(super) fn errors(max: f64) -> Rule {
+    Rule {
+        max: Some(max),
+        ..ratio("http/errors", Part::Bad)
+    }
+}
+
+/// At least this share of good answers.
+pub(super) fn success(min: f64) -> Rule {
+    Rule {
+        min: Some(min),
+        ..ratio("http/success", Part::Good)
+    }
+}
+
+/// No more errors than the baseline, with the usual tolerance.
+pub(super) fn no_worse() -> Rule {
+    Rule {
+        compare: Some(Compare {
+            margin: 0.5,
+            plus: 0.001,
+        }),
+        ..ratio("http/no-worse", Part::Bad)
+    }
+}
+
+/// The 95th percentile of the latency, in seconds.
+pub(super) fn latency(max: Option<f64>) -> Rule {
+    Rule {
+        name: "http/latency".into(),
+        metric: Metric::Histogram(HistogramMetric {
+            histogram: selector("http_request_duration_seconds"),
+            quantile_millionths: 950_000,
+            unit: Unit::Seconds,
+        }),
+        max,
+        compare: max.is_none().then_some(Compare {
+            margin: 0.5,
+            plus: 0.005,
+        }),
+        ..ratio("", Part::Bad)
+    }
+}
+
+/// Everything that a test may want to be different.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) kind: TargetKind,
+    pub(super) rules: Vec<Rule>,
+    pub(super) watch: u64,
+    pub(super) dry_run: bool,
+    pub(super) rollback: bool,
+    pub(super) channels: Vec<&'static str>,
+    pub(super) guards: GuardSettings,
+    /// Names of the watched targets.
+    pub(super) targets: Vec<&'static str>,
+    /// Seconds between scrapes.
+    pub(super) scrape: i64,
+    pub(super) seed: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            kind: TargetKind::Deployment,
+            rules: vec![errors(0.05)],
+            watch: 300,
+            dry_run: false,
+            rollback: true,
+            channels: vec![CHANNEL],
+            guards: GuardSettings {
+                cool_down: SignedDuration::from_mins(10),
+                actions_per_hour: 10,
+                dry_run: false,
+                kill_switch: false,
+            },
+            targets: vec!["checkout"],
+            scrape: 1,
+            seed: 1,
+        }
+    }
+}
+
+impl Setup {
+    pub(super) fn rollout() -> Self {
+        Self {
+            kind: TargetKind::Rollout,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn with(rules: Vec<Rule>) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn id(&self, name: &str) -> TargetId {
+        TargetId {
+            namespace: "shop".to_owned(),
+            kind: self.kind,
+            name: name.to_owned(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> EngineSettings {
+        EngineSettings {
+            guards: self.guards,
+            source: SourceKind::Prometheus,
+            interval: SignedDuration::from_secs(1),
+        }
+    }
+
+    pub(super) fn book(&self) -> RuleBook {
+        let channels: Vec<ChannelName> = self.channels.iter().map(|name| (*name).into()).collect();
+        let watch = |name: &&'static str| Watch {
+            name: WatchName {
+                namespace: "shop".to_owned(),
+                name: (*name).to_owned(),
+            },
+            target: self.id(name),
+            source: None,
+            rules: self.rules.iter().cloned().map(Arc::new).collect(),
+            watch: Duration::from_secs(self.watch),
+            dry_run: self.dry_run,
+            on_fail: OnFail {
+                rollback: self.rollback,
+                notify: channels.clone(),
+            },
+            on_pass: channels.clone(),
+            scrape: None,
+            links: Vec::new(),
+        };
+        let channel = |name: &ChannelName| Channel {
+            name: name.clone(),
+            kind: ChannelKind::Slack,
+            url: SecretRef::Env("SLACK_URL".to_owned()),
+        };
+        RuleBook {
+            watches: self.targets.iter().map(watch).collect(),
+            channels: channels
+                .iter()
+                .map(|name| (name.clone(), channel(name)))
+                .collect::<BTreeMap<_, _>>(),
+        }
+    }
+}

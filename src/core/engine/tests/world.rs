@@ -1,0 +1,503 @@
+//! A scripted world: time in steps of a second, workloads that are measured, an executor and channels that answer.
+//!
+//! Every tick, the ledger that is folded from the journal's JSON is held against the live one (P5), and every effect
+//! against the records that must come with it (P3).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::rules::Setup;
+use super::target::Target;
+use crate::analysis::Ending;
+use crate::engine::{Answer, Effect, Engine, Inputs, Output};
+use crate::ids::{AnalysisId, TargetId};
+use crate::ledger::Ledger;
+use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
+use crate::observation::Observation;
+use crate::plan::{StepCommand, StepOutcome, StepResult};
+use crate::record::Record;
+use crate::rule::Question;
+use crate::saga::PlanEnd;
+use crate::target::TargetNews;
+
+/// Seconds after the fixed beginning of all tests.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    let begin: Timestamp = "2026-01-01T00:00:00Z".parse().expect("is a timestamp");
+    begin + SignedDuration::from_secs(seconds)
+}
+
+/// What a question about a target is answered with instead of the truth.
+pub(super) type Lie = Box<dyn Fn(&TargetId, &Question, i64) -> Option<Observation>>;
+
+/// What becomes of a step instead of what would.
+pub(super) type MadeUp = Box<dyn Fn(&StepCommand) -> Option<StepResult>>;
+
+pub(super) struct World {
+    pub(super) setup: Setup,
+    pub(super) engine: Engine,
+    /// Seconds since the beginning.
+    pub(super) now: i64,
+    pub(super) targets: BTreeMap<TargetId, Target>,
+    pub(super) journal: Vec<(i64, Record)>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) repeats: Vec<Notice>,
+    pub(super) commands: Vec<(i64, StepCommand)>,
+    pub(super) lie: Option<Lie>,
+    /// What becomes of a step, instead of what would.
+    pub(super) step_result: Option<MadeUp>,
+    /// Seconds until the executor answers.
+    pub(super) executor_takes: i64,
+    /// The executor's results and the deliveries come twice.
+    pub(super) stutter: bool,
+    /// The journal is cut off behind this many records, and the agent starts again.
+    pub(super) crash_at: Option<usize>,
+    /// The effects of that tick have left already, if its records are all there.
+    pub(super) effects_leave: bool,
+    pub(super) crashes: usize,
+    shadow: Ledger,
+    outcomes: Vec<(i64, StepOutcome)>,
+    retrying: Vec<StepCommand>,
+    deliveries: Vec<Delivery>,
+    samples: BTreeMap<TargetId, (i64, Target)>,
+    /// What the cluster last showed.
+    shown: BTreeMap<TargetId, Option<crate::target::TargetState>>,
+}
+
+impl World {
+    pub(super) fn new(setup: Setup) -> Self {
+        let targets = setup
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                let id = setup.id(name);
+                (id.clone(), Target::new(id, setup.seed + index as u64))
+            })
+            .collect();
+        Self {
+            engine: Engine::new(&setup.book(), setup.settings(), Ledger::default()),
+            setup,
+            now: 0,
+            targets,
+            journal: Vec::new(),
+            notices: Vec::new(),
+            repeats: Vec::new(),
+            commands: Vec::new(),
+            lie: None,
+            step_result: None,
+            executor_takes: 1,
+            stutter: false,
+            crash_at: None,
+            effects_leave: false,
+            crashes: 0,
+            shadow: Ledger::default(),
+            outcomes: Vec::new(),
+            retrying: Vec::new(),
+            deliveries: Vec::new(),
+            samples: BTreeMap::new(),
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// A world in which v1 has served for a minute, and nothing has happened.
+    pub(super) fn settled(setup: Setup) -> Self {
+        let mut world = Self::new(setup);
+        world.run(60);
+        world
+    }
+
+    pub(super) fn target(&mut self) -> &mut Target {
+        self.targets.values_mut().next().expect("there is one")
+    }
+
+    pub(super) fn named(&mut self, name: &str) -> &mut Target {
+        let id = self.setup.id(name);
+        self.targets.get_mut(&id).expect("it is watched")
+    }
+
+    pub(super) fn ship(&mut self, hash: &str) {
+        let now = self.now;
+        self.target().ship(hash, now);
+    }
+
+    pub(super) fn run(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.second();
+        }
+    }
+
+    /// Runs until `done`, at most for that many seconds; how many it took.
+    #[track_caller]
+    pub(super) fn run_until(&mut self, most: i64, done: impl Fn(&Self) -> bool) -> i64 {
+        let began = self.now;
+        while !done(self) {
+            assert!(
+                self.now - began < most,
+                "it did not come to that within {most} s; so far:\n{}",
+                self.transcript()
+            );
+            self.second();
+        }
+        self.now - began
+    }
+
+    /// One second: the cluster and its traffic go on, then the engine hears and asks.
+    pub(super) fn second(&mut self) {
+        self.now += 1;
+        let now = self.now;
+        for target in self.targets.values_mut() {
+            target.second(now);
+        }
+        for (id, target) in &self.targets {
+            let scraped = self.samples.get(id).map(|(scraped, _)| *scraped);
+            if scraped.is_none_or(|scraped| now - scraped >= self.setup.scrape) {
+                self.samples.insert(id.clone(), (now, target.clone()));
+            }
+        }
+        for command in std::mem::take(&mut self.retrying) {
+            self.carry_out(command);
+        }
+        let mut steps: Vec<StepOutcome> = Vec::new();
+        self.outcomes.retain(|(due, outcome)| {
+            if *due <= now {
+                steps.push(outcome.clone());
+            }
+            *due > now
+        });
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        if self.stutter {
+            steps.extend(steps.clone());
+            deliveries.extend(deliveries.clone());
+        }
+        let inputs = Inputs {
+            cluster: self.news(),
+            steps,
+            deliveries,
+            answers: Vec::new(),
+        };
+        self.tick(inputs);
+        let answers = self.ask();
+        self.tick(Inputs {
+            answers,
+            ..Inputs::default()
+        });
+    }
+
+    fn news(&mut self) -> Vec<TargetNews> {
+        let mut news = Vec::new();
+        for (id, target) in &self.targets {
+            let state = target.exists.then(|| target.state(self.now));
+            if self.shown.get(id) == Some(&state) {
+                continue;
+            }
+            news.push(match &state {
+                Some(state) => TargetNews::State(Box::new(state.clone())),
+                None => TargetNews::Gone(id.clone()),
+            });
+            self.shown.insert(id.clone(), state);
+        }
+        news
+    }
+
+    fn ask(&mut self) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for asked in self.engine.questions(at(self.now)) {
+            for id in &asked.targets {
+                let lie = self.lie.as_ref();
+                let truth = || {
+                    let (scraped, target) = self.samples.get(id).expect("was scraped");
+                    target.answer(&asked.question, at(*scraped))
+                };
+                let observation = lie
+                    .and_then(|lie| lie(id, &asked.question, self.now))
+                    .unwrap_or_else(truth);
+                answers.push(Answer {
+                    target: id.clone(),
+                    question: asked.question.clone(),
+                    observation,
+                });
+            }
+        }
+        answers
+    }
+
+    pub(super) fn tick(&mut self, inputs: Inputs) {
+        let output = self.engine.tick(at(self.now), inputs);
+        check_effects(&output);
+        let Output { records, effects } = output;
+        let room = self.crash_at.map_or(usize::MAX, |crash_at| {
+            crash_at.saturating_sub(self.journal.len())
+        });
+        let cut = records.len() >= room;
+        let whole = records.len() == room;
+        for record in records.into_iter().take(room) {
+            self.write(record);
+        }
+        if !cut || (whole && self.effects_leave) {
+            self.hand_out(effects);
+        }
+        if cut {
+            self.crash_at = None;
+            self.restart();
+            return;
+        }
+        assert_eq!(
+            self.shadow,
+            *self.engine.ledger(),
+            "a fold of the journal is not the live state"
+        );
+    }
+
+    fn write(&mut self, record: Record) {
+        let json = serde_json::to_string(&record).expect("is JSON");
+        assert!(json.len() < 1 << 20, "a record of {} bytes", json.len());
+        let read: Record = serde_json::from_str(&json).expect("reads what it wrote");
+        self.shadow.apply(at(self.now), &read);
+        self.journal.push((self.now, record));
+    }
+
+    fn hand_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Step(command) => {
+                    self.commands.push((self.now, command.clone()));
+                    self.carry_out(command);
+                }
+                Effect::Notify {
+                    notice,
+                    channels,
+                    repeat,
+                } => {
+                    self.deliveries
+                        .extend(channels.into_iter().map(|channel| Delivery {
+                            notice: notice.id.clone(),
+                            channel,
+                            outcome: DeliveryOutcome::Delivered,
+                        }));
+                    if repeat {
+                        self.repeats.push(notice);
+                    } else {
+                        self.notices.push(notice);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The executor: tries until there is a result.
+    fn carry_out(&mut self, command: StepCommand) {
+        let now = self.now;
+        let made_up = self.step_result.as_ref().and_then(|made| made(&command));
+        let target = self.targets.get_mut(&command.fence.target);
+        let target = target.expect("is a target");
+        let Some(result) = made_up.or_else(|| target.carry_out(&command, now)) else {
+            self.retrying.push(command);
+            return;
+        };
+        let (plan, index) = (command.plan, command.index);
+        let outcome = StepOutcome {
+            plan,
+            index,
+            result,
+        };
+        self.outcomes.push((now + self.executor_takes, outcome));
+    }
+
+    /// The process is killed and a new one folds the journal. What was in hand goes on without it.
+    pub(super) fn restart(&mut self) {
+        self.crashes += 1;
+        self.outcomes.clear();
+        self.retrying.clear();
+        self.deliveries.clear();
+        self.shown.clear();
+        let ledger = self.shadow.clone();
+        self.engine = Engine::new(&self.setup.book(), self.setup.settings(), ledger);
+    }
+
+    pub(super) fn records<'a, T>(
+        &'a self,
+        wanted: impl Fn(&'a Record) -> Option<T> + 'a,
+    ) -> impl Iterator<Item = (i64, T)> + 'a {
+        self.journal
+            .iter()
+            .filter_map(move |(second, record)| Some((*second, wanted(record)?)))
+    }
+
+    pub(super) fn count(&self, wanted: impl Fn(&Record) -> bool) -> usize {
+        self.journal
+            .iter()
+            .filter(|(_, record)| wanted(record))
+            .count()
+    }
+
+    pub(super) fn told(&self, kind: NoticeKind) -> usize {
+        self.notices
+            .iter()
+            .filter(|notice| notice.kind == kind)
+            .count()
+    }
+
+    pub(super) fn kinds(&self) -> Vec<NoticeKind> {
+        self.notices.iter().map(|notice| notice.kind).collect()
+    }
+
+    pub(super) fn endings(&self) -> Vec<Ending> {
+        self.records(|record| match record {
+            Record::AnalysisEnded { ending, .. } => Some(ending.clone()),
+            _ => None,
+        })
+        .map(|(_, ending)| ending)
+        .collect()
+    }
+
+    pub(super) fn plans(&self) -> Vec<AnalysisId> {
+        self.records(|record| match record {
+            Record::PlanBegan { plan } => Some(plan.analysis.clone()),
+            _ => None,
+        })
+        .map(|(_, analysis)| analysis)
+        .collect()
+    }
+
+    pub(super) fn plan_ends(&self) -> Vec<PlanEnd> {
+        self.records(|record| match record {
+            Record::PlanEnded { end, .. } => Some(end.clone()),
+            _ => None,
+        })
+        .map(|(_, end)| end)
+        .collect()
+    }
+
+    /// When a record of this kind was written, first.
+    #[track_caller]
+    pub(super) fn when(&self, wanted: impl Fn(&Record) -> bool) -> i64 {
+        let found = self.journal.iter().find(|(_, record)| wanted(record));
+        found
+            .unwrap_or_else(|| panic!("there is no such record:\n{}", self.transcript()))
+            .0
+    }
+
+    /// A notice as people read it.
+    pub(super) fn read(&self, kind: NoticeKind) -> String {
+        let mut text = String::new();
+        for notice in self.notices.iter().filter(|notice| notice.kind == kind) {
+            writeln!(text, "{}", notice.headline).expect("is memory");
+            for sentence in &notice.sentences {
+                writeln!(text, "  {sentence}").expect("is memory");
+            }
+            for fact in &notice.facts {
+                writeln!(text, "  | {}: {}", fact.label, fact.value).expect("is memory");
+            }
+        }
+        text
+    }
+
+    /// All that happened, a line each, with the second.
+    pub(super) fn transcript(&self) -> String {
+        let mut text = String::new();
+        for (second, record) in &self.journal {
+            if let Some(line) = line(record) {
+                writeln!(text, "{second:>5} {line}").expect("is memory");
+            }
+        }
+        text
+    }
+}
+
+/// P3: no effect without the record that announces it.
+fn check_effects(output: &Output) {
+    for effect in &output.effects {
+        let announced = match effect {
+            Effect::Step(command) => output
+                .records
+                .iter()
+                .any(|record| matches!(record, Record::StepBegun(begun) if begun == command)),
+            Effect::Notify { repeat: true, .. } => true,
+            Effect::Notify { notice, .. } => output
+                .records
+                .iter()
+                .any(|record| matches!(record, Record::Noticed(noticed) if **noticed == *notice)),
+        };
+        assert!(announced, "{effect:?} is not in the records");
+    }
+}
+
+fn line(record: &Record) -> Option<String> {
+    Some(match record {
+        Record::Started { .. } | Record::Checkpoint { .. } | Record::NoticeEnded(_) => return None,
+        Record::TargetSeen { target, stable, .. } => format!("{target} is seen, at {stable}"),
+        Record::TargetGone { target } => format!("{target} is gone"),
+        Record::RevisionReturned { revision, .. } => format!("{revision} is back"),
+        Record::AnalysisBegan { analysis } => format!(
+            "analysis of {} begins, beside {}",
+            analysis.canary,
+            analysis
+                .baseline
+                .as_ref()
+                .map_or("nothing", |baseline| baseline.as_str())
+        ),
+        Record::Promoted { .. } => "promoted".to_owned(),
+        Record::BaselineGone { .. } => "the baseline has gone".to_owned(),
+        Record::FirstTraffic { .. } => "first traffic".to_owned(),
+        Record::Failed { findings, .. } => {
+            let failing: Vec<&str> = findings
+                .iter()
+                .filter(|finding| finding.fails())
+                .map(|finding| finding.rule.as_str())
+                .collect();
+            format!("failed by {}", failing.join(", "))
+        }
+        Record::HoldBegan { hold, .. } => format!("hold begins: {}", of(hold)),
+        Record::HoldEnded { hold, .. } => format!("hold ends: {}", of(hold)),
+        Record::AnalysisEnded {
+            revision, ending, ..
+        } => match ending {
+            Ending::Pass => format!("{revision} passes"),
+            Ending::Fail => format!("{revision} has failed"),
+            Ending::Inconclusive { reason } => format!("{revision} is unclear: {reason}"),
+            Ending::Superseded { reason } => format!("{revision} is superseded: {reason}"),
+        },
+        Record::PlanBegan { plan } => {
+            let good = if plan.to.known_good {
+                ", known good"
+            } else {
+                ""
+            };
+            format!("plan begins: back to {}{good}", plan.to.revision)
+        }
+        Record::StepBegun(command) => format!("step {} begins", command.index),
+        Record::StepEnded(outcome) => {
+            let result = match &outcome.result {
+                StepResult::Done => "done".to_owned(),
+                StepResult::AlreadyDone => "already done".to_owned(),
+                StepResult::Fenced { reason } => format!("fenced: {reason}"),
+                StepResult::Refused { reason } => format!("refused: {reason}"),
+                StepResult::Failed { reason } => format!("failed: {reason}"),
+            };
+            format!("step {} ends: {result}", outcome.index)
+        }
+        Record::Awaited { index, .. } => format!("step {index} is over"),
+        Record::PlanEnded { end, .. } => match end {
+            PlanEnd::Done => "plan ends".to_owned(),
+            PlanEnd::Fenced { reason } => format!("plan is fenced: {reason}"),
+            PlanEnd::Stuck { reason } => format!("plan is stuck: {reason}"),
+        },
+        Record::VerificationBegan { verification } => {
+            format!("verification of {} begins", verification.revision)
+        }
+        Record::VerificationEnded { end, .. } => format!("verification ends: {end:?}"),
+        Record::SourceLost { reason, .. } => format!("source lost: {reason}"),
+        Record::SourceBack { .. } => "source back".to_owned(),
+        Record::RuleWithoutData { rule, .. } => format!("{rule} has no data"),
+        Record::Noticed(notice) => format!("told ({:?}): {}", notice.kind, notice.headline),
+    })
+}
+
+fn of(hold: &crate::guard::Hold) -> String {
+    match &hold.rule {
+        Some(rule) => format!("{} ({rule})", hold.guard),
+        None => hold.guard.to_string(),
+    }
+}

@@ -1,0 +1,210 @@
+use super::*;
+use crate::measurement::RatioCounts;
+use crate::rule::{ArmsBy, Compare, Part, RatioMetric, Selector};
+
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + seconds).expect("in range")
+}
+
+fn rule() -> Rule {
+    let selector = |metric: &str| Selector {
+        metric: metric.to_owned(),
+        matchers: Vec::new(),
+    };
+    Rule {
+        name: "http/errors".into(),
+        metric: Metric::Ratio(RatioMetric {
+            part: selector("http_errors_total"),
+            part_is: Part::Bad,
+            total: selector("http_requests_total"),
+            absent_is_zero: false,
+        }),
+        arms: ArmsBy::Pod,
+        max: Some(0.05),
+        min: None,
+        compare: None,
+        least: 20,
+        dry_run: false,
+    }
+}
+
+/// Events, and how many of them were bad.
+type Arm = Option<(f64, f64)>;
+
+fn tick(second: i64, canary: Arm, baseline: Arm) -> Arms {
+    let counts = |(events, part)| Counts::Ratio(RatioCounts { events, part });
+    Arms {
+        at: at(second),
+        canary: canary.map(counts),
+        baseline: baseline.map(counts),
+    }
+}
+
+fn state(evidence: &Evidence, phase: Phase, second: i64) -> State {
+    evidence.finding(&rule(), phase, at(second), PATIENCE).state
+}
+
+#[test]
+fn counts_of_the_baseline_alone_are_kept_for_the_canarys_next_look() {
+    let mut evidence = Evidence::default();
+    for second in 0..5 {
+        // The canary has samples without events, and the baseline has events.
+        evidence.update(
+            &rule(),
+            Phase::Beside,
+            tick(second, Some((0.0, 0.0)), Some((100.0, 40.0))),
+        );
+    }
+    for second in 5..8 {
+        evidence.update(
+            &rule(),
+            Phase::Beside,
+            tick(second, Some((20.0, 8.0)), None),
+        );
+    }
+    let finding = evidence.finding(&rule(), Phase::Beside, at(8), PATIENCE);
+    assert_eq!(finding.state, State::BaselineAlsoBad);
+    assert_eq!(
+        finding
+            .baseline
+            .map(|arm| crate::wording::count(arm.events)),
+        Some("500".to_owned())
+    );
+}
+
+#[test]
+fn samples_without_events_are_data() {
+    let mut evidence = Evidence::default();
+    assert_eq!(state(&evidence, Phase::Alone, 0), State::NoData);
+    for second in 0..100 {
+        evidence.update(&rule(), Phase::Alone, tick(second, Some((0.0, 0.0)), None));
+    }
+    assert_eq!(state(&evidence, Phase::Alone, 100), State::TooLittle);
+    assert_eq!(evidence.last_data, None);
+    assert_eq!(state(&evidence, Phase::Alone, 140), State::NoData);
+}
+
+#[test]
+fn one_tick_is_suspected_and_the_second_decides() {
+    let mut evidence = Evidence::default();
+    evidence.update(&rule(), Phase::Alone, tick(0, Some((100.0, 40.0)), None));
+    assert_eq!(state(&evidence, Phase::Alone, 0), State::Suspected);
+    evidence.update(&rule(), Phase::Alone, tick(1, Some((100.0, 0.0)), None));
+    assert_eq!(
+        state(&evidence, Phase::Alone, 1),
+        State::Suspected,
+        "the rest is clean"
+    );
+    evidence.update(&rule(), Phase::Alone, tick(2, Some((100.0, 40.0)), None));
+    assert_eq!(state(&evidence, Phase::Alone, 2), State::Failing);
+}
+
+#[test]
+fn the_window_holds_two_ticks_however_far_they_are_apart() {
+    let mut evidence = Evidence::default();
+    for minute in 0..10 {
+        evidence.update(
+            &rule(),
+            Phase::Alone,
+            tick(60 * minute, Some((600.0, 180.0)), None),
+        );
+    }
+    assert_eq!(evidence.window.len(), CONFIRM);
+    assert_eq!(state(&evidence, Phase::Alone, 540), State::Failing);
+}
+
+#[test]
+fn the_window_is_bounded_whatever_the_rule_needs() {
+    let mut evidence = Evidence::default();
+    let rule = Rule {
+        least: 1_000_000,
+        ..rule()
+    };
+    for second in 0..5000 {
+        evidence.update(&rule, Phase::Alone, tick(second, Some((10.0, 1.0)), None));
+    }
+    assert!(evidence.window.len() <= MOST_TICKS);
+    let kept: f64 = evidence
+        .window
+        .iter()
+        .filter_map(|tick| tick.canary.as_ref())
+        .map(Counts::total)
+        .sum();
+    assert!((kept - 50_000.0).abs() < 0.5, "nothing is lost: {kept}");
+    assert_eq!(evidence.compact().window.len(), RECORDED_TICKS);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_old_counts_for_ever() {
+    let mut evidence = Evidence::default();
+    evidence.update(
+        &rule(),
+        Phase::Alone,
+        tick(3600, Some((100.0, 100.0)), None),
+    );
+    for second in 0..60 {
+        evidence.update(
+            &rule(),
+            Phase::Alone,
+            tick(second, Some((100.0, 0.0)), None),
+        );
+    }
+    assert_eq!(state(&evidence, Phase::Alone, 60), State::Within);
+}
+
+#[test]
+fn a_shared_fault_is_not_carried_into_the_phase_alone() {
+    let mut evidence = Evidence::default();
+    for second in 0..10 {
+        evidence.update(
+            &rule(),
+            Phase::Beside,
+            tick(second, Some((100.0, 30.0)), Some((100.0, 30.0))),
+        );
+    }
+    assert_eq!(state(&evidence, Phase::Beside, 10), State::BaselineAlsoBad);
+    evidence.stand_alone(&rule());
+    assert_ne!(state(&evidence, Phase::Alone, 10), State::Failing);
+}
+
+#[test]
+fn a_thin_baseline_does_not_let_the_limit_stand_alone() {
+    let mut evidence = Evidence::default();
+    for second in 0..3 {
+        evidence.update(
+            &rule(),
+            Phase::Beside,
+            tick(second, Some((90.0, 27.0)), Some((1.0, 1.0))),
+        );
+    }
+    assert_eq!(state(&evidence, Phase::Beside, 3), State::BaselineAlsoBad);
+}
+
+#[test]
+fn a_comparison_without_anything_to_compare_with_says_nothing() {
+    let compare = Rule {
+        max: None,
+        compare: Some(Compare {
+            margin: 0.5,
+            plus: 0.001,
+        }),
+        ..rule()
+    };
+    let mut evidence = Evidence::new(None);
+    for second in 0..60 {
+        evidence.update(
+            &compare,
+            Phase::Alone,
+            tick(second, Some((100.0, 0.0)), None),
+        );
+    }
+    let finding = evidence.finding(&compare, Phase::Alone, at(60), PATIENCE);
+    assert_eq!(finding.state, State::TooLittle, "{}", finding.sentence);
+    assert!(
+        finding.sentence.contains("nothing to compare with"),
+        "{}",
+        finding.sentence
+    );
+}

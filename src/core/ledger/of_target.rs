@@ -1,0 +1,311 @@
+//! What lasts about one target: its revisions and their standing, and what is under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::analysis::{Analysis, Ending, WayBack};
+use crate::guard::Hold;
+use crate::ids::{AnalysisId, RevisionHash, RuleName};
+use crate::judge::Evidence;
+use crate::judge::Phase;
+use crate::measurement::Measurement;
+use crate::notice::NoticeKind;
+use crate::record::{Record, Standing};
+use crate::rule::Question;
+use crate::saga::PlanState;
+use crate::target::TargetState;
+use crate::verify::Verification;
+
+/// How many revisions with a standing are remembered.
+const REMEMBERED: usize = 50;
+
+/// What lasts about one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetLedger {
+    pub uid: String,
+    /// The revision that the target is at: that of its spec, but for an aborted Rollout the stable one.
+    pub current: RevisionHash,
+    /// The last revision known good that ran; before there is any, what was stable before the last release.
+    pub stable: RevisionHash,
+    pub standings: BTreeMap<RevisionHash, Standing>,
+    /// The last analysis that began: what notices of the present incident refer to.
+    pub latest: Option<AnalysisId>,
+    pub analysis: Option<Analysis>,
+    /// Evidence of the last analysis or verification. It stays after the end: what follows a rollback needs it.
+    pub checkpoint: Option<Box<Checkpoint>>,
+    /// What the last analysis that failed had found.
+    pub judged: Option<Judged>,
+    pub plan: Option<PlanState>,
+    pub verification: Option<Verification>,
+    pub holds: Vec<Hold>,
+    /// Holds, by guard and rule, that people were told of during this analysis.
+    pub told: Vec<Hold>,
+    /// Kinds of notices that were made about the last analysis.
+    pub said: BTreeSet<NoticeKind>,
+    pub last_action: Option<Timestamp>,
+    pub rules_without_data: BTreeSet<RuleName>,
+}
+
+/// The evidence as it was last recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    pub at: Timestamp,
+    pub evidence: BTreeMap<RuleName, Evidence>,
+    pub measurements: Vec<(Arc<Question>, Measurement)>,
+}
+
+/// A verdict that a revision is bad, and on what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    pub analysis: AnalysisId,
+    pub at: Timestamp,
+    pub canary: RevisionHash,
+    pub baseline: Option<RevisionHash>,
+    pub phase: Phase,
+    /// The rules by which it failed.
+    pub rules: Vec<RuleName>,
+    /// What they said, one sentence each.
+    pub sentences: Vec<String>,
+}
+
+impl TargetLedger {
+    pub(super) fn new(uid: String, stable: RevisionHash) -> Self {
+        Self {
+            uid,
+            current: stable.clone(),
+            stable,
+            standings: BTreeMap::new(),
+            latest: None,
+            analysis: None,
+            checkpoint: None,
+            judged: None,
+            plan: None,
+            verification: None,
+            holds: Vec::new(),
+            told: Vec::new(),
+            said: BTreeSet::new(),
+            last_action: None,
+            rules_without_data: BTreeSet::new(),
+        }
+    }
+
+    /// Whether an analysis of the revision ended with Pass.
+    pub fn known_good(&self, revision: &RevisionHash) -> bool {
+        matches!(
+            self.standings.get(revision),
+            Some(Standing::KnownGood { .. })
+        )
+    }
+
+    /// Whether an analysis of the revision failed.
+    pub fn has_failed(&self, revision: &RevisionHash) -> bool {
+        matches!(self.standings.get(revision), Some(Standing::Failed { .. }))
+    }
+
+    /// Where a rollback from `canary` would go: the last revision known good, else what was stable before (never one
+    /// that failed: P12).
+    pub fn way_back(&self, canary: &RevisionHash) -> Option<WayBack> {
+        let stable = (self.stable != *canary && !self.has_failed(&self.stable)).then(|| WayBack {
+            revision: self.stable.clone(),
+            known_good: self.known_good(&self.stable),
+        });
+        if stable.as_ref().is_some_and(|stable| stable.known_good) {
+            return stable;
+        }
+        let known_good = self
+            .standings
+            .iter()
+            .filter_map(|(revision, standing)| match standing {
+                Standing::KnownGood { at } if revision != canary => Some((at, revision)),
+                Standing::KnownGood { .. }
+                | Standing::Failed { .. }
+                | Standing::Inconclusive { .. } => None,
+            })
+            .max();
+        match known_good {
+            Some((_, revision)) => Some(WayBack {
+                revision: revision.clone(),
+                known_good: true,
+            }),
+            None => stable,
+        }
+    }
+
+    /// Where a rollback from `canary` goes now. While a Rollout is in flight that is its own stable revision, which an
+    /// abort always goes back to, unless that one failed.
+    pub fn destination(
+        &self,
+        canary: &RevisionHash,
+        state: Option<&TargetState>,
+    ) -> Option<WayBack> {
+        let rollout = state.and_then(|state| state.rollout.as_ref());
+        let stable = rollout
+            .and_then(|rollout| rollout.stable.as_ref())
+            .filter(|stable| *stable != canary && !self.has_failed(stable));
+        match stable {
+            Some(stable) => Some(WayBack {
+                revision: stable.clone(),
+                known_good: self.known_good(stable),
+            }),
+            None => self.way_back(canary),
+        }
+    }
+
+    fn stand(&mut self, revision: RevisionHash, standing: Standing) {
+        self.standings.insert(revision, standing);
+        while self.standings.len() > REMEMBERED {
+            let oldest = self
+                .standings
+                .iter()
+                .filter(|(revision, _)| **revision != self.stable && **revision != self.current)
+                .min_by_key(|(_, standing)| standing.at())
+                .map(|(revision, _)| revision.clone());
+            let Some(oldest) = oldest else { return };
+            self.standings.remove(&oldest);
+        }
+    }
+
+    pub(super) fn apply(&mut self, at: Timestamp, record: &Record) {
+        match record {
+            Record::RevisionReturned { revision, .. } => {
+                self.current = revision.clone();
+                if self.known_good(revision) {
+                    self.stable = revision.clone();
+                }
+            }
+            Record::AnalysisBegan { analysis } => self.begin(analysis),
+            Record::Promoted { .. } => self.with_analysis(|analysis| analysis.promoted = Some(at)),
+            Record::BaselineGone { .. } => {
+                self.with_analysis(|analysis| analysis.phase = Phase::Alone);
+            }
+            Record::FirstTraffic { .. } => {
+                self.with_analysis(|analysis| analysis.first_traffic = Some(at));
+            }
+            Record::Checkpoint {
+                evidence,
+                measurements,
+                ..
+            } => {
+                self.checkpoint = Some(Box::new(Checkpoint {
+                    at,
+                    evidence: evidence.clone(),
+                    measurements: measurements.clone(),
+                }));
+            }
+            Record::Failed { findings, .. } => {
+                let Some(analysis) = &mut self.analysis else {
+                    return;
+                };
+                analysis.failed = Some(at);
+                let failing = || findings.iter().filter(|finding| finding.fails());
+                self.judged = Some(Judged {
+                    analysis: analysis.id.clone(),
+                    at,
+                    canary: analysis.canary.clone(),
+                    baseline: analysis.baseline.clone(),
+                    phase: analysis.phase,
+                    rules: failing().map(|finding| finding.rule.clone()).collect(),
+                    sentences: failing().map(|finding| finding.sentence.clone()).collect(),
+                });
+                let canary = analysis.canary.clone();
+                self.stand(canary, Standing::Failed { at });
+            }
+            Record::HoldBegan { hold, .. } => {
+                self.holds.retain(|held| !held.same(hold));
+                self.holds.push(hold.clone());
+                if !self.told.iter().any(|told| told.same(hold)) {
+                    self.told.push(hold.clone());
+                }
+            }
+            Record::HoldEnded { hold, .. } => self.holds.retain(|held| !held.same(hold)),
+            Record::AnalysisEnded {
+                revision, ending, ..
+            } => {
+                self.analysis = None;
+                self.holds.clear();
+                match ending {
+                    Ending::Pass => {
+                        self.stable = revision.clone();
+                        self.stand(revision.clone(), Standing::KnownGood { at });
+                    }
+                    Ending::Inconclusive { .. } => {
+                        self.stand(revision.clone(), Standing::Inconclusive { at });
+                    }
+                    // A Fail has its standing since it was found.
+                    Ending::Fail | Ending::Superseded { .. } => {}
+                }
+            }
+            Record::PlanBegan { plan } => {
+                self.plan = Some(PlanState::new(Clone::clone(plan), at));
+                self.last_action = Some(at);
+                self.verification = None;
+            }
+            Record::PlanEnded { plan, .. } => {
+                if self.plan.as_ref().is_some_and(|own| own.plan.id == *plan) {
+                    self.plan = None;
+                }
+            }
+            Record::VerificationBegan { verification } => {
+                self.verification = Some(Clone::clone(verification));
+            }
+            Record::VerificationEnded { .. } => self.verification = None,
+            Record::RuleWithoutData { rule, .. } => {
+                self.rules_without_data.insert(rule.clone());
+            }
+            Record::Noticed(notice) => {
+                if notice.correlation.is_some() && notice.correlation == self.latest {
+                    self.said.insert(notice.kind);
+                }
+            }
+            Record::Started { .. }
+            | Record::TargetSeen { .. }
+            | Record::TargetGone { .. }
+            | Record::StepBegun(_)
+            | Record::StepEnded(_)
+            | Record::Awaited { .. }
+            | Record::SourceLost { .. }
+            | Record::SourceBack { .. }
+            | Record::NoticeEnded(_) => {}
+        }
+    }
+
+    fn begin(&mut self, analysis: &Analysis) {
+        self.current = analysis.canary.clone();
+        self.latest = Some(analysis.id.clone());
+        let any_known_good = self
+            .standings
+            .values()
+            .any(|standing| matches!(standing, Standing::KnownGood { .. }));
+        // As long as none is known good, the way back is what was stable before this release.
+        if let Some(baseline) = &analysis.baseline
+            && !any_known_good
+            && !self.has_failed(baseline)
+        {
+            self.stable = baseline.clone();
+        }
+        self.analysis = Some(analysis.clone());
+        self.judged = None;
+        self.verification = None;
+        self.holds.clear();
+        self.told.clear();
+        self.said.clear();
+        self.rules_without_data.clear();
+    }
+
+    fn with_analysis(&mut self, change: impl FnOnce(&mut Analysis)) {
+        if let Some(analysis) = &mut self.analysis {
+            change(analysis);
+        }
+    }
+}
+
+impl Standing {
+    /// When the revision got its standing.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::KnownGood { at } | Self::Failed { at } | Self::Inconclusive { at } => *at,
+        }
+    }
+}
