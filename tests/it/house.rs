@@ -25,11 +25,9 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "guard",
-        &[
-            "analysis", "ids", "judge", "saga", "target", "time", "wording",
-        ],
+        &["analysis", "ids", "saga", "target", "time", "wording"],
     ),
-    ("verify", &["ids", "judge"]),
+    ("verify", &["ids"]),
     ("notice", &["ids", "rule"]),
     (
         "record",
