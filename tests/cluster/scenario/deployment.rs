@@ -40,7 +40,7 @@ fn a_bad_deployment_is_back_within_ten_seconds() {
             })
             .collect();
         let options = Options {
-            name: "recant",
+            name: "",
             prometheus: Some(prometheus.url()),
             settings: vec![("guards.actionsPerHour", json!(100))],
         };
