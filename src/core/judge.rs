@@ -13,7 +13,7 @@ mod share;
 use jiff::SignedDuration;
 
 pub use evidence::{Arms, BASELINE_IDLE, Evidence};
-pub use finding::{Finding, Measured, State};
+pub use finding::{Finding, Measured, Seen, State};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`Evidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);

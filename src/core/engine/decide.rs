@@ -9,7 +9,7 @@ use super::{Turn, finish, hold, progress, releases, tell};
 use crate::analysis::{Analysis, Ending, Phase, elapsed};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
-use crate::judge::{BASELINE_IDLE, Finding};
+use crate::judge::BASELINE_IDLE;
 use crate::record::Record;
 
 /// Evidence is recorded at least this often.
@@ -124,7 +124,7 @@ fn of_action(
     let evidence_at = live
         .rules
         .iter()
-        .filter(|rule| rule.finding.as_ref().is_some_and(Finding::fails))
+        .filter(|rule| rule.fails())
         .filter_map(|rule| rule.evidence.last_data)
         .max()
         .or_else(|| {
