@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 pub use evidence::{Arms, BASELINE_IDLE, Evidence};
-pub use finding::{Finding, Measured, State};
+pub use finding::{Finding, Measured, Seen, State};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`Evidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);

@@ -9,8 +9,7 @@ use super::{Turn, finish, hold, progress, releases, tell};
 use crate::analysis::{Analysis, Ending};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
-use crate::judge::Phase;
-use crate::judge::{BASELINE_IDLE, Finding};
+use crate::judge::{BASELINE_IDLE, Phase};
 use crate::record::Record;
 use crate::time::elapsed;
 
@@ -126,7 +125,7 @@ fn of_action(
     let evidence_at = live
         .rules
         .iter()
-        .filter(|rule| rule.finding.as_ref().is_some_and(Finding::fails))
+        .filter(|rule| rule.fails())
         .filter_map(|rule| rule.evidence.last_data)
         .max()
         .or_else(|| {

@@ -92,10 +92,10 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
             rule.rule.least
         )));
     }
-    let Some(finding) = &rule.finding else {
+    let Some(seen) = rule.seen else {
         return Some(stays(format!("`{name}` was never judged")));
     };
-    match finding.state {
+    match seen.state {
         State::NoData => {
             let silent = evidence.last_sample.map_or_else(String::new, |last| {
                 format!(" for {}", span(elapsed(last, turn.now)))
@@ -110,12 +110,12 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
             if turn.now < settled || !evidence.keeps_limit(&rule.rule) =>
         {
             Some(Doubt {
-                reason: finding.sentence.clone(),
+                reason: seen.sentence(&rule.rule),
                 may_pass: WINDOW,
             })
         }
         State::TooLittle | State::BaselineAlsoBad | State::Failing => {
-            Some(stays(finding.sentence.clone()))
+            Some(stays(seen.sentence(&rule.rule)))
         }
         State::Within | State::Unsure | State::Suspected => None,
     }

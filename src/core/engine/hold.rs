@@ -8,7 +8,7 @@ use super::{Turn, tell};
 use crate::analysis::Analysis;
 use crate::guard::{Guard, Hold};
 use crate::ids::TargetId;
-use crate::judge::{Finding, State, WINDOW};
+use crate::judge::{Seen, State, WINDOW};
 use crate::record::Record;
 use crate::rule::{Metric, Rule};
 use crate::time::elapsed;
@@ -22,7 +22,7 @@ const TROUBLED_LOOKS: u32 = 2;
 pub(super) fn of_evidence(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> Vec<Hold> {
     let mut held = troubles(live);
     for rule in &live.rules {
-        let Some(finding) = &rule.finding else {
+        let Some(seen) = rule.seen else {
             continue;
         };
         let hold = |guard, reason| Hold {
@@ -31,12 +31,12 @@ pub(super) fn of_evidence(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> 
             reason,
             until: None,
         };
-        match finding.state {
+        match seen.state {
             State::BaselineAlsoBad => {
-                held.push(hold(Guard::BaselineAlsoBad, finding.sentence.clone()));
+                held.push(hold(Guard::BaselineAlsoBad, seen.sentence(&rule.rule)));
             }
-            State::TooLittle if beyond(&rule.rule, finding) => {
-                held.push(hold(Guard::TooLittleData, finding.sentence.clone()));
+            State::TooLittle if beyond(&rule.rule, &seen) => {
+                held.push(hold(Guard::TooLittleData, seen.sentence(&rule.rule)));
             }
             State::NoData => {
                 let why = no_data(turn, live, rule, analysis);
@@ -104,8 +104,8 @@ fn no_data(turn: &Turn<'_>, live: &Live, rule: &LiveRule, analysis: &Analysis) -
 }
 
 /// Whether the value alone, however few events it comes from, is beyond the limit.
-fn beyond(rule: &Rule, finding: &Finding) -> bool {
-    finding.canary.value.is_some_and(|value| {
+fn beyond(rule: &Rule, seen: &Seen) -> bool {
+    seen.canary.value.is_some_and(|value| {
         rule.max.is_some_and(|max| value > max)
             || (matches!(rule.metric, Metric::Ratio(_)) && rule.min.is_some_and(|min| value < min))
     })
@@ -115,7 +115,7 @@ fn beyond(rule: &Rule, finding: &Finding) -> bool {
 pub(super) fn of_dry_rules(live: &Live) -> Vec<Hold> {
     live.rules
         .iter()
-        .filter(|rule| rule.rule.dry_run && rule.finding_is(State::Failing))
+        .filter(|rule| rule.rule.dry_run && rule.state() == Some(State::Failing))
         .map(|rule| Hold {
             guard: Guard::DryRun,
             rule: Some(rule.rule.name.clone()),

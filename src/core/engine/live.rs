@@ -9,8 +9,7 @@ use super::EngineSettings;
 use crate::guard::Hold;
 use crate::history::History;
 use crate::ids::PlanId;
-use crate::judge::Phase;
-use crate::judge::{Evidence, Finding, WINDOW};
+use crate::judge::{Evidence, Finding, Phase, Seen, State, WINDOW};
 use crate::measurement::{KnownPods, Measurement};
 use crate::record::Record;
 use crate::rule::{Question, Rule, SourceKind, Watch};
@@ -50,10 +49,10 @@ pub(super) struct LiveRule {
     /// Evidence of the analysis, or of the verification.
     pub(super) evidence: Evidence,
     /// What the evidence said last.
-    pub(super) finding: Option<Finding>,
+    pub(super) seen: Option<Seen>,
     /// Its metric does not tell arms apart: it is always judged as if the canary were alone.
     pub(super) one_arm: bool,
-    /// The evidence has changed since the finding.
+    /// The evidence has changed since then.
     pub(super) changed: bool,
 }
 
@@ -86,7 +85,7 @@ impl Live {
                 question: Arc::new(rule.metric.question(&rule.arms)),
                 history: History::default(),
                 evidence: Evidence::default(),
-                finding: None,
+                seen: None,
                 one_arm: false,
                 changed: true,
             })
@@ -149,16 +148,11 @@ impl Live {
     }
 
     pub(super) fn findings(&self) -> Vec<Finding> {
-        self.rules
-            .iter()
-            .filter_map(|rule| rule.finding.clone())
-            .collect()
+        self.rules.iter().filter_map(LiveRule::finding).collect()
     }
 
     pub(super) fn fails(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| rule.finding.as_ref().is_some_and(Finding::fails))
+        self.rules.iter().any(LiveRule::fails)
     }
 
     /// Starts the evidence of all rules afresh, each with what was measured before the release.
@@ -170,7 +164,7 @@ impl Live {
         self.candidates.clear();
         for rule in &mut self.rules {
             rule.evidence = Evidence::new(before(rule));
-            rule.finding = None;
+            rule.seen = None;
             rule.changed = true;
         }
     }
@@ -208,21 +202,26 @@ impl LiveRule {
 
     fn judge(&mut self, phase: Phase, now: Timestamp, patience: SignedDuration) {
         let silent = self.evidence.silent(now, patience);
-        let was_silent = self
-            .finding
-            .as_ref()
-            .map(|finding| finding.state == crate::judge::State::NoData);
+        let was_silent = self.state().map(|state| state == State::NoData);
         if self.changed || was_silent != Some(silent) {
             let phase = self.phase(phase);
-            self.finding = Some(self.evidence.finding(&self.rule, phase, now, patience));
+            self.seen = Some(self.evidence.judge(&self.rule, phase, now, patience));
             self.changed = false;
         }
     }
 
-    pub(super) fn finding_is(&self, state: crate::judge::State) -> bool {
-        self.finding
-            .as_ref()
-            .is_some_and(|finding| finding.state == state)
+    /// What the rule said last.
+    pub(super) fn state(&self) -> Option<State> {
+        self.seen.map(|seen| seen.state)
+    }
+
+    /// Whether the release fails by this rule.
+    pub(super) fn fails(&self) -> bool {
+        self.state() == Some(State::Failing) && !self.rule.dry_run
+    }
+
+    pub(super) fn finding(&self) -> Option<Finding> {
+        Some(self.seen?.finding(&self.rule))
     }
 }
 

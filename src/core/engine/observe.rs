@@ -84,8 +84,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
                 canary: arms.0,
                 baseline: arms.1,
             };
-            let phase = rule.phase(analysis.phase);
-            rule.evidence.update(&rule.rule, phase, arms);
+            rule.evidence.update(&rule.rule, arms);
             rule.changed = true;
         }
     } else if let Some(verification) = &known.verification {
@@ -199,7 +198,7 @@ fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &
         canary: counts,
         baseline: None,
     };
-    rule.evidence.update(&rule.rule, Phase::Alone, arms);
+    rule.evidence.update(&rule.rule, arms);
     rule.changed = true;
 }
 

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::live::Live;
+use super::live::{Live, LiveRule};
 use super::verify::Told;
 use super::{Turn, progress, tell, verify};
 use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
-use crate::judge::Phase;
-use crate::judge::{Finding, State};
+use crate::judge::{Phase, State};
 use crate::ledger::TargetLedger;
 use crate::record::{Record, Standing};
 use crate::target::{TargetNews, TargetState};
@@ -164,9 +163,8 @@ fn revision_changed(
     let suspected: Vec<_> = live
         .rules
         .iter()
-        .filter_map(|rule| rule.finding.as_ref())
-        .filter(|finding| suspicious(finding))
-        .map(|finding| finding.rule.clone())
+        .filter(|rule| suspicious(rule))
+        .map(|rule| rule.rule.name.clone())
         .collect();
     let ending = Ending::Superseded {
         reason: why_superseded(state, &current),
@@ -200,8 +198,9 @@ fn revision_changed(
     }
 }
 
-fn suspicious(finding: &Finding) -> bool {
-    !finding.dry_run && matches!(finding.state, State::Failing | State::Suspected)
+fn suspicious(rule: &LiveRule) -> bool {
+    let state = rule.state();
+    !rule.rule.dry_run && matches!(state, Some(State::Failing | State::Suspected))
 }
 
 fn why_superseded(state: &TargetState, current: &RevisionHash) -> String {

@@ -109,8 +109,10 @@ fn emit(turn: &mut Turn<'_>, mut notice: Notice) {
 
 /// What the rules of a state say, one sentence each; of those that decide.
 fn sentences_of(live: &Live, state: State) -> Vec<String> {
-    let findings = live.rules.iter().filter_map(|rule| rule.finding.as_ref());
-    let deciding = findings.filter(|finding| finding.state == state && !finding.dry_run);
+    let findings = live.findings();
+    let deciding = findings
+        .iter()
+        .filter(|finding| finding.state == state && !finding.dry_run);
     full(deciding.map(|finding| finding.sentence.as_str()))
 }
 

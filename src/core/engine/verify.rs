@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::live::Live;
+use super::live::{Live, LiveRule};
 use super::{Turn, tell};
 use crate::analysis::Analysis;
 use crate::ids::{RevisionHash, RuleName, TargetId};
@@ -90,7 +90,7 @@ pub(super) fn verify(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
         .rules
         .iter()
         .filter(|rule| verification.rules.contains(&rule.rule.name))
-        .filter_map(|rule| rule.finding.clone())
+        .filter_map(LiveRule::finding)
         .collect();
     let over = turn.now >= later(since(live, &verification), VERIFY_TIME);
     let Some(end) = outcome(&findings, over) else {

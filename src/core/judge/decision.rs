@@ -32,6 +32,14 @@ pub(super) struct Decision {
     pub(super) against: Against,
 }
 
+impl Decision {
+    /// There are no counts.
+    pub(super) const NOTHING: Self = Self {
+        says: Says::TooFew,
+        against: Against::Nothing,
+    };
+}
+
 /// What a rule says of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
-use super::finding::{Finding, Measured, State, Words};
+use super::finding::{Measured, Seen};
 use super::{CONFIRM, RECENT, WINDOW};
 use crate::judge::Phase;
 use crate::measurement::Counts;
@@ -69,7 +69,7 @@ impl Evidence {
     }
 
     /// Takes in the counts of one tick.
-    pub fn update(&mut self, rule: &Rule, phase: Phase, tick: Arms) {
+    pub fn update(&mut self, rule: &Rule, tick: Arms) {
         let now = tick.at;
         // A clock that was set back must not keep old counts in the window for ever.
         for old in &mut self.window {
@@ -93,19 +93,6 @@ impl Evidence {
             self.window.push_back(tick);
         }
         self.forget(now, rule.least as f64);
-        if events > 0.0 {
-            match self.look(rule, phase, now).0.says {
-                Says::Suspected | Says::Failing => {
-                    self.since.get_or_insert(now);
-                }
-                Says::Within
-                | Says::Unsure
-                | Says::TooFew
-                | Says::TooFewBeside
-                | Says::NotSurelyWorse
-                | Says::BaselineAlsoBad => self.since = None,
-            }
-        }
     }
 
     /// Drops what lies before the window, and adds up the oldest of what is left if that are too many.
@@ -156,48 +143,22 @@ impl Evidence {
     }
 
     /// What the evidence says at `now`; without a sample for longer than `patience` it says nothing.
-    pub fn finding(
-        &self,
+    pub fn judge(
+        &mut self,
         rule: &Rule,
         phase: Phase,
         now: Timestamp,
         patience: SignedDuration,
-    ) -> Finding {
-        let silent = self.silent(now, patience);
-        let (decision, canary, baseline) = if silent {
-            (nothing(), Measured::NOTHING, None)
-        } else {
-            self.look(rule, phase, now)
-        };
-        let state = if silent {
-            State::NoData
-        } else {
-            match decision.says {
-                Says::Within => State::Within,
-                Says::Unsure => State::Unsure,
-                Says::TooFew | Says::TooFewBeside | Says::NotSurelyWorse => State::TooLittle,
-                Says::BaselineAlsoBad => State::BaselineAlsoBad,
-                Says::Suspected => State::Suspected,
-                Says::Failing => State::Failing,
-            }
-        };
-        let words = Words {
-            rule,
-            silent,
-            decision,
-            canary: &canary,
-            baseline: baseline.as_ref(),
-            before: phase == Phase::Alone,
-        };
-        Finding {
-            rule: rule.name.clone(),
-            state,
-            dry_run: rule.dry_run,
-            since: self.since.filter(|_| state == State::Failing),
-            sentence: words.sentence(),
-            canary,
-            baseline,
+    ) -> Seen {
+        let before = phase == Phase::Alone;
+        if self.silent(now, patience) {
+            self.since = None;
+            return Seen::silent(before);
         }
+        let (decision, canary, baseline) = self.look(rule, phase, now);
+        let broken = matches!(decision.says, Says::Suspected | Says::Failing);
+        self.since = broken.then(|| self.since.unwrap_or(now));
+        Seen::new(decision, canary, baseline, before, self.since)
     }
 
     /// Whether all that was ever measured keeps the limit, as it stands.
@@ -218,44 +179,51 @@ impl Evidence {
         phase: Phase,
         now: Timestamp,
     ) -> (Decision, Measured, Option<Measured>) {
-        let whole = self.look_at(rule, phase, now, self.window.len());
         let recent = self.reaching_back(now, RECENT, rule.least as f64);
-        if recent == self.window.len() {
-            return whole;
+        let mut ticks: Vec<&Counts> = Vec::with_capacity(self.window.len());
+        let (mut canary, mut baseline) = (None, None);
+        let mut of_end = None;
+        for (index, tick) in self.window.iter().rev().enumerate() {
+            if index == recent {
+                let sums = (canary.as_ref(), baseline.as_ref());
+                of_end = Some(self.decided(rule, phase, now, sums, &ticks));
+            }
+            if let Some(counts) = &tick.canary {
+                ticks.push(counts);
+                add(&mut canary, counts);
+            }
+            if let (Phase::Beside, Some(counts)) = (phase, &tick.baseline) {
+                add(&mut baseline, counts);
+            }
         }
-        let recent = self.look_at(rule, phase, now, recent);
-        if recent.0.says.severity() > whole.0.says.severity() {
-            recent
-        } else {
-            whole
+        let sums = (canary.as_ref(), baseline.as_ref());
+        let whole = self.decided(rule, phase, now, sums, &ticks);
+        match of_end {
+            Some(end) if end.0.says.severity() > whole.0.says.severity() => end,
+            Some(_) | None => whole,
         }
     }
 
-    fn look_at(
+    fn decided(
         &self,
         rule: &Rule,
         phase: Phase,
         now: Timestamp,
-        last: usize,
+        (canary, baseline): (Option<&Counts>, Option<&Counts>),
+        ticks: &[&Counts],
     ) -> (Decision, Measured, Option<Measured>) {
-        let window = || self.window.iter().skip(self.window.len() - last);
-        let ticks: Vec<&Counts> = window().filter_map(|tick| tick.canary.as_ref()).collect();
-        let Some(canary) = sum(ticks.iter().copied()) else {
-            return (nothing(), Measured::NOTHING, None);
+        let Some(canary) = canary else {
+            return (Decision::NOTHING, Measured::NOTHING, None);
         };
-        let baseline = match phase {
-            Phase::Beside => sum(window().filter_map(|tick| tick.baseline.as_ref())),
-            Phase::Alone => None,
-        };
-        let beside = match (phase, &baseline) {
+        let beside = match (phase, baseline) {
             (Phase::Alone, _) => Beside::Before(self.before.as_ref()),
             (Phase::Beside, Some(counts)) if counts.total() > 0.0 => Beside::Baseline(counts),
             (Phase::Beside, _) if self.idle_beside(now) => Beside::Before(None),
             (Phase::Beside, _) => Beside::Silent,
         };
         let sums = Sums {
-            canary: &canary,
-            ticks: &ticks,
+            canary,
+            ticks,
             beside,
         };
         let decision = decide(rule, &sums);
@@ -269,7 +237,7 @@ impl Evidence {
             Beside::Silent => None,
         };
         let shown = shown.map(|counts| measured(rule, counts));
-        (decision, measured(rule, &canary), shown)
+        (decision, measured(rule, canary), shown)
     }
 
     /// The canary has had traffic for long enough, and an arm beside it none.
@@ -277,13 +245,6 @@ impl Evidence {
         let silent = |tick: &&Arms| tick.baseline.as_ref().is_none_or(|arm| arm.total() <= 0.0);
         let oldest = self.window.iter().rev().take_while(silent).last();
         oldest.is_some_and(|oldest| elapsed(oldest.at, now) >= BASELINE_IDLE)
-    }
-}
-
-fn nothing() -> Decision {
-    Decision {
-        says: Says::TooFew,
-        against: Against::Nothing,
     }
 }
 
@@ -310,12 +271,11 @@ fn merged(older: Option<Counts>, newer: Option<Counts>) -> Option<Counts> {
     }
 }
 
-fn sum<'a>(mut counts: impl Iterator<Item = &'a Counts>) -> Option<Counts> {
-    let mut sum = counts.next()?.clone();
-    for more in counts {
-        sum.add(more);
+fn add(sum: &mut Option<Counts>, counts: &Counts) {
+    match sum {
+        Some(sum) => sum.add(counts),
+        None => *sum = Some(counts.clone()),
     }
-    Some(sum)
 }
 
 fn measured(rule: &Rule, counts: &Counts) -> Measured {

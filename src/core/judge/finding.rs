@@ -74,19 +74,95 @@ impl Measured {
     };
 }
 
-/// What the sentence of a finding is made from.
-pub(super) struct Words<'a> {
-    pub(super) rule: &'a Rule,
-    pub(super) silent: bool,
-    pub(super) decision: Decision,
-    pub(super) canary: &'a Measured,
-    pub(super) baseline: Option<&'a Measured>,
+/// What one look at a rule saw; words are made of it only where somebody reads them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    pub state: State,
+    pub canary: Measured,
+    pub baseline: Option<Measured>,
+    since: Option<Timestamp>,
+    decision: Decision,
     /// Nothing runs beside the canary.
-    pub(super) before: bool,
+    before: bool,
+}
+
+impl Seen {
+    pub(super) fn silent(before: bool) -> Self {
+        Self {
+            state: State::NoData,
+            canary: Measured::NOTHING,
+            baseline: None,
+            since: None,
+            decision: Decision::NOTHING,
+            before,
+        }
+    }
+
+    pub(super) fn new(
+        decision: Decision,
+        canary: Measured,
+        baseline: Option<Measured>,
+        before: bool,
+        since: Option<Timestamp>,
+    ) -> Self {
+        let state = match decision.says {
+            Says::Within => State::Within,
+            Says::Unsure => State::Unsure,
+            Says::TooFew | Says::TooFewBeside | Says::NotSurelyWorse => State::TooLittle,
+            Says::BaselineAlsoBad => State::BaselineAlsoBad,
+            Says::Suspected => State::Suspected,
+            Says::Failing => State::Failing,
+        };
+        Self {
+            state,
+            canary,
+            baseline,
+            since,
+            decision,
+            before,
+        }
+    }
+
+    /// The same in numbers and in words.
+    pub fn finding(&self, rule: &Rule) -> Finding {
+        Finding {
+            rule: rule.name.clone(),
+            state: self.state,
+            dry_run: rule.dry_run,
+            canary: self.canary,
+            baseline: self.baseline,
+            since: self.since.filter(|_| self.state == State::Failing),
+            sentence: self.sentence(rule),
+        }
+    }
+
+    /// One sentence with value, limit or baseline, and how much data. No full stop at the end.
+    pub fn sentence(&self, rule: &Rule) -> String {
+        let words = Words {
+            rule,
+            silent: self.state == State::NoData,
+            decision: self.decision,
+            canary: &self.canary,
+            baseline: self.baseline.as_ref(),
+            before: self.before,
+        };
+        words.sentence()
+    }
+}
+
+/// What a sentence is made from.
+struct Words<'a> {
+    rule: &'a Rule,
+    silent: bool,
+    decision: Decision,
+    canary: &'a Measured,
+    baseline: Option<&'a Measured>,
+    /// Nothing runs beside the canary.
+    before: bool,
 }
 
 impl Words<'_> {
-    pub(super) fn sentence(&self) -> String {
+    fn sentence(&self) -> String {
         let name = &self.rule.name;
         if self.silent {
             return format!("`{name}`: there is no new sample");

@@ -48,8 +48,10 @@ pub(in crate::engine) fn held(
             format!("{target}: revision {canary} is bad, and the rollback is held ({guards})"),
         )
     } else if only(Guard::DryRun) {
-        let findings = live.rules.iter().filter_map(|rule| rule.finding.as_ref());
-        let failing = findings.filter(|found| found.state == State::Failing && found.dry_run);
+        let findings = live.findings();
+        let failing = findings
+            .iter()
+            .filter(|found| found.state == State::Failing && found.dry_run);
         sentences.splice(0..0, failing.map(|found| format!("{}.", found.sentence)));
         sentences.push("Nothing is done.".to_owned());
         (

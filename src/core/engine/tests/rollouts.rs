@@ -188,3 +188,29 @@ fn the_baseline_of_a_canary_is_the_stable_revision_beside_it() {
     let analysis = known.analysis.as_ref().expect("v3 is judged");
     assert_eq!(analysis.baseline, Some("v2".into()));
 }
+
+#[test]
+fn a_comparison_beside_the_stable_pods_takes_a_bad_canary_back_and_no_good_one() {
+    let compared = Setup {
+        rules: vec![super::rules::no_worse()],
+        ..Setup::rollout()
+    };
+    for seed in 1..=5 {
+        let mut world = in_flight(Setup {
+            seed,
+            ..compared.clone()
+        });
+        world.run(300);
+        assert!(world.plans().is_empty(), "{}", world.transcript());
+        world.target().behave("v2", BAD);
+        let took = world.run_until(60, |world| !world.commands.is_empty());
+        assert!(took <= 10, "{took} s\n{}", world.transcript());
+        assert!(
+            world
+                .read(NoticeKind::RollingBack)
+                .contains("the baseline beside it had"),
+            "{}",
+            world.read(NoticeKind::RollingBack)
+        );
+    }
+}

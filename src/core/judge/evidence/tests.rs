@@ -1,4 +1,5 @@
 use super::*;
+use crate::judge::State;
 use crate::measurement::RatioCounts;
 use crate::rule::{ArmsBy, Compare, Part, RatioMetric, Selector};
 
@@ -42,8 +43,8 @@ fn tick(second: i64, canary: Arm, baseline: Arm) -> Arms {
     }
 }
 
-fn state(evidence: &Evidence, phase: Phase, second: i64) -> State {
-    evidence.finding(&rule(), phase, at(second), PATIENCE).state
+fn state(evidence: &mut Evidence, phase: Phase, second: i64) -> State {
+    evidence.judge(&rule(), phase, at(second), PATIENCE).state
 }
 
 #[test]
@@ -51,20 +52,12 @@ fn counts_of_the_baseline_alone_are_kept_for_the_canarys_next_look() {
     let mut evidence = Evidence::default();
     for second in 0..5 {
         // The canary has samples without events, and the baseline has events.
-        evidence.update(
-            &rule(),
-            Phase::Beside,
-            tick(second, Some((0.0, 0.0)), Some((100.0, 40.0))),
-        );
+        evidence.update(&rule(), tick(second, Some((0.0, 0.0)), Some((100.0, 40.0))));
     }
     for second in 5..8 {
-        evidence.update(
-            &rule(),
-            Phase::Beside,
-            tick(second, Some((20.0, 8.0)), None),
-        );
+        evidence.update(&rule(), tick(second, Some((20.0, 8.0)), None));
     }
-    let finding = evidence.finding(&rule(), Phase::Beside, at(8), PATIENCE);
+    let finding = evidence.judge(&rule(), Phase::Beside, at(8), PATIENCE);
     assert_eq!(finding.state, State::BaselineAlsoBad);
     assert_eq!(
         finding
@@ -77,42 +70,38 @@ fn counts_of_the_baseline_alone_are_kept_for_the_canarys_next_look() {
 #[test]
 fn samples_without_events_are_data() {
     let mut evidence = Evidence::default();
-    assert_eq!(state(&evidence, Phase::Alone, 0), State::NoData);
+    assert_eq!(state(&mut evidence, Phase::Alone, 0), State::NoData);
     for second in 0..100 {
-        evidence.update(&rule(), Phase::Alone, tick(second, Some((0.0, 0.0)), None));
+        evidence.update(&rule(), tick(second, Some((0.0, 0.0)), None));
     }
-    assert_eq!(state(&evidence, Phase::Alone, 100), State::TooLittle);
+    assert_eq!(state(&mut evidence, Phase::Alone, 100), State::TooLittle);
     assert_eq!(evidence.last_data, None);
-    assert_eq!(state(&evidence, Phase::Alone, 140), State::NoData);
+    assert_eq!(state(&mut evidence, Phase::Alone, 140), State::NoData);
 }
 
 #[test]
 fn one_tick_is_suspected_and_the_second_decides() {
     let mut evidence = Evidence::default();
-    evidence.update(&rule(), Phase::Alone, tick(0, Some((100.0, 40.0)), None));
-    assert_eq!(state(&evidence, Phase::Alone, 0), State::Suspected);
-    evidence.update(&rule(), Phase::Alone, tick(1, Some((100.0, 0.0)), None));
+    evidence.update(&rule(), tick(0, Some((100.0, 40.0)), None));
+    assert_eq!(state(&mut evidence, Phase::Alone, 0), State::Suspected);
+    evidence.update(&rule(), tick(1, Some((100.0, 0.0)), None));
     assert_eq!(
-        state(&evidence, Phase::Alone, 1),
+        state(&mut evidence, Phase::Alone, 1),
         State::Suspected,
         "the rest is clean"
     );
-    evidence.update(&rule(), Phase::Alone, tick(2, Some((100.0, 40.0)), None));
-    assert_eq!(state(&evidence, Phase::Alone, 2), State::Failing);
+    evidence.update(&rule(), tick(2, Some((100.0, 40.0)), None));
+    assert_eq!(state(&mut evidence, Phase::Alone, 2), State::Failing);
 }
 
 #[test]
 fn the_window_holds_two_ticks_however_far_they_are_apart() {
     let mut evidence = Evidence::default();
     for minute in 0..10 {
-        evidence.update(
-            &rule(),
-            Phase::Alone,
-            tick(60 * minute, Some((600.0, 180.0)), None),
-        );
+        evidence.update(&rule(), tick(60 * minute, Some((600.0, 180.0)), None));
     }
     assert_eq!(evidence.window.len(), CONFIRM);
-    assert_eq!(state(&evidence, Phase::Alone, 540), State::Failing);
+    assert_eq!(state(&mut evidence, Phase::Alone, 540), State::Failing);
 }
 
 #[test]
@@ -123,7 +112,7 @@ fn the_window_is_bounded_whatever_the_rule_needs() {
         ..rule()
     };
     for second in 0..5000 {
-        evidence.update(&rule, Phase::Alone, tick(second, Some((10.0, 1.0)), None));
+        evidence.update(&rule, tick(second, Some((10.0, 1.0)), None));
     }
     assert!(evidence.window.len() <= MOST_TICKS);
     let kept: f64 = evidence
@@ -139,19 +128,11 @@ fn the_window_is_bounded_whatever_the_rule_needs() {
 #[test]
 fn a_clock_that_is_set_back_does_not_keep_old_counts_for_ever() {
     let mut evidence = Evidence::default();
-    evidence.update(
-        &rule(),
-        Phase::Alone,
-        tick(3600, Some((100.0, 100.0)), None),
-    );
+    evidence.update(&rule(), tick(3600, Some((100.0, 100.0)), None));
     for second in 0..60 {
-        evidence.update(
-            &rule(),
-            Phase::Alone,
-            tick(second, Some((100.0, 0.0)), None),
-        );
+        evidence.update(&rule(), tick(second, Some((100.0, 0.0)), None));
     }
-    assert_eq!(state(&evidence, Phase::Alone, 60), State::Within);
+    assert_eq!(state(&mut evidence, Phase::Alone, 60), State::Within);
 }
 
 #[test]
@@ -160,26 +141,27 @@ fn a_shared_fault_is_not_carried_into_the_phase_alone() {
     for second in 0..10 {
         evidence.update(
             &rule(),
-            Phase::Beside,
             tick(second, Some((100.0, 30.0)), Some((100.0, 30.0))),
         );
     }
-    assert_eq!(state(&evidence, Phase::Beside, 10), State::BaselineAlsoBad);
+    assert_eq!(
+        state(&mut evidence, Phase::Beside, 10),
+        State::BaselineAlsoBad
+    );
     evidence.stand_alone(&rule());
-    assert_ne!(state(&evidence, Phase::Alone, 10), State::Failing);
+    assert_ne!(state(&mut evidence, Phase::Alone, 10), State::Failing);
 }
 
 #[test]
 fn a_thin_baseline_does_not_let_the_limit_stand_alone() {
     let mut evidence = Evidence::default();
     for second in 0..3 {
-        evidence.update(
-            &rule(),
-            Phase::Beside,
-            tick(second, Some((90.0, 27.0)), Some((1.0, 1.0))),
-        );
+        evidence.update(&rule(), tick(second, Some((90.0, 27.0)), Some((1.0, 1.0))));
     }
-    assert_eq!(state(&evidence, Phase::Beside, 3), State::BaselineAlsoBad);
+    assert_eq!(
+        state(&mut evidence, Phase::Beside, 3),
+        State::BaselineAlsoBad
+    );
 }
 
 #[test]
@@ -194,13 +176,10 @@ fn a_comparison_without_anything_to_compare_with_says_nothing() {
     };
     let mut evidence = Evidence::new(None);
     for second in 0..60 {
-        evidence.update(
-            &compare,
-            Phase::Alone,
-            tick(second, Some((100.0, 0.0)), None),
-        );
+        evidence.update(&compare, tick(second, Some((100.0, 0.0)), None));
     }
-    let finding = evidence.finding(&compare, Phase::Alone, at(60), PATIENCE);
+    let seen = evidence.judge(&compare, Phase::Alone, at(60), PATIENCE);
+    let finding = seen.finding(&compare);
     assert_eq!(finding.state, State::TooLittle, "{}", finding.sentence);
     assert!(
         finding.sentence.contains("nothing to compare with"),
