@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bad_release::BadRelease;
 use super::untouched::Untouched;
-use super::{PROMISE, WITHIN, target, timed, watch};
+use super::{PROMISE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -32,13 +32,12 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
         .await;
         let untouched = Untouched::begin(&ns, true).await;
         let prometheus = ns.prometheus().await;
-        let rules: String = releases
+        let watches: Vec<_> = releases
             .iter()
-            .map(|release| {
-                let target = target(&ns, release.kind, &release.name);
-                watch(&target, release.source, "release: {watch: 10m}")
-            })
+            .map(|release| (target(&ns, release.kind, &release.name), release.source))
             .collect();
+        let watches = watches.iter().map(|(target, source)| (target, *source));
+        let rules = rules(watches, "release: {watch: 10m}");
         let options = Options {
             prometheus: Some(prometheus.url()),
             settings: vec![("guards.actionsPerHour", json!(100))],
@@ -113,9 +112,7 @@ async fn promoted(ns: &Namespace, agent: &Agent, release: &BadRelease) {
         "the bad version served for another {served:#} after the undo"
     );
     ns.wait_phase(name, "Healthy").await;
-    release
-        .told(agent, ns, "promoted in full, without its steps")
-        .await;
+    release.told(agent, ns, "in full, without its steps").await;
     let after = traffic.next(40, WITHIN).await;
     assert!(after.error_rate() < 0.1, "{after:?}");
 }
