@@ -20,6 +20,9 @@ use crate::namespace::Namespace;
 /// Nothing that is waited for in a scenario takes longer, on a busy machine.
 const WITHIN: Duration = Duration::from_mins(1);
 
+/// Answers before a bad release: what a comparison is made with. A service that has run for a day has more.
+const BEFORE: u64 = 300;
+
 /// From the first bad answer to the patched spec.
 const PROMISE: Duration = Duration::from_secs(10);
 

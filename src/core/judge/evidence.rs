@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
 use super::finding::{Finding, Measured, State, Words};
-use super::{CONFIRM, RECENT, WINDOW};
+use super::{CONFIRM, RECENT, RECENT_SIGMAS, SIGMAS, WINDOW};
 use crate::judge::Phase;
 use crate::measurement::Counts;
 use crate::rule::{Metric, Rule};
@@ -218,12 +218,12 @@ impl Evidence {
         phase: Phase,
         now: Timestamp,
     ) -> (Decision, Measured, Option<Measured>) {
-        let whole = self.look_at(rule, phase, now, self.window.len());
+        let whole = self.look_at(rule, phase, now, self.window.len(), SIGMAS);
         let recent = self.reaching_back(now, RECENT, rule.least as f64);
         if recent == self.window.len() {
             return whole;
         }
-        let recent = self.look_at(rule, phase, now, recent);
+        let recent = self.look_at(rule, phase, now, recent, RECENT_SIGMAS);
         if recent.0.says.severity() > whole.0.says.severity() {
             recent
         } else {
@@ -237,6 +237,7 @@ impl Evidence {
         phase: Phase,
         now: Timestamp,
         last: usize,
+        sigmas: f64,
     ) -> (Decision, Measured, Option<Measured>) {
         let window = || self.window.iter().skip(self.window.len() - last);
         let ticks: Vec<&Counts> = window().filter_map(|tick| tick.canary.as_ref()).collect();
@@ -257,6 +258,7 @@ impl Evidence {
             canary: &canary,
             ticks: &ticks,
             beside,
+            sigmas,
         };
         let decision = decide(rule, &sums);
         let shown = match beside {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::bad_release::BadRelease;
 use super::untouched::Untouched;
-use super::{WITHIN, rules, target, timed};
+use super::{BEFORE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -53,7 +53,7 @@ fn a_bad_deployment_is_back_within_ten_seconds() {
 async fn one(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     let (name, tag) = (&*release.name, &*release.tag());
     let traffic = ns.traffic(name, 20.0);
-    traffic.next(100, WITHIN).await;
+    traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, !release.late);
     ns.set_image(name, tag).await;
     ns.wait_template(name, tag, WITHIN).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bad_release::BadRelease;
 use super::untouched::Untouched;
-use super::{PROMISE, WITHIN, rules, target, timed};
+use super::{BEFORE, PROMISE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -60,7 +60,7 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
 async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     let (name, tag) = (&*release.name, &*release.tag());
     let traffic = ns.traffic(name, 20.0);
-    traffic.next(100, WITHIN).await;
+    traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, true);
     ns.set_rollout_image(name, tag).await;
     let patched = wait_object(ns, name, "the abort", |rollout| {
@@ -86,7 +86,7 @@ async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
 async fn promoted(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     let (name, tag) = (&*release.name, &*release.tag());
     let traffic = ns.traffic(name, 20.0);
-    traffic.next(100, WITHIN).await;
+    traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, false);
     ns.set_rollout_image(name, tag).await;
     ns.wait_phase(name, "Paused").await;
