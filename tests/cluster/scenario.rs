@@ -20,6 +20,9 @@ use crate::namespace::Namespace;
 /// Nothing that is waited for in a scenario takes longer, on a busy machine.
 const WITHIN: Duration = Duration::from_mins(1);
 
+/// Answers before a bad release: what a comparison is made with. A service that has run for a day has more.
+const BEFORE: u64 = 300;
+
 /// From the first bad answer to the patched spec.
 const PROMISE: Duration = Duration::from_secs(10);
 
@@ -32,8 +35,32 @@ fn target(ns: &Namespace, kind: TargetKind, name: &str) -> TargetId {
     }
 }
 
-/// A watch with the shipped rules that takes a bad release back and tells the agent's Slack. `more` are further
-/// fields, one a line.
+/// What the watches judge by: the shipped set `http` with a latency rule that forgives what a machine full of tests does
+/// to the slowest requests of a good version.
+const RULES: &str = r#"
+apiVersion: recant.dev/v1alpha1
+kind: RuleSet
+metadata: {name: shop}
+rules:
+- name: error-rate
+  ratio: {bad: 'http_requests_total{status=~"5.."}', total: http_requests_total}
+  max: 5%
+  compare: {}
+- name: latency-p95
+  histogram: http_request_duration_seconds
+  quantile: 95%
+  max: 1s
+  compare: {margin: 100%, plus: 5%}
+"#;
+
+/// The rules, and a watch of each target that takes a bad release back and tells the agent's Slack. `more` are further
+/// fields of a watch, one a line.
+fn rules<'a>(watches: impl IntoIterator<Item = (&'a TargetId, &'a str)>, more: &str) -> String {
+    let watches = watches.into_iter();
+    let watches = watches.map(|(target, source)| watch(target, source, more));
+    RULES.to_owned() + &watches.collect::<String>()
+}
+
 fn watch(target: &TargetId, source: &str, more: &str) -> String {
     let TargetId {
         namespace,
@@ -48,7 +75,7 @@ kind: Watch
 metadata: {{name: {name}, namespace: {namespace}}}
 target: {{kind: {kind}, name: {name}}}
 source: {source}
-rules: [http]
+rules: [shop]
 onFail: [{{rollback: {{}}}}, {{notify: [team]}}]
 {more}
 "

@@ -12,6 +12,8 @@ pub(super) struct Sums<'a> {
     /// The counts of each tick of the canary that `canary` is the sum of.
     pub(super) ticks: &'a [&'a Counts],
     pub(super) beside: Beside<'a>,
+    /// How many standard errors a share must be above what is allowed.
+    pub(super) sigmas: f64,
 }
 
 /// What the canary is compared with.
@@ -158,7 +160,10 @@ pub(super) fn decide(rule: &Rule, sums: &Sums<'_>) -> Decision {
         return decision(Says::TooFew, either);
     }
     if let Some(limit) = &limit
-        && limit.share.of(sums.canary).surely_above(limit.allowed)
+        && limit
+            .share
+            .of(sums.canary)
+            .surely_above(limit.allowed, sums.sigmas)
     {
         return decision(above_limit(rule, sums, limit), shown);
     }
@@ -198,7 +203,10 @@ fn above_limit(rule: &Rule, sums: &Sums<'_>, limit: &Limit) -> Says {
         Beside::Silent => return Says::TooFewBeside,
         Beside::Before(Some(before))
             if before.total() >= rule.least as f64
-                && limit.share.of(before).surely_above(limit.allowed) =>
+                && limit
+                    .share
+                    .of(before)
+                    .surely_above(limit.allowed, sums.sigmas) =>
         {
             (limit.share.of(before), true)
         }
@@ -207,7 +215,7 @@ fn above_limit(rule: &Rule, sums: &Sums<'_>, limit: &Limit) -> Says {
     let compare = rule.compare.unwrap_or_else(|| usual(&rule.metric));
     let factor = factor(compare, before);
     // The rule's own comparison is at another bound than its limit: either shows that the release is worse.
-    let worse = canary.surely_worse(baseline, factor, compare.plus)
+    let worse = canary.surely_worse(baseline, factor, compare.plus, sums.sigmas)
         || Comparison::of(rule, rule.compare, sums).is_some_and(|own| own.surely());
     if worse {
         still
@@ -301,6 +309,7 @@ struct Comparison {
     factor: f64,
     plus: f64,
     before: bool,
+    sigmas: f64,
 }
 
 impl Comparison {
@@ -323,6 +332,7 @@ impl Comparison {
             factor: factor(compare, before),
             plus: compare.plus,
             before,
+            sigmas: sums.sigmas,
         })
     }
 
@@ -332,7 +342,7 @@ impl Comparison {
 
     fn surely(&self) -> bool {
         self.canary
-            .surely_worse(self.baseline, self.factor, self.plus)
+            .surely_worse(self.baseline, self.factor, self.plus, self.sigmas)
     }
 
     fn holds_without_worst_tick(&self, sums: &Sums<'_>) -> bool {

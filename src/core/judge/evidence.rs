@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
 use super::finding::{Measured, Seen};
-use super::{CONFIRM, RECENT, WINDOW};
+use super::{CONFIRM, RECENT, RECENT_SIGMAS, SIGMAS, WINDOW};
 use crate::judge::Phase;
 use crate::measurement::Counts;
 use crate::rule::{Metric, Rule};
@@ -186,7 +186,7 @@ impl Evidence {
         for (index, tick) in self.window.iter().rev().enumerate() {
             if index == recent {
                 let sums = (canary.as_ref(), baseline.as_ref());
-                of_end = Some(self.decided(rule, phase, now, sums, &ticks));
+                of_end = Some(self.decided(rule, phase, now, sums, &ticks, RECENT_SIGMAS));
             }
             if let Some(counts) = &tick.canary {
                 ticks.push(counts);
@@ -197,7 +197,7 @@ impl Evidence {
             }
         }
         let sums = (canary.as_ref(), baseline.as_ref());
-        let whole = self.decided(rule, phase, now, sums, &ticks);
+        let whole = self.decided(rule, phase, now, sums, &ticks, SIGMAS);
         match of_end {
             Some(end) if end.0.says.severity() > whole.0.says.severity() => end,
             Some(_) | None => whole,
@@ -211,6 +211,7 @@ impl Evidence {
         now: Timestamp,
         (canary, baseline): (Option<&Counts>, Option<&Counts>),
         ticks: &[&Counts],
+        sigmas: f64,
     ) -> (Decision, Measured, Option<Measured>) {
         let Some(canary) = canary else {
             return (Decision::NOTHING, Measured::NOTHING, None);
@@ -225,6 +226,7 @@ impl Evidence {
             canary,
             ticks,
             beside,
+            sigmas,
         };
         let decision = decide(rule, &sums);
         let shown = match beside {

@@ -3,10 +3,6 @@
 //! By the likelihood ratio rather than by a normal distribution: at a limit of 1 % twenty events say little, and only
 //! the former knows how little. With many events both are the same (Wilks 1938).
 
-use super::SIGMAS;
-
-/// Half the deviance at which a share is [`SIGMAS`] standard errors off.
-const SURE: f64 = SIGMAS * SIGMAS / 2.0;
 /// One or two bad events prove nothing, however small the limit is.
 const FEWEST: f64 = 3.0;
 
@@ -36,23 +32,26 @@ impl Share {
         self.value().is_some_and(|share| share > allowed)
     }
 
-    /// Whether the share is above the limit by more than [`SIGMAS`] standard errors.
-    pub(super) fn surely_above(self, limit: f64) -> bool {
+    /// Whether the share is above the limit by more than `sigmas` standard errors.
+    pub(super) fn surely_above(self, limit: f64, sigmas: f64) -> bool {
         let Some(share) = self.value() else {
             return false;
         };
         self.bad >= FEWEST
             && share > limit
-            && (limit <= 0.0 || self.events * divergence(share.min(1.0), limit) > SURE)
+            && (limit <= 0.0
+                || self.events * divergence(share.min(1.0), limit) > half_deviance(sigmas))
     }
 
-    /// Whether the share is above `factor * baseline + plus` by more than [`SIGMAS`] standard errors, whatever the
+    /// Whether the share is above `factor * baseline + plus` by more than `sigmas` standard errors, whatever the
     /// baseline's true share is: one that is known badly needs more.
-    pub(super) fn surely_worse(self, baseline: Self, factor: f64, plus: f64) -> bool {
+    pub(super) fn surely_worse(self, baseline: Self, factor: f64, plus: f64, sigmas: f64) -> bool {
         let Some(allowed) = baseline.value().map(|share| factor * share + plus) else {
             return false;
         };
-        self.bad >= FEWEST && self.above(allowed) && self.deviance(baseline, factor, plus) > SURE
+        self.bad >= FEWEST
+            && self.above(allowed)
+            && self.deviance(baseline, factor, plus) > half_deviance(sigmas)
     }
 
     /// Half the deviance of two Poisson counts from the nearest pair of rates that is just allowed.
@@ -82,11 +81,17 @@ fn term(x: f64, y: f64) -> f64 {
     if x > 0.0 { x * (x / y).ln() } else { 0.0 }
 }
 
+/// Half the deviance at which a share is so many standard errors off.
+fn half_deviance(sigmas: f64) -> f64 {
+    sigmas * sigmas / 2.0
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::judge::SIGMAS;
 
     fn share(events: f64, bad: f64) -> Share {
         Share { events, bad }
@@ -94,55 +99,55 @@ mod tests {
 
     #[test]
     fn above_needs_more_than_chance() {
-        assert!(share(40.0, 12.0).surely_above(0.05));
+        assert!(share(40.0, 12.0).surely_above(0.05, SIGMAS));
         assert!(
-            !share(40.0, 4.0).surely_above(0.05),
+            !share(40.0, 4.0).surely_above(0.05, SIGMAS),
             "10 % of 40 may be chance at 5 %"
         );
         assert!(
-            !share(40.0, 2.0).surely_above(0.0001),
+            !share(40.0, 2.0).surely_above(0.0001, SIGMAS),
             "two events prove nothing"
         );
         assert!(
-            !share(30.0, 3.0).surely_above(0.01),
+            !share(30.0, 3.0).surely_above(0.01, SIGMAS),
             "three of thirty come by chance at 1 % in four of a thousand windows"
         );
-        assert!(share(30.0, 4.0).surely_above(0.01));
+        assert!(share(30.0, 4.0).surely_above(0.01, SIGMAS));
     }
 
     #[test]
     fn with_many_events_above_is_three_standard_errors() {
         // 5 % of 10 000: 500, with a standard error of 21.8.
-        assert!(!share(10_000.0, 563.0).surely_above(0.05));
-        assert!(share(10_000.0, 568.0).surely_above(0.05));
+        assert!(!share(10_000.0, 563.0).surely_above(0.05, SIGMAS));
+        assert!(share(10_000.0, 568.0).surely_above(0.05, SIGMAS));
     }
 
     #[test]
     fn worse_needs_a_baseline_and_more_than_chance() {
-        assert!(share(60.0, 18.0).surely_worse(share(60.0, 0.0), 1.5, 0.001));
-        assert!(!share(60.0, 18.0).surely_worse(share(60.0, 18.0), 1.5, 0.001));
-        assert!(!share(60.0, 18.0).surely_worse(share(0.0, 0.0), 1.5, 0.001));
+        assert!(share(60.0, 18.0).surely_worse(share(60.0, 0.0), 1.5, 0.001, SIGMAS));
+        assert!(!share(60.0, 18.0).surely_worse(share(60.0, 18.0), 1.5, 0.001, SIGMAS));
+        assert!(!share(60.0, 18.0).surely_worse(share(0.0, 0.0), 1.5, 0.001, SIGMAS));
         assert!(
-            !share(20.0, 6.0).surely_worse(share(20.0, 0.0), 1.5, 0.001),
+            !share(20.0, 6.0).surely_worse(share(20.0, 0.0), 1.5, 0.001, SIGMAS),
             "six lone failures fall into one of two equal arms in one of sixty windows"
         );
         assert!(
-            !share(90.0, 27.0).surely_worse(share(10.0, 0.0), 1.5, 0.001),
+            !share(90.0, 27.0).surely_worse(share(10.0, 0.0), 1.5, 0.001, SIGMAS),
             "ten clean requests do not show that the baseline is good"
         );
-        assert!(share(60.0, 18.0).surely_worse(share(6000.0, 6.0), 1.5, 0.0));
+        assert!(share(60.0, 18.0).surely_worse(share(6000.0, 6.0), 1.5, 0.0, SIGMAS));
     }
 
     #[test]
     fn nothing_is_sure_of_nothing() {
         for odd in [share(0.0, 0.0), share(f64::NAN, 3.0), share(9.0, f64::NAN)] {
-            assert!(!odd.surely_above(0.05));
-            assert!(!odd.surely_worse(share(60.0, 0.0), 1.5, 0.001));
-            assert!(!share(60.0, 60.0).surely_worse(odd, 1.5, 0.001));
+            assert!(!odd.surely_above(0.05, SIGMAS));
+            assert!(!odd.surely_worse(share(60.0, 0.0), 1.5, 0.001, SIGMAS));
+            assert!(!share(60.0, 60.0).surely_worse(odd, 1.5, 0.001, SIGMAS));
         }
-        assert!(!share(60.0, 60.0).surely_above(f64::NAN));
-        assert!(!share(60.0, 60.0).surely_above(1.0));
-        assert!(share(60.0, 60.0).surely_above(0.0));
+        assert!(!share(60.0, 60.0).surely_above(f64::NAN, SIGMAS));
+        assert!(!share(60.0, 60.0).surely_above(1.0, SIGMAS));
+        assert!(share(60.0, 60.0).surely_above(0.0, SIGMAS));
     }
 
     proptest! {
@@ -157,9 +162,9 @@ mod tests {
             let less = share(events, (events * bad).floor());
             let more = share(events, (events * bad.max(more)).floor());
             let baseline = share(baseline.0, (baseline.0 * baseline.1).floor());
-            prop_assert!(!less.surely_above(limit) || more.surely_above(limit));
+            prop_assert!(!less.surely_above(limit, SIGMAS) || more.surely_above(limit, SIGMAS));
             prop_assert!(
-                !less.surely_worse(baseline, 1.5, 0.001) || more.surely_worse(baseline, 1.5, 0.001)
+                !less.surely_worse(baseline, 1.5, 0.001, SIGMAS) || more.surely_worse(baseline, 1.5, 0.001, SIGMAS)
             );
         }
     }

@@ -95,8 +95,8 @@ impl BadRelease {
             Wrong::Latency => "p95",
         };
         let rule = match self.wrong {
-            Wrong::Errors => "http/error-rate",
-            Wrong::Latency => "http/latency-p95",
+            Wrong::Errors => "shop/error-rate",
+            Wrong::Latency => "shop/latency-p95",
         };
         let bad_image = format!("shop/{}:{}", self.name, self.tag());
         let good_image = format!("shop/{}:v1", self.name);

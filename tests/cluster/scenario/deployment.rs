@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::bad_release::BadRelease;
 use super::untouched::Untouched;
-use super::{WITHIN, target, timed, watch};
+use super::{BEFORE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -32,13 +32,12 @@ fn a_bad_deployment_is_back_within_ten_seconds() {
         )
         .await;
         let prometheus = ns.prometheus().await;
-        let rules: String = releases
+        let watches: Vec<_> = releases
             .iter()
-            .map(|release| {
-                let target = target(&ns, release.kind, &release.name);
-                watch(&target, release.source, "release: {watch: 10m}")
-            })
+            .map(|release| (target(&ns, release.kind, &release.name), release.source))
             .collect();
+        let watches = watches.iter().map(|(target, source)| (target, *source));
+        let rules = rules(watches, "release: {watch: 10m}");
         let options = Options {
             name: "",
             prometheus: Some(prometheus.url()),
@@ -55,7 +54,7 @@ fn a_bad_deployment_is_back_within_ten_seconds() {
 async fn one(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     let (name, tag) = (&*release.name, &*release.tag());
     let traffic = ns.traffic(name, 20.0);
-    traffic.next(100, WITHIN).await;
+    traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, !release.late);
     ns.set_image(name, tag).await;
     ns.wait_template(name, tag, WITHIN).await;

@@ -7,7 +7,7 @@ use recant_core::record::{Record, Standing};
 use serde_json::json;
 
 use super::untouched::Untouched;
-use super::{WITHIN, target, watch};
+use super::{WITHIN, rules, target};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -31,15 +31,9 @@ fn a_good_version_is_promoted_untouched_ten_times_out_of_ten() {
         join_all(releases.iter().map(|release| begin(&ns, release))).await;
         let untouched = Untouched::begin(&ns, true).await;
         let prometheus = ns.prometheus().await;
-        let rules: String = releases
-            .iter()
-            .enumerate()
-            .map(|(number, release)| {
-                let source = ["prometheus", "scrape"][number % 2];
-                let more = "release: {watch: 15s}\nonPass: [{notify: [team]}]";
-                watch(release, source, more)
-            })
-            .collect();
+        let sources = ["prometheus", "scrape"].into_iter().cycle();
+        let more = "release: {watch: 15s}\nonPass: [{notify: [team]}]";
+        let rules = rules(releases.iter().zip(sources), more);
         let options = Options {
             prometheus: Some(prometheus.url()),
             ..Options::default()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bad_release::BadRelease;
 use super::untouched::Untouched;
-use super::{PROMISE, WITHIN, target, timed, watch};
+use super::{BEFORE, PROMISE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -32,13 +32,12 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
         .await;
         let untouched = Untouched::begin(&ns, true).await;
         let prometheus = ns.prometheus().await;
-        let rules: String = releases
+        let watches: Vec<_> = releases
             .iter()
-            .map(|release| {
-                let target = target(&ns, release.kind, &release.name);
-                watch(&target, release.source, "release: {watch: 10m}")
-            })
+            .map(|release| (target(&ns, release.kind, &release.name), release.source))
             .collect();
+        let watches = watches.iter().map(|(target, source)| (target, *source));
+        let rules = rules(watches, "release: {watch: 10m}");
         let options = Options {
             name: "",
             prometheus: Some(prometheus.url()),
@@ -62,7 +61,7 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
 async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     let (name, tag) = (&*release.name, &*release.tag());
     let traffic = ns.traffic(name, 20.0);
-    traffic.next(100, WITHIN).await;
+    traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, true);
     ns.set_rollout_image(name, tag).await;
     let patched = wait_object(ns, name, "the abort", |rollout| {
@@ -88,7 +87,7 @@ async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
 async fn promoted(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     let (name, tag) = (&*release.name, &*release.tag());
     let traffic = ns.traffic(name, 20.0);
-    traffic.next(100, WITHIN).await;
+    traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, false);
     ns.set_rollout_image(name, tag).await;
     ns.wait_phase(name, "Paused").await;
@@ -114,9 +113,7 @@ async fn promoted(ns: &Namespace, agent: &Agent, release: &BadRelease) {
         "the bad version served for another {served:#} after the undo"
     );
     ns.wait_phase(name, "Healthy").await;
-    release
-        .told(agent, ns, "promoted in full, without its steps")
-        .await;
+    release.told(agent, ns, "in full, without its steps").await;
     let after = traffic.next(40, WITHIN).await;
     assert!(after.error_rate() < 0.1, "{after:?}");
 }

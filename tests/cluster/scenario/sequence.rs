@@ -7,7 +7,7 @@ use recant_core::record::{Record, Standing};
 use recant_core::verify::VerificationEnd;
 use serde_json::json;
 
-use super::{WITHIN, target, watch};
+use super::{WITHIN, rules, target};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
@@ -25,7 +25,7 @@ fn releases_that_meet_end_at_the_last_known_good_one() {
             settings: vec![("guards.coolDown", json!("0s"))],
             ..Options::default()
         };
-        let rules = watch(&target, "scrape", "release: {watch: 10m}");
+        let rules = rules([(&target, "scrape")], "release: {watch: 10m}");
         let agent = Agent::start(&[&ns], &rules, options).await;
         let traffic = ns.traffic("checkout", 20.0);
         traffic.next(60, WITHIN).await;

@@ -187,3 +187,32 @@ fn a_comparison_without_anything_to_compare_with_says_nothing() {
         finding.sentence
     );
 }
+
+/// Twenty requests a second, of which so many were bad; the state after each second.
+fn seconds(bad: impl IntoIterator<Item = u32>) -> Vec<State> {
+    let mut evidence = Evidence::default();
+    let ticks = (0..).zip(bad);
+    ticks
+        .map(|(second, bad)| {
+            let canary = Some((20.0, f64::from(bad)));
+            evidence.update(&rule(), tick(second, canary, None));
+            state(&mut evidence, Phase::Alone, second)
+        })
+        .collect()
+}
+
+#[test]
+fn good_minutes_do_not_hide_a_fault_that_begins_now() {
+    let good = std::iter::repeat_n(0, 120);
+    let states = seconds(good.chain([6; 5]));
+    assert_eq!(states[119], State::Within);
+    assert_eq!(states[124], State::Failing, "{:?}", &states[119..]);
+}
+
+#[test]
+fn a_service_that_keeps_its_limit_in_bursts_is_left_alone() {
+    // 4 % against a limit of 5 %: now and then the end of the window alone is 3 standard errors above.
+    let burst = [[0; 18].as_slice(), &[3; 7]].concat();
+    let states = seconds(burst.repeat(10));
+    assert!(!states.contains(&State::Failing), "{states:?}");
+}
