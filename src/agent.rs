@@ -24,7 +24,7 @@ use recant_core::record::Record;
 use recant_core::rule::{ScrapeEndpoint, SourceKind};
 use recant_core::snapshot::Snapshot;
 
-use crate::actuate::Executor;
+use crate::actuate::{Executor, Gate, Permit};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::journal::Journal;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub endpoints: BTreeMap<TargetId, ScrapeEndpoint>,
     pub cluster: Arc<dyn Cluster>,
     pub executor: Executor,
+    /// A process that does not hold the acting Lease decides nothing either: its picture may be old, and another acts.
+    pub gate: Arc<dyn Gate>,
     pub outcomes: mpsc::UnboundedReceiver<StepOutcome>,
     pub outbox: Outbox,
     pub deliveries: mpsc::UnboundedReceiver<Delivery>,
@@ -108,7 +110,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
         while let Ok(gathered) = answers.try_recv() {
             take(&mut parts, &mut inputs, &mut gatherer, gathered);
         }
-        if !held.write(&mut parts, look) {
+        if matches!(parts.gate.permit(), Permit::Later { .. }) || !held.write(&mut parts, look) {
             continue;
         }
         inputs.steps.append(&mut held.refused);

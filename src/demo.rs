@@ -24,7 +24,7 @@ use recant_core::ledger::Ledger;
 use recant_core::rule::{RuleBook, SourceKind};
 use recant_core::spec::{self, SourceFile};
 
-use crate::actuate::{self, Executor, Permit};
+use crate::actuate::{self, Executor, Gate, Permit};
 use crate::cluster::memory::MemoryCluster;
 use crate::journal::memory::MemoryJournal;
 use crate::notify::metrics::NotifyMetrics;
@@ -201,10 +201,11 @@ fn wire(
     };
     let scrape: Arc<dyn Source> = Arc::new(Scrape::new(ScrapeOptions::default(), clock.clone())?);
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
+    let gate: Arc<dyn Gate> = Arc::new(|| Permit::Act);
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
-            gate: Arc::new(|| Permit::Act),
+            gate: gate.clone(),
             clock: clock.clone(),
             at_once: 1,
         },
@@ -222,6 +223,7 @@ fn wire(
         endpoints: BTreeMap::<TargetId, _>::new(),
         cluster,
         executor,
+        gate,
         outcomes,
         outbox,
         deliveries,

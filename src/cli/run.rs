@@ -1,6 +1,7 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
 mod logging;
+mod opening;
 mod parts;
 
 use std::net::SocketAddr;
@@ -31,6 +32,9 @@ use crate::http::snapshot::SnapshotCell;
 
 /// The loop counts as stuck when it has not gone round for this long.
 const STUCK: Duration = Duration::from_mins(1);
+
+/// SIGXFSZ: a file may not grow beyond the limit of the process (`ulimit -f`). tokio has no name for it.
+const FILE_TOO_LARGE: SignalKind = SignalKind::from_raw(25);
 
 /// Runs the agent: watches releases, judges them, takes bad ones back, and tells people
 #[derive(Debug, Args)]
@@ -167,6 +171,8 @@ async fn serve(settings: &Settings, book: RuleBook) -> anyhow::Result<ExitCode> 
         server.address()
     );
 
+    // Handled, it does not end the process: the write fails, and that is told.
+    drop(signal(FILE_TOO_LARGE).context("listening for SIGXFSZ")?);
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
@@ -220,6 +226,43 @@ async fn lead(
     }
     metrics.work.leads();
     ops.readiness.clear("lease");
+    let outside = parts::Outside {
+        client,
+        namespace,
+        lease: state,
+    };
+    let worked = work(settings, book, metrics, ops, stop, outside).await;
+    metrics.work.follows();
+    // Given back only now, when the last step has ended: until here nobody else may act.
+    lease_stop.cancel();
+    lease.released().await;
+    worked
+}
+
+/// Works as the holder of the Lease: until a signal comes, or the Lease is lost.
+async fn work(
+    settings: &Settings,
+    book: &RuleBook,
+    metrics: &Metrics,
+    ops: &Ops,
+    stop: &CancellationToken,
+    outside: parts::Outside,
+) -> anyhow::Result<ExitCode> {
+    let stop = stop.child_token();
+    let lost = lost(outside.lease.clone(), stop.clone());
+    tokio::pin!(lost);
+    let lost_said = || {
+        tracing::error!(
+            "the Lease `{}` was lost: no further step begins here; stopping",
+            settings.lease.name
+        );
+        ExitCode::from(1)
+    };
+    let opened = tokio::select! {
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+        () = &mut lost => return Ok(lost_said()),
+        opened = opening::open(&settings.journal, metrics, ops) => opened?,
+    };
 
     let targets: Vec<_> = book
         .watches
@@ -227,51 +270,36 @@ async fn lead(
         .map(|watch| watch.target.clone())
         .collect();
     let cluster_stop = CancellationToken::new();
-    let cluster = Arc::new(KubernetesCluster::start(
-        client.clone(),
-        &targets,
-        &cluster_stop,
-    ));
-    let outside = parts::Outside {
-        client,
-        namespace,
-        cluster: cluster.clone(),
-        lease: state.clone(),
-    };
-    let worked = match parts::assemble(settings, book, metrics, ops, outside) {
+    let client = outside.client.clone();
+    let cluster = Arc::new(KubernetesCluster::start(client, &targets, &cluster_stop));
+    let worked = match parts::assemble(settings, book, metrics, ops, opened, outside, &cluster) {
         Ok(parts) => {
             ops.readiness.started();
-            let work = stop.child_token();
             let health = tokio::spawn(parts::report_watches(
                 cluster.clone(),
                 ops.clone(),
-                work.clone(),
+                stop.clone(),
             ));
-            let lost = lost(state, work.clone());
-            let agent = agent::run(parts, work.clone());
+            let agent = agent::run(parts, stop.clone());
             tokio::pin!(agent);
             let code = tokio::select! {
                 () = &mut agent => ExitCode::SUCCESS,
-                () = lost => {
-                    tracing::error!("the Lease `{}` was lost: no further step begins here; stopping", settings.lease.name);
-                    work.cancel();
+                () = &mut lost => {
+                    let code = lost_said();
+                    stop.cancel();
                     agent.await;
-                    ExitCode::from(1)
+                    code
                 }
             };
-            work.cancel();
+            stop.cancel();
             // It only reports.
             drop(health.await);
             Ok(code)
         }
         Err(error) => Err(error),
     };
-    metrics.work.follows();
     cluster_stop.cancel();
     cluster.stopped().await;
-    // Given back only now, when the last step has ended: until here nobody else may act.
-    lease_stop.cancel();
-    lease.released().await;
     worked
 }
 

@@ -1,6 +1,8 @@
 //! The real agent: the binary `recant run` as a child, with the identity and the rights of `charts/manifests`, a
 //! journal that outlives it, and a Slack that keeps what it was told.
 
+mod faults;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +40,8 @@ slack: {url: {env: TEAM_SLACK}}
 /// What differs from one agent to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
+    /// Tells two agents of one namespace apart.
+    pub(crate) name: &'static str,
     /// Address of a Prometheus; without one the pods are scraped.
     pub(crate) prometheus: Option<String>,
     /// Settings by their keys, such as `guards.coolDown`; they win over those of the harness.
@@ -70,7 +74,7 @@ impl Agent {
         let folder = bed.folder("agent");
         let agent = Self {
             bed,
-            name: format!("recant-{own}"),
+            name: format!("recant-{own}{}", options.name),
             port: bed.free_port(),
             process: Mutex::new(None),
             slack: Receiver::start().await,
@@ -88,6 +92,7 @@ impl Agent {
             "lease.duration": "6s",
         });
         let Options {
+            name: _,
             prometheus,
             settings: more,
         } = options;
@@ -171,11 +176,17 @@ impl Agent {
     /// Starts the process without waiting for anything.
     pub(crate) fn launch(&self) {
         let settings = self.folder.join("settings.yaml");
+        let program = Path::new(env!("CARGO_BIN_EXE_recant"));
+        let arguments = ["run", "--config", settings.to_str().expect("UTF-8")];
+        self.spawn(program, &arguments);
+    }
+
+    fn spawn(&self, program: &Path, arguments: &[&str]) {
         let kubeconfig = self.kubeconfig();
         let process = self.bed.process(
             &self.name,
-            Path::new(env!("CARGO_BIN_EXE_recant")),
-            &["run", "--config", settings.to_str().expect("UTF-8")],
+            program,
+            arguments,
             &[
                 ("KUBECONFIG", kubeconfig.to_str().expect("UTF-8")),
                 (

@@ -7,6 +7,7 @@
 mod agent;
 mod bed;
 mod case;
+mod crash;
 mod fault;
 mod fault_proxy;
 mod kubernetes;

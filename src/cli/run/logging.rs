@@ -19,7 +19,9 @@ pub(super) fn start(settings: &LogSettings) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(false);
+        .with_target(false)
+        // By default a line that cannot be written panics: on a full disk that would end the agent.
+        .log_internal_errors(false);
     let started = if settings.json {
         builder.json().flatten_event(true).try_init()
     } else {

@@ -1,30 +1,28 @@
-//! Assembles the agent from the settings: journal, sources, executor, outbox, engine.
+//! Assembles the agent from the settings: sources, executor, outbox, engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
-use recant_core::record::Record;
 use recant_core::rule::{RuleBook, SecretRef, SourceKind};
 
+use super::opening::Opened;
 use crate::actuate::{self, Executor, Gate, Permit};
-use crate::agent::{self, Recovered, Watching};
+use crate::agent::{self, Watching};
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::cluster::kubernetes::lease::{self, LeaseState};
 use crate::config::settings::{PrometheusSettings, Settings};
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
-use crate::journal::Journal as _;
-use crate::journal::file::FileJournal;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
@@ -40,7 +38,6 @@ const PLANS_AT_ONCE: usize = 4;
 pub(super) struct Outside {
     pub(super) client: kube::Client,
     pub(super) namespace: String,
-    pub(super) cluster: Arc<KubernetesCluster>,
     pub(super) lease: watch::Receiver<LeaseState>,
 }
 
@@ -49,22 +46,16 @@ pub(super) fn assemble(
     book: &RuleBook,
     metrics: &Metrics,
     ops: &Ops,
+    opened: Opened,
     outside: Outside,
+    cluster: &Arc<KubernetesCluster>,
 ) -> anyhow::Result<agent::Parts> {
     let Outside {
         client,
         namespace,
-        cluster,
         lease,
     } = outside;
-    let (mut journal, ledger) = open_journal(settings)?;
-    let started = Record::Started {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    journal
-        .append(Timestamp::now(), &[started])
-        .context("writing the first record")?;
-
+    let Opened { journal, ledger } = opened;
     let kinds: BTreeSet<SourceKind> = book
         .watches
         .iter()
@@ -75,10 +66,11 @@ pub(super) fn assemble(
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
+    let gate = gate(settings, lease);
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
-            gate: gate(settings, lease),
+            gate: gate.clone(),
             clock: clock.clone(),
             at_once: PLANS_AT_ONCE,
         },
@@ -112,8 +104,9 @@ pub(super) fn assemble(
             .iter()
             .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
             .collect(),
-        cluster,
+        cluster: cluster.clone(),
         executor,
+        gate,
         outcomes,
         outbox,
         deliveries,
@@ -121,25 +114,6 @@ pub(super) fn assemble(
         clock,
         interval: settings.interval.min(Duration::from_secs(1)),
     })
-}
-
-fn open_journal(settings: &Settings) -> anyhow::Result<(FileJournal, recant_core::ledger::Ledger)> {
-    let path = &settings.journal;
-    let (journal, recovery) = FileJournal::open(path)?;
-    let Recovered { ledger, records } = agent::fold(path)?;
-    let path = path.display();
-    if recovery.dropped_bytes > 0 {
-        tracing::warn!(
-            "the journal {path} ended in the middle of a record: its last {} bytes were dropped; {records} whole records are kept",
-            recovery.dropped_bytes
-        );
-    }
-    if recovery.created {
-        tracing::info!("the journal {path} is new");
-    } else {
-        tracing::info!("the journal {path} holds {records} records");
-    }
-    Ok((journal, ledger))
 }
 
 fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {

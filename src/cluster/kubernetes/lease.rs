@@ -115,7 +115,11 @@ struct Candidate {
 
 enum Round {
     Held,
-    HeldBy(String),
+    /// By somebody who may be silent for this much longer.
+    HeldBy {
+        holder: String,
+        left: Duration,
+    },
 }
 
 impl Candidate {
@@ -135,10 +139,11 @@ impl Candidate {
                     self.tell(&sender, LeaseState::Held { until });
                     third
                 }
-                Ok(Ok(Round::HeldBy(holder))) => {
+                Ok(Ok(Round::HeldBy { holder, left })) => {
                     let reason = format!("`{holder}` holds it");
                     self.tell(&sender, LeaseState::Waiting { reason });
-                    third
+                    // Looking twice per renewal: a renewal that is seen late makes the takeover late.
+                    left.min(third / 2)
                 }
                 Ok(Err(error)) => self.failed(&sender, error.to_string()),
                 Err(_) => {
@@ -228,8 +233,9 @@ impl Candidate {
             let seconds = spec.lease_duration_seconds.unwrap_or(0);
             let duration = Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
                 .max(self.settings.duration);
-            if now.duration_since(since) <= duration {
-                return Ok(Round::HeldBy(holder));
+            let left = duration.saturating_sub(now.duration_since(since));
+            if !left.is_zero() {
+                return Ok(Round::HeldBy { holder, left });
             }
         }
         if self.write(found).await? {

@@ -94,6 +94,11 @@ impl Process {
         }
     }
 
+    /// The number that the system knows it by.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name, such as `TERM`.
     pub(crate) fn signal(&mut self, signal: &str) {
         assert!(self.ended().is_none(), "`{}` has ended already", self.name);
