@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use recant_core::engine::{Answer, Asked};
 use recant_core::ids::TargetId;
+use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{ScrapeEndpoint, SourceKind};
 
 use super::Parts;
 use crate::source::{Query, QueryTarget, Source};
+
+/// Above the deadlines that the sources have of their own, which are 60 s at most.
+const LONGEST: Duration = Duration::from_secs(90);
 
 /// A round of questions to one source that came back, or could not begin.
 #[derive(Debug)]
@@ -102,6 +107,8 @@ impl Gatherer {
     }
 }
 
+/// Every round comes back, with an observation for each question: a source that panicked, hung or answered too little
+/// is unavailable, and does not count as busy for ever.
 async fn read(
     kind: SourceKind,
     source: Arc<dyn Source>,
@@ -109,27 +116,129 @@ async fn read(
     queries: Vec<Query>,
 ) -> Gathered {
     let begun = Instant::now();
-    let observations = source.read(&queries).await;
-    let answers = round
-        .iter()
-        .zip(observations)
-        .flat_map(|(asked, observations)| {
-            asked
-                .targets
-                .iter()
-                .zip(observations)
-                .map(|(target, observation)| Answer {
-                    target: target.clone(),
-                    question: asked.question.clone(),
-                    observation,
-                })
-        })
-        .collect();
+    let mut task = AbortOnDropHandle::new(tokio::spawn(async move { source.read(&queries).await }));
+    let read = timeout(LONGEST, &mut task).await;
+    let (observations, fault) = match read {
+        Ok(Ok(observations)) => (observations, "the source did not answer this question"),
+        Ok(Err(_)) => (Vec::new(), "the source failed, which is a fault of Recant"),
+        Err(_) => (Vec::new(), "the source did not come back with answers"),
+    };
+    let mut observations = observations.into_iter();
+    let mut answers = Vec::new();
+    for asked in &round {
+        let mut of_targets = observations.next().unwrap_or_default().into_iter();
+        answers.extend(asked.targets.iter().map(|target| {
+            Answer {
+                target: target.clone(),
+                question: asked.question.clone(),
+                observation: of_targets
+                    .next()
+                    .unwrap_or_else(|| Observation::Unavailable {
+                        cause: Cause::Down,
+                        reason: fault.to_owned(),
+                    }),
+            }
+        }));
+    }
     Gathered {
         source: kind,
         questions: round.len(),
         took: begun.elapsed(),
         missed: false,
         answers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use recant_core::ids::TargetKind;
+    use recant_core::observation::Reading;
+    use recant_core::rule::{Question, Selector, What};
+
+    use super::*;
+
+    /// What a source does with its questions.
+    #[derive(Debug, Clone, Copy)]
+    enum Does {
+        Answer,
+        AnswerNothing,
+        Panic,
+        Hang,
+    }
+
+    #[async_trait]
+    impl Source for Does {
+        async fn read(&self, queries: &[Query]) -> Vec<Vec<Observation>> {
+            match self {
+                Self::Answer => queries
+                    .iter()
+                    .map(|query| {
+                        let well = Observation::Reading(Reading::default());
+                        query.targets.iter().map(|_| well.clone()).collect()
+                    })
+                    .collect(),
+                Self::AnswerNothing => Vec::new(),
+                Self::Panic => panic!("as a bug in a source would"),
+                Self::Hang => std::future::pending().await,
+            }
+        }
+    }
+
+    fn asked() -> Asked {
+        let histogram = Selector {
+            metric: "m".to_owned(),
+            matchers: Vec::new(),
+        };
+        Asked {
+            source: SourceKind::Scrape,
+            question: Arc::new(Question {
+                what: What::Histogram { histogram },
+                label: None,
+            }),
+            targets: vec![TargetId {
+                namespace: "shop".to_owned(),
+                kind: TargetKind::Deployment,
+                name: "checkout".to_owned(),
+            }],
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_round_comes_back_whatever_the_source_does() {
+        for (does, said) in [
+            (Does::Answer, None),
+            (Does::AnswerNothing, Some("did not answer this question")),
+            (Does::Panic, Some("a fault of Recant")),
+            (Does::Hang, Some("did not come back")),
+        ] {
+            let round = vec![asked()];
+            let queries = round
+                .iter()
+                .map(|asked| Query {
+                    question: (*asked.question).clone(),
+                    targets: asked
+                        .targets
+                        .iter()
+                        .map(|target| QueryTarget {
+                            id: target.clone(),
+                            pods: Vec::new(),
+                            scrape: None,
+                        })
+                        .collect(),
+                })
+                .collect();
+            let gathered = read(SourceKind::Scrape, Arc::new(does), round, queries).await;
+            let [answer] = gathered.answers.as_slice() else {
+                panic!("{does:?}: {gathered:?}");
+            };
+            match (&answer.observation, said) {
+                (Observation::Reading(_), None) => {}
+                (Observation::Unavailable { reason, .. }, Some(said)) => {
+                    assert!(reason.contains(said), "{does:?}: {reason}");
+                }
+                other => panic!("{does:?}: {other:?}"),
+            }
+        }
     }
 }

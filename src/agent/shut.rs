@@ -12,10 +12,8 @@ use super::watching::with_causes;
 use crate::journal::JournalError;
 
 pub(super) async fn down(mut parts: Parts, mut inputs: Inputs, mut held: Held, grace: Duration) {
-    if let Err(error) = held.write_last(&mut parts) {
-        log_unwritten(&error);
-        return;
-    }
+    let written = held.write_last(&mut parts);
+    // Whatever the journal does: the step in hand is never cut short by us.
     if tokio::time::timeout(grace, parts.executor.shutdown())
         .await
         .is_err()
@@ -23,6 +21,10 @@ pub(super) async fn down(mut parts: Parts, mut inputs: Inputs, mut held: Held, g
         tracing::warn!("the step in hand did not end in time; the next start repeats it");
     }
     parts.outbox.shutdown(grace / 4).await;
+    if let Err(error) = written {
+        log_unwritten(&error);
+        return;
+    }
     while let Ok(outcome) = parts.outcomes.try_recv() {
         inputs.steps.push(outcome);
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::program::recant;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs the demo and checks what its last line promises to scripts.
 fn check(fault: &str, seed: u32, outcome: &str) {
@@ -54,13 +54,12 @@ fn check(fault: &str, seed: u32, outcome: &str) {
     };
     let (first_bad, decided, restored) =
         (time("firstBadAnswer"), time("decided"), time("restored"));
-    match outcome {
-        "promoted" => assert!(restored.is_none() && decided.is_some(), "{case}"),
-        _ => {
-            assert!(bad > 0, "{case}");
-            assert!(time("shipped") < first_bad, "{case}");
-            assert!(first_bad < decided && decided < restored, "{case}");
-        }
+    if outcome == "promoted" {
+        assert!(restored.is_none() && decided.is_some(), "{case}");
+    } else {
+        assert!(bad > 0, "{case}");
+        assert!(time("shipped") < first_bad, "{case}");
+        assert!(first_bad < decided && decided < restored, "{case}");
     }
 }
 

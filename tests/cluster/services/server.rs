@@ -157,7 +157,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
         Exposes::NoInf => truth
             .lines()
             .filter(|line| !line.contains("+Inf"))
-            .map(|line| format!("{line}\n"))
+            .flat_map(|line| [line, "\n"])
             .collect(),
         Exposes::NotANumber => with_values(&|_| "NaN".to_owned()),
         Exposes::Negative => with_values(&|value| format!("-{value}")),
