@@ -6,10 +6,10 @@ use clap::Args;
 
 use crate::demo::{self, Fault, Options, Outcome};
 
-/// Ships a bad release to real services on loopback, and takes it back; needs nothing, ends within a minute
+/// Ships a bad release to real services on loopback, and takes it back, within a minute
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-    Everything is real but the cluster: three HTTP services, their traffic, what is scraped from them, and the engine\n\
+    Everything is real but the cluster: three HTTP services, their traffic, what is scraped from them, and the engine \
     that judges and acts. Nothing outside of this process is touched.\n\n\
     Exit codes: 0 when the bad release was rolled back, or the good one left alone; 1 otherwise.")]
 pub struct DemoArgs {

@@ -33,31 +33,64 @@ pub struct JournalArgs {
     json: bool,
 }
 
-/// Reads the journal from its beginning, checking its chain.
+/// Reads the journal from its beginning, checking its chain. What is wrong is said after all that could be read.
 pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let since = args.since.unwrap_or(Timestamp::MIN);
+    let JournalArgs {
+        journal,
+        since,
+        json,
+    } = args;
+    let since = since.unwrap_or(Timestamp::MIN);
+    let mut entries = read::<Record>(journal)?;
     let mut story = Story::default();
-    for entry in read::<Record>(&args.journal)? {
-        let entry: Entry<Record> = entry?;
-        if args.json {
-            if entry.at >= since {
-                let line = serde_json::to_string(&entry).context("writing a record as JSON")?;
-                match writeln!(out, "{line}") {
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
-                    result => result?,
-                }
+    let mut failure = None;
+    for entry in &mut entries {
+        let entry: Entry<Record> = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                failure = Some(error);
+                break;
             }
-        } else {
+        };
+        if !*json {
             story.tell(entry.at, &entry.record);
+        } else if entry.at >= since {
+            let line = serde_json::to_string(&entry).context("writing a record as JSON")?;
+            if print(out, &line)? == Reader::Gone {
+                return Ok(ExitCode::SUCCESS);
+            }
         }
     }
     for paragraph in story.into_paragraphs() {
-        if paragraph.began >= since {
-            match writeln!(out, "{paragraph}") {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
-                result => result?,
-            }
+        if paragraph.began >= since && print(out, &paragraph.to_string())? == Reader::Gone {
+            return Ok(ExitCode::SUCCESS);
         }
     }
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    let length = journal.metadata().map_or(0, |metadata| metadata.len());
+    let rest = length.saturating_sub(entries.offset());
+    if rest > 0 {
+        super::eprint_line(&format!(
+            "recant: the journal {} ends within a record: its last {rest} bytes are not shown. Either the agent is \
+             writing just now, or it was cut off in the middle; nothing was done on the ground of that record",
+            journal.display()
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+#[derive(PartialEq, Eq)]
+enum Reader {
+    There,
+    Gone,
+}
+
+fn print(out: &mut dyn Write, line: &str) -> io::Result<Reader> {
+    match writeln!(out, "{line}") {
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error),
+    }
 }

@@ -39,11 +39,11 @@ const FILE_TOO_LARGE: SignalKind = SignalKind::from_raw(25);
 /// Runs the agent: watches releases, judges them, takes bad ones back, and tells people
 #[derive(Debug, Args)]
 #[command(after_long_help = format!(
-    "Settings, with their defaults. A flag is stronger than the environment, and that is stronger than the file\n\
-     of --config (YAML). In the environment `guards.coolDown` is RECANT_GUARDS__COOL_DOWN, and several `rules`\n\
+    "Settings, with their defaults. A flag is stronger than the environment, and that is stronger than the file \
+     of --config (YAML). In the environment `guards.coolDown` is RECANT_GUARDS__COOL_DOWN, and several `rules` \
      are separated by colons.\n\n{}\n\
      The cluster is that of the pod it runs in, else that of the kubeconfig ($KUBECONFIG, ~/.kube/config).\n\n\
-     Exit codes: 0 after SIGTERM or SIGINT; 1 when it cannot go on: no cluster, rights that are missing, a lost\n\
+     Exit codes: 0 after SIGTERM or SIGINT; 1 when it cannot go on: no cluster, rights that are missing, a lost \
      Lease; 2 when arguments, settings, rules or the journal cannot be used.",
     settings::table()
 ))]

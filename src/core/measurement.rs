@@ -99,8 +99,15 @@ impl Measurement {
             }),
             Observation::NoData { reason } => {
                 self.first_look.get_or_insert(now);
-                Increases::new(Look::NoData {
-                    reason: reason.clone(),
+                // Of two servers the one that is behind knows no new pod yet: that is not the end of the trouble.
+                Increases::new(match self.distrusted(now, &[]) {
+                    Some(reason) => Look::Unavailable {
+                        cause: Cause::Clock,
+                        reason,
+                    },
+                    None => Look::NoData {
+                        reason: reason.clone(),
+                    },
                 })
             }
             Observation::Reading(reading) => self.advance_reading(now, reading, known),

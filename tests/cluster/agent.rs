@@ -24,7 +24,7 @@ use crate::receiver::{Received, Receiver};
 use crate::wait::wait_for;
 
 /// Who the agent is, by `charts/manifests/role-binding.yaml`.
-const IDENTITY: &str = "system:serviceaccount:recant:recant";
+pub(crate) const IDENTITY: &str = "system:serviceaccount:recant:recant";
 
 /// From the start of the process until it has seen its targets. The Lease of one that was killed has to run out first.
 const START: Duration = Duration::from_secs(45);

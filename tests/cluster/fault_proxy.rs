@@ -18,6 +18,11 @@ use crate::local_server::LocalServer;
 
 /// More than any clock in a cluster with time synchronisation is wrong by.
 const AHEAD: SignedDuration = SignedDuration::from_secs(60);
+/// Less than would be refused by itself: two servers of a pair differ by this.
+const BEHIND: SignedDuration = SignedDuration::from_secs(8);
+
+/// Prometheus' answers to the tests are a few kilobytes.
+const LIMIT: usize = 16 << 20;
 
 /// What the proxy does with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +41,11 @@ pub(crate) enum Fault {
     Hang,
     /// Passes the answer with a warning, as Thanos does when a store is missing.
     Partial,
-    /// Passes the answer with a `Date` that is a minute ahead, as from a machine whose clock is wrong.
+    /// Passes the answer with a `Date` and times of evaluation that are a minute ahead, as from a machine whose clock
+    /// is wrong.
     Ahead,
+    /// Asks as of 8 s ago, as a server that is behind with its scrapes would answer.
+    Behind,
     /// Sends to a login page, as a proxy with single sign-on does.
     Redirect,
 }
@@ -121,12 +129,23 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
         Fault::Ahead => {
             let date =
                 DateTimePrinter::new().timestamp_to_rfc9110_string(&(Timestamp::now() + AHEAD));
-            let answer = proxy.forward(request, |_| ()).await;
+            let answer = proxy.forward(request, evaluate_later).await;
             (
                 [(header::DATE, date.expect("a date of this century"))],
                 answer,
             )
                 .into_response()
+        }
+        Fault::Behind => {
+            let then = (Timestamp::now() - BEHIND).as_millisecond();
+            let (parts, body) = request.into_parts();
+            let Ok(mut body) = axum::body::to_bytes(body, LIMIT).await.map(Vec::from) else {
+                return StatusCode::BAD_REQUEST.into_response();
+            };
+            let time = format!("&time={}.{:03}", then / 1000, then % 1000);
+            body.extend_from_slice(time.as_bytes());
+            let asked = Request::from_parts(parts, Body::from(body));
+            proxy.forward(asked, |_| ()).await
         }
         Fault::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "no server is available").into_response()
@@ -161,8 +180,6 @@ impl Proxy {
         request: Request,
         change: impl FnOnce(&mut Value),
     ) -> anyhow::Result<Response> {
-        /// Prometheus' answers to the tests are a few kilobytes.
-        const LIMIT: usize = 16 << 20;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let body = axum::body::to_bytes(body, LIMIT).await?;
@@ -210,6 +227,17 @@ fn blank_values(answer: &mut Value) {
             .flatten()
         {
             point[1] = json!("NaN");
+        }
+    }
+}
+
+fn evaluate_later(answer: &mut Value) {
+    let result = answer.pointer_mut("/data/result");
+    for series in result.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(time) = series.pointer_mut("/value/0")
+            && let Some(seconds) = time.as_f64()
+        {
+            *time = json!(seconds + AHEAD.as_secs_f64());
         }
     }
 }

@@ -8,6 +8,7 @@ mod agent;
 mod bed;
 mod case;
 mod crash;
+mod fault;
 mod fault_proxy;
 mod kubernetes;
 mod local_server;

@@ -17,7 +17,7 @@ use kube::{Api, Client};
 
 pub(crate) use self::behaviour::Behaviour;
 use self::behaviour::Behaviours;
-pub(crate) use self::server::Service;
+pub(crate) use self::server::{Exposes, Service};
 
 /// The port of a pod that declares none.
 const PORT: u16 = 8080;

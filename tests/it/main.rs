@@ -2,12 +2,17 @@
 
 mod alerts;
 mod check;
+mod demo;
 mod faulty_documents;
 mod good_documents;
+mod help;
 mod hostile_documents;
 mod house;
 mod http;
+mod journal_command;
 mod notify;
+mod program;
 mod promql_oracle;
+mod run;
 mod settings;
 mod source;

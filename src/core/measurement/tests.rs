@@ -390,6 +390,9 @@ fn two_servers_behind_one_address_are_seen_and_nothing_is_lost() {
     // In between the times go forward: still nothing is decided.
     let between = bench.look(20, vec![ratio("a", 15, None, 115.0)]);
     assert!(matches!(between.look, Look::Unavailable { .. }));
+    // Nor is an answer without any series the end of the trouble.
+    let empty = bench.nothing(21);
+    assert!(matches!(empty.look, Look::Unavailable { .. }), "{empty:?}");
     // Pinned: after a minute without a step back it goes on, and counts what happened meanwhile.
     let later = bench.look(90, vec![ratio("a", 90, Some(2.0), 190.0)]);
     assert_eq!(later.look, Look::Measured);

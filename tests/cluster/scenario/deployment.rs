@@ -40,6 +40,7 @@ fn a_bad_deployment_is_back_within_ten_seconds() {
             })
             .collect();
         let options = Options {
+            name: "",
             prometheus: Some(prometheus.url()),
             settings: vec![("guards.actionsPerHour", json!(100))],
         };

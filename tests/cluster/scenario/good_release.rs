@@ -76,7 +76,7 @@ async fn begin(ns: &Namespace, release: &TargetId) {
 async fn one(ns: &Namespace, agent: &Agent, release: &TargetId) {
     let name = &*release.name;
     let traffic = ns.traffic(name, 10.0);
-    traffic.next(50, WITHIN).await;
+    traffic.next(150, WITHIN).await;
     match release.kind {
         TargetKind::Deployment => ns.set_image(name, "v3").await,
         TargetKind::Rollout => ns.set_rollout_image(name, "v3").await,

@@ -40,6 +40,7 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
             })
             .collect();
         let options = Options {
+            name: "",
             prometheus: Some(prometheus.url()),
             settings: vec![("guards.actionsPerHour", json!(100))],
         };

@@ -36,7 +36,22 @@ pub(crate) struct Service {
     ledger: Mutex<Ledger>,
     random: Mutex<Pcg64>,
     listening: AtomicBool,
+    exposes: Mutex<Exposes>,
     stop: CancellationToken,
+}
+
+/// What a service's `/metrics` says of what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exposes {
+    Truth,
+    /// 5 MB of bytes that are no metrics.
+    Garbage,
+    /// Histograms without their `+Inf` buckets.
+    NoInf,
+    /// Every value is NaN.
+    NotANumber,
+    /// Every value is negative.
+    Negative,
 }
 
 impl Service {
@@ -56,6 +71,7 @@ impl Service {
             ledger: Mutex::default(),
             random: Mutex::new(Pcg64::seed_from_u64(SEED.fetch_add(1, Ordering::Relaxed))),
             listening: AtomicBool::new(false),
+            exposes: Mutex::new(Exposes::Truth),
             stop: CancellationToken::new(),
         });
         tokio::spawn(Arc::clone(&service).serve());
@@ -66,6 +82,11 @@ impl Service {
     /// may be the next pod's at once, and a scraper must not go on talking to this one.
     pub(super) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Breaks its `/metrics`, or mends it, from the next scrape on.
+    pub(crate) fn expose(&self, exposes: Exposes) {
+        *self.exposes.lock().unwrap_or_else(PoisonError::into_inner) = exposes;
     }
 
     /// Whether a request would be answered.
@@ -116,7 +137,32 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (format, service.book().exposition()).into_response()
+    let exposes = *service
+        .exposes
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let truth = service.book().exposition();
+    let with_values = |change: &dyn Fn(&str) -> String| {
+        let lines = truth.lines().map(|line| match line.rsplit_once(' ') {
+            Some((series, value)) if !line.starts_with('#') => {
+                format!("{series} {}\n", change(value))
+            }
+            _ => format!("{line}\n"),
+        });
+        lines.collect::<String>()
+    };
+    let text = match exposes {
+        Exposes::Truth => truth,
+        Exposes::Garbage => "\u{1}<garbage \u{7f}>\\{\"\n".repeat(5_000_000 / 16),
+        Exposes::NoInf => truth
+            .lines()
+            .filter(|line| !line.contains("+Inf"))
+            .map(|line| format!("{line}\n"))
+            .collect(),
+        Exposes::NotANumber => with_values(&|_| "NaN".to_owned()),
+        Exposes::Negative => with_values(&|value| format!("-{value}")),
+    };
+    (format, text).into_response()
 }
 
 async fn answer(State(service): State<Arc<Service>>, request: Request) -> StatusCode {

@@ -1,0 +1,216 @@
+//! `recant journal` on journals of every state: whole, cut off, changed, missing, and while somebody writes.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use recant::journal::file::FileJournal;
+use recant_core::ids::TargetId;
+use recant_core::record::Record;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Ran, recant};
+
+/// A release that is judged, rolled back and verified, as its records are on disk.
+fn records() -> Vec<(i64, Record)> {
+    let target = json!({"namespace": "shop", "kind": "Deployment", "name": "checkout"});
+    let fence = json!({"target": target, "uid": "u", "judged": "bad1"});
+    let finding = json!({
+        "rule": "http/error-rate", "state": "failing",
+        "canary": {"events": 94.0, "bad": 27.0, "value": 0.287}, "baseline": null, "since": null,
+        "sentence": "`http/error-rate`: 28.7 % of 94 requests were bad, limit 1 %",
+    });
+    let told: [(i64, Value); 14] = [
+        (0, json!({"record": "started", "version": "0.1.0"})),
+        (
+            1,
+            json!({"record": "targetSeen", "target": target, "uid": "u", "stable": "good"}),
+        ),
+        (
+            60,
+            json!({"record": "analysisBegan", "analysis": {
+                "id": "checkout-bad1-1", "watch": {"namespace": "shop", "name": "checkout"}, "target": target,
+                "uid": "u", "canary": "bad1", "baseline": "good", "phase": "beside",
+                "began": "2026-01-01T00:01:00Z", "firstTraffic": null, "promoted": null, "failed": null, "evidence": {},
+            }}),
+        ),
+        (62, json!({"record": "firstTraffic", "target": target})),
+        (
+            65,
+            json!({"record": "failed", "target": target, "analysis": "checkout-bad1-1", "findings": [finding],
+            "wayBack": {"revision": "good", "knownGood": true}}),
+        ),
+        (
+            65,
+            json!({"record": "planBegan", "plan": {
+                "id": "checkout-bad1-1-rollback", "analysis": "checkout-bad1-1", "fence": fence,
+                "to": {"revision": "good", "knownGood": true},
+                "steps": [{"step": "undoDeployment", "to": "good"}, {"step": "awaitRestored"}],
+            }}),
+        ),
+        (
+            65,
+            json!({"record": "stepBegun", "plan": "checkout-bad1-1-rollback", "index": 0, "fence": fence,
+            "step": {"step": "undoDeployment", "to": "good"}, "deadline": "2026-01-01T00:02:05Z"}),
+        ),
+        (
+            65,
+            json!({"record": "analysisEnded", "target": target, "analysis": "checkout-bad1-1", "revision": "bad1",
+            "ending": {"verdict": "fail"}, "findings": [finding]}),
+        ),
+        (
+            66,
+            json!({"record": "stepEnded", "plan": "checkout-bad1-1-rollback", "index": 0, "result": "done"}),
+        ),
+        (
+            70,
+            json!({"record": "awaited", "plan": "checkout-bad1-1-rollback", "index": 1}),
+        ),
+        (
+            70,
+            json!({"record": "planEnded", "target": target, "plan": "checkout-bad1-1-rollback",
+            "end": {"end": "done"}}),
+        ),
+        (
+            75,
+            json!({"record": "verificationEnded", "target": target, "end": {"verified": "gone"}, "findings": [finding]}),
+        ),
+        (
+            900,
+            json!({"record": "sourceLost", "source": "prometheus", "reason": "Prometheus answered 503"}),
+        ),
+        (960, json!({"record": "sourceBack", "source": "prometheus"})),
+    ];
+    told.into_iter()
+        .map(|(second, record)| {
+            let parsed = serde_json::from_value(record.clone());
+            (
+                second,
+                parsed.unwrap_or_else(|error| panic!("{error}: {record}")),
+            )
+        })
+        .collect()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + second).expect("a time of this century")
+}
+
+fn written() -> (TempDir, PathBuf, FileJournal) {
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = folder.path().join("recant.journal");
+    let (mut journal, _) = FileJournal::open(&path).expect("a new journal");
+    for (second, record) in records() {
+        journal
+            .append_all(at(second), &[record])
+            .expect("there is room");
+    }
+    (folder, path, journal)
+}
+
+fn journal(folder: &TempDir, arguments: &[&str]) -> Ran {
+    recant(folder.path(), &[&["journal"], arguments].concat(), &[])
+}
+
+#[test]
+fn one_decision_is_one_paragraph_also_beside_the_writer() {
+    let (folder, _, mut writer) = written();
+    let ran = journal(&folder, &[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("journal__paragraphs", ran.out);
+    });
+    let gone = Record::TargetGone {
+        target: TargetId {
+            namespace: "shop".to_owned(),
+            kind: recant_core::ids::TargetKind::Deployment,
+            name: "checkout".to_owned(),
+        },
+    };
+    writer
+        .append_all(at(2000), &[gone])
+        .expect("nobody disturbs it");
+    let ran = journal(&folder, &[]);
+    assert!(ran.out.contains("the object is gone"), "{}", ran.out);
+}
+
+#[test]
+fn since_takes_what_began_then() {
+    let (folder, _, _writer) = written();
+    let ran = journal(&folder, &["--since", "2026-01-01T00:10:00Z"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.starts_with("2026-01-01T00:15:00Z"), "{}", ran.out);
+    assert!(!ran.out.contains("bad1"), "{}", ran.out);
+    let ran = journal(&folder, &["--since", "2030-01-01T00:00:00Z"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+}
+
+#[test]
+fn json_is_one_record_a_line() {
+    let (folder, _, _writer) = written();
+    let ran = journal(&folder, &["--json", "--since", "2026-01-01T00:01:05Z"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let lines: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 10, "{}", ran.out);
+    assert_eq!(lines[0]["record"]["record"], "failed");
+    assert_eq!(lines[0]["at"], "2026-01-01T00:01:05Z");
+}
+
+#[test]
+fn a_tail_that_was_cut_off_is_said() {
+    let (folder, path, writer) = written();
+    drop(writer);
+    let bytes = fs::read(&path).expect("the journal");
+    fs::write(&path, &bytes[..bytes.len() - 20]).expect("the same, shorter");
+    let ran = journal(&folder, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("source Prometheus lost"), "{}", ran.out);
+    assert!(!ran.out.contains("answers again"), "{}", ran.out);
+    assert!(ran.err.contains("ends within a record"), "{}", ran.err);
+    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn what_stands_before_a_change_is_still_told() {
+    let (folder, path, writer) = written();
+    drop(writer);
+    let text = fs::read_to_string(&path).expect("the journal");
+    fs::write(&path, text.replace("answered 503", "answered 200")).expect("a forger's work");
+    let ran = journal(&folder, &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("verdict: Fail"), "{}", ran.out);
+    assert!(
+        ran.err.contains("was changed after it was written"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.out.contains("answered 200"), "{}", ran.out);
+}
+
+#[test]
+fn a_journal_that_is_none_is_named() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let ran = journal(&folder, &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("recant.journal"), "{}", ran.err);
+    assert!(ran.err.contains("No such file"), "{}", ran.err);
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(folder.path().join("newer"))
+        .expect("a file");
+    file.write_all(b"recant-journal 7\n").expect("a header");
+    let ran = journal(&folder, &["--journal", "newer"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("run a newer Recant"), "{}", ran.err);
+    assert!(
+        !folder.path().join("recant.journal").exists(),
+        "reading makes no file"
+    );
+}
