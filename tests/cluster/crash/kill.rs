@@ -1,12 +1,13 @@
 //! SIGKILL at every step of a rollback; then the same journal, and a new process.
 
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
-use jiff::Timestamp;
 use recant_core::ids::TargetKind;
 use recant_core::notice::NoticeKind;
 use recant_core::record::Record;
 
-use super::{Incident, WITHIN};
+use super::{Incident, WITHIN, figure};
 use crate::agent::Options;
 use crate::case::run;
 use crate::wait::wait_for;
@@ -126,23 +127,41 @@ impl Point {
 
 /// Each in a namespace of its own, with an agent of its own, at the same time.
 async fn killed_at(kind: TargetKind, points: &[Point]) {
-    join_all(points.iter().map(|point| killed_once(kind, *point))).await;
+    let whole = join_all(points.iter().map(|point| killed_once(kind, *point))).await;
+    let (slowest, point) = whole
+        .iter()
+        .zip(points)
+        .max_by_key(|(took, _)| **took)
+        .expect("there are points");
+    figure(&format!(
+        "{kind} killed at `{}`: told and verified {:.1} s after the new start, the slowest of {}",
+        point.name(),
+        slowest.as_secs_f64(),
+        points.len()
+    ));
 }
 
-async fn killed_once(kind: TargetKind, point: Point) {
+/// Returns the time from the new start to the end of the story.
+async fn killed_once(kind: TargetKind, point: Point) -> Duration {
     let incident = Incident::begin(point.name(), kind, Options::default()).await;
     incident.ship().await;
     point.strike(&incident).await;
-    let killed = Timestamp::now();
     let open = incident.agent.ledger().pending;
+    let begun = Instant::now();
     incident.agent.launch_piped();
     incident.agent.wait_ready().await;
     incident.settled().await;
+    let took = begun.elapsed();
     incident.assert_whole().await;
+    // Not the time of the kill: what was sent just before may arrive just after.
+    let journal = incident.agent.journal();
+    let started = journal.iter().rfind(|entry| is_started(&entry.record));
+    let started = started.map(|entry| entry.at).expect("it started");
     let unmarked = incident.messages().into_iter().find(|message| {
-        message.at > killed && !message.repeat && open.keys().any(|id| id.0 == message.notice)
+        message.at > started && !message.repeat && open.keys().any(|id| id.0 == message.notice)
     });
     assert_eq!(unmarked, None, "told before the kill, perhaps");
+    took
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_journal_of_a_newer_version_is_refused_and_left_alone() {
         std::fs::write(agent.journal_file(), text).expect("the bed's folder is writable");
         agent.launch_piped();
         let status = agent.wait_end(Duration::from_secs(30)).await;
-        assert_eq!(status.code(), Some(1));
+        assert_eq!(status.code(), Some(2));
         let log = agent.log();
         assert!(log.contains("has format version 2, this Recant knows 1: run a newer Recant, or move the file away"), "{log}");
         let left = std::fs::read_to_string(agent.journal_file()).expect("it is there");
