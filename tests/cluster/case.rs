@@ -28,7 +28,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// However many threads the harness has: more tests at once and the timings mean nothing on two cores.
-static SEATS: Semaphore = Semaphore::const_new(3);
+static SEATS: Semaphore = Semaphore::const_new(5);
 
 /// Nothing in here takes longer, so a test that does is stuck.
 const DEADLINE: Duration = Duration::from_mins(5);
