@@ -60,7 +60,7 @@ pub struct Options {
 }
 
 /// Requests per second.
-const RATE: f64 = 60.0;
+const RATE: f64 = 40.0;
 const REPLICAS: usize = 3;
 /// Good traffic before the release is shipped.
 const WARM_UP: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Upper bounds of the latency buckets, in seconds.
-const BOUNDS: [f64; 8] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0];
+const BOUNDS: [f64; 8] = [0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0];
 
 /// How a version of the service behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,9 +79,9 @@ async fn answer(State(service): State<Arc<Service>>) -> Response {
     let (fails, seconds) = {
         let mut random = lock(&service.random);
         let fails = random.random::<f64>() < service.behaviour.errors;
-        // Mostly 10 to 40 ms, with a tail up to 60 ms.
+        // Mostly 40 to 80 ms, with a tail up to 120 ms: what a busy machine adds to it stays below the limit.
         let spread: f64 = random.random::<f64>().powi(2);
-        (fails, (0.010 + 0.050 * spread) * service.behaviour.slower)
+        (fails, (0.040 + 0.080 * spread) * service.behaviour.slower)
     };
     let begun = tokio::time::Instant::now();
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// An answer slower than this is bad: the limit of the demo's latency rule.
-pub(super) const SLOW: Duration = Duration::from_millis(150);
+pub(super) const SLOW: Duration = Duration::from_millis(300);
 /// Requests under way at once, at most.
 const AT_ONCE: usize = 256;
 

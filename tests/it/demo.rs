@@ -34,8 +34,8 @@ fn check(fault: &str, seed: u32, outcome: &str) {
 
     let requests = last["requests"].as_u64().expect("a count");
     let bad = last["badAnswers"].as_u64().expect("a count");
-    // 60 requests a second for ten seconds at least; a busy machine sends fewer.
-    assert!(requests > 200 && bad < requests, "{case}");
+    // 40 requests a second for ten seconds at least; a busy machine sends fewer.
+    assert!(requests > 150 && bad < requests, "{case}");
     assert!(
         last["reason"]
             .as_str()
@@ -63,7 +63,7 @@ fn check(fault: &str, seed: u32, outcome: &str) {
     }
 }
 
-/// All six at once: they wait most of the time, and each has ports of its own.
+/// Three at once: they wait most of the time. More would be a test of the machine, whose every delay is measured.
 #[test]
 fn the_outcome_follows_from_the_fault() {
     std::thread::scope(|scope| {
@@ -72,9 +72,11 @@ fn the_outcome_follows_from_the_fault() {
             ("latency", "rolledBack"),
             ("none", "promoted"),
         ] {
-            for seed in [1, 7] {
-                scope.spawn(move || check(fault, seed, outcome));
-            }
+            scope.spawn(move || {
+                for seed in [1, 7] {
+                    check(fault, seed, outcome);
+                }
+            });
         }
     });
 }
