@@ -40,6 +40,8 @@ slack: {url: {env: TEAM_SLACK}}
 /// What differs from one agent to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
+    /// Tells two agents of one namespace apart.
+    pub(crate) name: &'static str,
     /// Address of a Prometheus; without one the pods are scraped.
     pub(crate) prometheus: Option<String>,
     /// Settings by their keys, such as `guards.coolDown`; they win over those of the harness.
@@ -67,22 +69,12 @@ impl Agent {
 
     /// Everything but the process: rules, settings, and rights that are in force.
     pub(crate) async fn prepare(namespaces: &[&Namespace], rules: &str, options: Options) -> Self {
-        Self::prepare_named("", namespaces, rules, options).await
-    }
-
-    /// The same; `suffix` tells two agents of one namespace apart.
-    pub(crate) async fn prepare_named(
-        suffix: &str,
-        namespaces: &[&Namespace],
-        rules: &str,
-        options: Options,
-    ) -> Self {
         let bed = Bed::get().await;
         let own = namespaces.first().expect("an agent has a namespace").name();
         let folder = bed.folder("agent");
         let agent = Self {
             bed,
-            name: format!("recant-{own}{suffix}"),
+            name: format!("recant-{own}{}", options.name),
             port: bed.free_port(),
             process: Mutex::new(None),
             slack: Receiver::start().await,
@@ -100,6 +92,7 @@ impl Agent {
             "lease.duration": "6s",
         });
         let Options {
+            name: _,
             prometheus,
             settings: more,
         } = options;

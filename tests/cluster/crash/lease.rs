@@ -21,11 +21,12 @@ async fn second(incident: &Incident) -> Agent {
 
 async fn competitor(incident: &Incident, settings: Vec<(&'static str, Value)>) -> Agent {
     let options = Options {
+        name: "-second",
         settings,
         ..Options::default()
     };
     let rules = super::rules(&incident.ns, incident.kind);
-    let agent = Agent::prepare_named("-second", &[&incident.ns], &rules, options).await;
+    let agent = Agent::prepare(&[&incident.ns], &rules, options).await;
     agent.launch_piped();
     agent
 }
