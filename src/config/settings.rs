@@ -207,7 +207,7 @@ pub enum SettingsError {
     TooLarge { path: PathBuf },
     #[error("the settings file {path} is no YAML mapping: {reason}")]
     Syntax { path: PathBuf, reason: String },
-    #[error("there is no setting `{key}` ({layer}){near}: `recant run --help` lists all")]
+    #[error("there is no setting `{key}` ({layer}){near}; `recant run --help` lists all")]
     Unknown {
         key: String,
         layer: String,

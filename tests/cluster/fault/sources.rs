@@ -58,6 +58,7 @@ impl Scene {
         let pair = [prometheus.url(), second.url().to_owned()];
         let proxy = FaultProxy::start(bed, &pair).await;
         let options = Options {
+            name: "",
             prometheus: Some(proxy.url().to_owned()),
             settings: vec![
                 ("prometheus.timeout", json!("2s")),

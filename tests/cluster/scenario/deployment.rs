@@ -39,6 +39,7 @@ fn a_bad_deployment_is_back_within_ten_seconds() {
         let watches = watches.iter().map(|(target, source)| (target, *source));
         let rules = rules(watches, "release: {watch: 10m}");
         let options = Options {
+            name: "",
             prometheus: Some(prometheus.url()),
             settings: vec![("guards.actionsPerHour", json!(100))],
         };

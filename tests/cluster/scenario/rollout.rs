@@ -39,6 +39,7 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
         let watches = watches.iter().map(|(target, source)| (target, *source));
         let rules = rules(watches, "release: {watch: 10m}");
         let options = Options {
+            name: "",
             prometheus: Some(prometheus.url()),
             settings: vec![("guards.actionsPerHour", json!(100))],
         };
