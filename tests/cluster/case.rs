@@ -30,6 +30,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// However many threads the harness has: more tests at once and the timings mean nothing on two cores.
 static SEATS: Semaphore = Semaphore::const_new(5);
 
+/// Seats of a test that asserts how long something takes: one other may run beside it.
+const SEATS_OF_TIMED: u32 = 4;
+
 /// Nothing in here takes longer, so a test that does is stuck.
 const DEADLINE: Duration = Duration::from_mins(5);
 
@@ -60,12 +63,21 @@ pub(crate) fn owns(namespace: &str) {
 /// Runs a test to its end.
 #[track_caller]
 pub(crate) fn run(test: impl Future<Output = ()>) {
-    let name = name(Location::caller());
+    seated(1, name(Location::caller()), test);
+}
+
+/// Runs a test that asserts how long something takes, with hardly anything beside it.
+#[track_caller]
+pub(crate) fn run_timed(test: impl Future<Output = ()>) {
+    seated(SEATS_OF_TIMED, name(Location::caller()), test);
+}
+
+fn seated(seats: u32, name: String, test: impl Future<Output = ()>) {
     let case = Arc::new(Case::default());
     let seconds = Cell::new(0.0);
     let outcome = RUNTIME.block_on(CASE.scope(Arc::clone(&case), async {
         let _seat = SEATS
-            .acquire()
+            .acquire_many(seats)
             .await
             .expect("the semaphore is never closed");
         let begun = Instant::now();

@@ -92,7 +92,7 @@ fn what_is_wrong_is_named_with_its_layer() {
             "prometheus: {ur: x}",
             &[][..],
             &[][..],
-            "there is no setting `prometheus.ur` (file FILE), did you mean `prometheus.url`?: `recant run --help` lists all",
+            "there is no setting `prometheus.ur` (file FILE), did you mean `prometheus.url`?; `recant run --help` lists all",
         ),
         (
             "guards: {coolDown: soon}",
@@ -110,7 +110,7 @@ fn what_is_wrong_is_named_with_its_layer() {
             "",
             &[("RECANT_GUARDS__COOLDOWN", "1m")],
             &[],
-            "there is no setting `RECANT_GUARDS__COOLDOWN` (environment), did you mean `RECANT_GUARDS__COOL_DOWN`?: `recant run --help` lists all",
+            "there is no setting `RECANT_GUARDS__COOLDOWN` (environment), did you mean `RECANT_GUARDS__COOL_DOWN`?; `recant run --help` lists all",
         ),
         (
             "",

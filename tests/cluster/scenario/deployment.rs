@@ -12,7 +12,7 @@ use super::untouched::Untouched;
 use super::{BEFORE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
-use crate::case::run;
+use crate::case::run_timed;
 use crate::namespace::Namespace;
 
 /// How long after the rollout completed a late fault begins.
@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_bad_deployment_is_back_within_ten_seconds() {
-    run(async {
+    run_timed(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("deployments").await;
         let releases = BadRelease::matrix(TargetKind::Deployment, ["first", "late"]);

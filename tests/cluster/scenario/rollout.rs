@@ -11,14 +11,14 @@ use super::untouched::Untouched;
 use super::{BEFORE, PROMISE, WITHIN, rules, target, timed};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
-use crate::case::run;
+use crate::case::run_timed;
 use crate::manifests;
 use crate::namespace::Namespace;
 use crate::wait::wait_for;
 
 #[test]
 fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
-    run(async {
+    run_timed(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("rollouts").await;
         let releases = BadRelease::matrix(TargetKind::Rollout, ["flight", "promoted"]);
