@@ -24,7 +24,7 @@ fn refused(what: &str, text: String) -> Vec<Diagnostic> {
     let loaded = load(text);
     // Debug builds on a busy machine: what is bounded takes well below a second in release.
     assert!(
-        begun.elapsed() < Duration::from_secs(20),
+        begun.elapsed() < Duration::from_mins(1),
         "{what} took {:?}",
         begun.elapsed()
     );
@@ -112,7 +112,7 @@ fn a_megabyte_of_anything_is_read_in_time() {
         let loaded = load(text);
         assert!(loaded.diagnostics.len() <= 101, "{what}");
         assert!(
-            begun.elapsed() < Duration::from_secs(20),
+            begun.elapsed() < Duration::from_mins(1),
             "{what} took {:?}",
             begun.elapsed()
         );
