@@ -63,16 +63,16 @@ pub(crate) fn owns(namespace: &str) {
 /// Runs a test to its end.
 #[track_caller]
 pub(crate) fn run(test: impl Future<Output = ()>) {
-    seated(1, name(Location::caller()), test);
+    seated(1, &name(Location::caller()), test);
 }
 
 /// Runs a test that asserts how long something takes, with hardly anything beside it.
 #[track_caller]
 pub(crate) fn run_timed(test: impl Future<Output = ()>) {
-    seated(SEATS_OF_TIMED, name(Location::caller()), test);
+    seated(SEATS_OF_TIMED, &name(Location::caller()), test);
 }
 
-fn seated(seats: u32, name: String, test: impl Future<Output = ()>) {
+fn seated(seats: u32, name: &str, test: impl Future<Output = ()>) {
     let case = Arc::new(Case::default());
     let seconds = Cell::new(0.0);
     let outcome = RUNTIME.block_on(CASE.scope(Arc::clone(&case), async {
@@ -101,7 +101,7 @@ fn seated(seats: u32, name: String, test: impl Future<Output = ()>) {
         }
         outcome
     }));
-    note_time(&name, seconds.get());
+    note_time(name, seconds.get());
     if let Err(panic) = outcome {
         resume_unwind(panic);
     }
