@@ -39,7 +39,7 @@ fn place() -> (TempDir, PathBuf) {
 
 /// A journal of some records, closed.
 fn written(path: &Path, count: usize) -> Vec<Note> {
-    let (mut journal, _) = FileJournal::open(path).unwrap();
+    let (mut journal, _) = reopen(path).unwrap();
     let notes: Vec<Note> = (0..count)
         .map(|i| note(format!("ü {i}\n\"{}\"", "x".repeat(i % 7))))
         .collect();
@@ -56,11 +56,25 @@ fn notes(path: &Path) -> Vec<Note> {
         .collect()
 }
 
+/// Opens a journal that nobody holds. A child that another test starts holds copies of all locks between its fork and
+/// its exec: that is waited for.
+fn reopen(path: &Path) -> Result<(FileJournal, Recovery), JournalError> {
+    for _ in 0..500 {
+        match FileJournal::open(path) {
+            Err(JournalError::Locked { .. }) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+    FileJournal::open(path)
+}
+
 #[test]
 fn what_was_appended_is_read_back_after_opening_again() {
     let (_folder, path) = place();
     let expected = written(&path, 5);
-    let (mut journal, recovery) = FileJournal::open(&path).unwrap();
+    let (mut journal, recovery) = reopen(&path).unwrap();
     assert_eq!(
         recovery,
         Recovery {
@@ -83,7 +97,7 @@ fn what_was_appended_is_read_back_after_opening_again() {
 #[test]
 fn the_engines_own_records_survive() {
     let (_folder, path) = place();
-    let (mut journal, recovery) = FileJournal::open(&path).unwrap();
+    let (mut journal, recovery) = reopen(&path).unwrap();
     assert!(recovery.created);
     let record = Record::Started {
         version: "0.1.0".to_owned(),
@@ -110,7 +124,7 @@ fn a_file_cut_at_any_byte_of_its_last_record_is_recovered_and_written_on() {
     for cut in last..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
         assert_eq!(notes(&path), expected[..4], "reader, cut at {cut}");
-        let (mut journal, recovery) = FileJournal::open(&path).unwrap();
+        let (mut journal, recovery) = reopen(&path).unwrap();
         assert_eq!(recovery.records, 4, "cut at {cut}");
         assert_eq!(recovery.dropped_bytes, (cut - last) as u64);
         journal.append_all(at(9), &[note("on")]).unwrap();
@@ -125,7 +139,7 @@ fn a_header_cut_at_any_byte_is_written_anew() {
     for cut in 0..frame::header().len() {
         fs::write(&path, &frame::header().as_bytes()[..cut]).unwrap();
         assert!(notes(&path).is_empty());
-        let (_, recovery) = FileJournal::open(&path).unwrap();
+        let (_, recovery) = reopen(&path).unwrap();
         assert_eq!(recovery.dropped_bytes, cut as u64);
         assert_eq!(fs::read_to_string(&path).unwrap(), frame::header());
     }
@@ -142,7 +156,7 @@ fn blocks_that_were_never_written_are_dropped() {
         bytes.resize(bytes.len() + zeros, 0);
         fs::write(&path, &bytes).unwrap();
         assert_eq!(notes(&path), expected);
-        let (_, recovery) = FileJournal::open(&path).unwrap();
+        let (_, recovery) = reopen(&path).unwrap();
         assert_eq!(recovery.dropped_bytes, (begun + zeros) as u64);
         assert_eq!(fs::read(&path).unwrap(), whole);
     }
@@ -161,7 +175,7 @@ fn a_changed_byte_anywhere_is_refused_and_the_file_left_untouched() {
             let mut bytes = whole.clone();
             bytes[position] ^= flip;
             fs::write(&path, &bytes).unwrap();
-            let error = FileJournal::open(&path).expect_err("a changed journal was opened");
+            let error = reopen(&path).expect_err("a changed journal was opened");
             let header = position < frame::header().len();
             assert!(
                 matches!(
@@ -198,7 +212,7 @@ fn a_removed_swapped_or_repeated_record_is_refused() {
         changed.push("");
         let changed = changed.join("\n");
         fs::write(&path, &changed).unwrap();
-        let error = FileJournal::open(&path).expect_err("opened");
+        let error = reopen(&path).expect_err("opened");
         assert!(
             matches!(error, JournalError::Tampered { .. }),
             "{order:?}: {error}"
@@ -212,7 +226,7 @@ fn a_newer_format_is_refused_and_left_untouched() {
     let (_folder, path) = place();
     let newer = "recant-journal 7\nsomething else entirely\n";
     fs::write(&path, newer).unwrap();
-    let error = FileJournal::open(&path).expect_err("opened");
+    let error = reopen(&path).expect_err("opened");
     assert!(matches!(
         error,
         JournalError::Newer {
@@ -240,7 +254,7 @@ fn what_is_no_journal_is_refused_and_left_untouched() {
         &[0; 5000],
     ] {
         fs::write(&path, bytes).unwrap();
-        let error = FileJournal::open(&path).expect_err("opened");
+        let error = reopen(&path).expect_err("opened");
         assert!(matches!(error, JournalError::NotAJournal { .. }), "{error}");
         assert!(matches!(
             read::<Note>(&path),
@@ -249,11 +263,11 @@ fn what_is_no_journal_is_refused_and_left_untouched() {
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
     for path in [folder.path(), Path::new("/dev/full")] {
-        let error = FileJournal::open(path).expect_err("opened");
+        let error = reopen(path).expect_err("opened");
         assert!(matches!(error, JournalError::NotAJournal { .. }), "{error}");
     }
     let missing = folder.path().join("no/such/folder/journal");
-    let error = FileJournal::open(&missing).expect_err("opened");
+    let error = reopen(&missing).expect_err("opened");
     assert!(matches!(error, JournalError::Write { .. }), "{error}");
 }
 
@@ -270,7 +284,7 @@ fn an_unknown_record_is_named_by_readers_and_kept_by_the_writer() {
         matches!(error, JournalError::Unknown { sequence: 0, .. }),
         "{error}"
     );
-    assert_eq!(FileJournal::open(&path).unwrap().1.records, 2);
+    assert_eq!(reopen(&path).unwrap().1.records, 2);
 }
 
 #[test]
@@ -287,7 +301,7 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
 #[test]
 fn a_journal_removed_or_written_to_by_others_is_noticed() {
     let (_folder, path) = place();
-    let (mut journal, _) = FileJournal::open(&path).unwrap();
+    let (mut journal, _) = reopen(&path).unwrap();
     let mut intruder = OpenOptions::new().append(true).open(&path).unwrap();
     intruder.write_all(b"x").unwrap();
     let error = journal.append_all(at(0), &[note("a")]).expect_err("added");
@@ -318,7 +332,7 @@ fn a_journal_removed_or_written_to_by_others_is_noticed() {
 #[test]
 fn a_record_above_the_limit_is_refused_and_nothing_of_its_call_written() {
     let (_folder, path) = place();
-    let (mut journal, _) = FileJournal::open(&path).unwrap();
+    let (mut journal, _) = reopen(&path).unwrap();
     let big = note("x".repeat(MAX_RECORD_BYTES));
     let error = journal
         .append_all(at(0), &[note("small"), big])
@@ -336,7 +350,7 @@ fn a_record_above_the_limit_is_refused_and_nothing_of_its_call_written() {
 fn a_reader_beside_the_writer_sees_every_record_once_and_in_order() {
     const TOTAL: u64 = 2000;
     let (_folder, path) = place();
-    let (mut journal, _) = FileJournal::open(&path).unwrap();
+    let (mut journal, _) = reopen(&path).unwrap();
     let written = Arc::new(AtomicU64::new(0));
     let writer = std::thread::spawn({
         let written = written.clone();
@@ -418,7 +432,7 @@ impl Store for SmallDisk {
 }
 
 fn on_small_disk(path: &Path) -> (FileJournal, Arc<Mutex<Room>>) {
-    let (mut journal, _) = FileJournal::open(path).unwrap();
+    let (mut journal, _) = reopen(path).unwrap();
     let room = Arc::new(Mutex::new(Room {
         bytes: u64::MAX,
         ..Room::default()
@@ -476,7 +490,7 @@ fn a_disk_that_fails_to_sync_or_truncate_is_mended_before_the_next_append() {
     journal.append_all(at(2), &[note("again")]).unwrap();
     assert_eq!(notes(&path), [note("kept"), note("again")]);
     drop(journal);
-    assert_eq!(FileJournal::open(&path).unwrap().1.dropped_bytes, 0);
+    assert_eq!(reopen(&path).unwrap().1.dropped_bytes, 0);
 }
 
 /// The kernel itself refuses to let the file grow, in a process of its own, since the limit is one of the process.
@@ -484,7 +498,7 @@ fn a_disk_that_fails_to_sync_or_truncate_is_mended_before_the_next_append() {
 fn a_real_limit_on_the_files_size_is_survived() {
     const ROLE: &str = "RECANT_TEST_LIMITED_JOURNAL";
     if let Some(path) = std::env::var_os(ROLE) {
-        let (mut journal, _) = FileJournal::open(Path::new(&path)).unwrap();
+        let (mut journal, _) = reopen(Path::new(&path)).unwrap();
         let mut appended = 0;
         let error = loop {
             match journal.append_all(at(0), &[note("x".repeat(300))]) {
@@ -522,7 +536,7 @@ fn a_real_limit_on_the_files_size_is_survived() {
         String::from_utf8_lossy(&output.stderr)
     );
     let survived = notes(&path).len();
-    let (mut journal, recovery) = FileJournal::open(&path).unwrap();
+    let (mut journal, recovery) = reopen(&path).unwrap();
     assert_eq!(recovery.dropped_bytes, 0, "the limited process cleaned up");
     assert_eq!(recovery.records, survived as u64);
     journal.append_all(at(1), &[note("again")]).unwrap();
@@ -539,7 +553,7 @@ proptest! {
         for entry in read::<Note>(&path).unwrap() {
             prop_assert!(entry.is_err());
         }
-        if let Ok((_, recovery)) = FileJournal::open(&path) {
+        if let Ok((_, recovery)) = reopen(&path) {
             prop_assert_eq!(recovery.records, 0);
         }
     }
@@ -547,7 +561,7 @@ proptest! {
     #[test]
     fn any_text_comes_back_as_it_was(texts in proptest::collection::vec(any::<String>(), 1..8)) {
         let (_folder, path) = place();
-        let (mut journal, _) = FileJournal::open(&path).unwrap();
+        let (mut journal, _) = reopen(&path).unwrap();
         let expected: Vec<Note> = texts.into_iter().map(note).collect();
         journal.append_all(at(0), &expected).unwrap();
         prop_assert_eq!(notes(&path), expected);
