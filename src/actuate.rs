@@ -220,18 +220,20 @@ fn log(command: &StepCommand, result: &StepResult) {
         plan, index, fence, ..
     } = command;
     let target = &fence.target;
+    // As the journal counts them.
+    let step = index + 1;
     match result {
         StepResult::Done => {
-            tracing::info!(plan.id = %plan, step = index, target.name = %target, "step {index} of plan `{plan}` was carried out on {target}");
+            tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` was carried out on {target}");
         }
         StepResult::AlreadyDone => {
-            tracing::info!(plan.id = %plan, step = index, target.name = %target, "step {index} of plan `{plan}` was carried out on {target} before");
+            tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` was carried out on {target} before");
         }
         StepResult::Fenced { reason } | StepResult::Refused { reason } => {
-            tracing::warn!(plan.id = %plan, step = index, target.name = %target, "step {index} of plan `{plan}` was not carried out on {target}: {reason}");
+            tracing::warn!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` was not carried out on {target}: {reason}");
         }
         StepResult::Failed { reason } => {
-            tracing::error!(plan.id = %plan, step = index, target.name = %target, "step {index} of plan `{plan}` failed on {target}: {reason}");
+            tracing::error!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` failed on {target}: {reason}");
         }
     }
 }
