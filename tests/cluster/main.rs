@@ -10,6 +10,7 @@ mod case;
 mod crash;
 mod fault;
 mod fault_proxy;
+mod jobs;
 mod kubernetes;
 mod local_server;
 mod manifests;

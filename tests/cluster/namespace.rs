@@ -31,6 +31,10 @@ impl Namespace {
         Self { bed, name }
     }
 
+    pub(crate) fn bed(&self) -> &'static Bed {
+        self.bed
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

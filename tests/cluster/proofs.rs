@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod faults;
+mod jobs;
 mod prometheus;
 mod rollout;
 mod services;
