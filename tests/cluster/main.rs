@@ -5,6 +5,7 @@
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
 mod agent;
+mod alertmanager;
 mod bed;
 mod case;
 mod crash;
@@ -18,6 +19,7 @@ mod namespace;
 mod prometheus;
 mod proofs;
 mod receiver;
+mod redis;
 mod scenario;
 mod services;
 mod traffic;

@@ -5,6 +5,7 @@ mod faults;
 mod jobs;
 mod prometheus;
 mod rollout;
+mod servers;
 mod services;
 mod undo;
 mod webhooks;
