@@ -6,6 +6,7 @@
 
 mod agent;
 mod alertmanager;
+mod autoscaler;
 mod bed;
 mod case;
 mod crash;

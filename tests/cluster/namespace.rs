@@ -1,5 +1,8 @@
 //! One test's namespace, and what a test does in it.
 
+mod pods;
+mod scaling;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -3,8 +3,10 @@
 mod control_plane;
 mod faults;
 mod jobs;
+mod pods;
 mod prometheus;
 mod rollout;
+mod scaling;
 mod servers;
 mod services;
 mod undo;
