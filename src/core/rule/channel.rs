@@ -1,0 +1,36 @@
+//! Channels, and where secrets are found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ChannelName;
+
+/// Where notices go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    pub name: ChannelName,
+    pub kind: ChannelKind,
+    pub url: SecretRef,
+}
+
+/// The dialects of channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelKind {
+    /// Slack incoming webhook, Block Kit.
+    Slack,
+    /// JSON by POST.
+    Webhook,
+}
+
+/// Where a secret is found; never the secret itself (P10).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretRef {
+    Env(String),
+    File(String),
+    /// A Kubernetes Secret in the agent's namespace.
+    KubernetesSecret {
+        name: String,
+        key: String,
+    },
+}
