@@ -160,6 +160,11 @@ fn sources(
                 Arc::new(Prometheus::new(options(prometheus)?, clock::system())?)
             }
             SourceKind::Scrape => Arc::new(Scrape::new(ScrapeOptions::default(), clock::system())?),
+            SourceKind::Kubernetes | SourceKind::HttpJson | SourceKind::Redis => {
+                anyhow::bail!(
+                    "no source answers the questions of a rule: this is a fault of Recant"
+                )
+            }
         };
         sources.insert(*kind, source);
     }

@@ -104,7 +104,11 @@ fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
         turn.record(record);
     }
     let settings = turn.settings;
-    let used = |source: SourceKind| lives.values().any(|live| live.source(&settings) == source);
+    let used = |source: SourceKind| {
+        lives
+            .values()
+            .any(|live| live.sources(&settings).contains(&source))
+    };
     let unused: Vec<SourceKind> = turn
         .ledger
         .lost_sources
@@ -135,7 +139,8 @@ fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
     };
     live.checkpoint = Some(checkpoint.at);
     for rule in &mut live.rules {
-        if let Some(evidence) = checkpoint.evidence.get(&rule.rule.name) {
+        let recorded = checkpoint.evidence.get(&rule.rule.name);
+        if let Some(evidence) = recorded.filter(|evidence| evidence.fits(&rule.rule)) {
             rule.evidence = evidence.clone();
         }
     }

@@ -210,7 +210,7 @@ fn counts_go_on_where_they_stood_across_a_short_restart() {
     }
     world.run(60);
     let id = world.setup.id("checkout");
-    let counted = world.engine.live[&id].rules[0].evidence.events;
+    let counted = world.engine.live[&id].rules[0].evidence.events();
     let served = world.target().served("v2");
     assert!(
         (counted - served).abs() < 0.5,
