@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use recant_core::spec::{self, Loaded, SourceFile};
+use recant_core::spec::{self, Loaded, Options, SourceFile};
 
+use super::checks::checks;
 use super::files;
 
 /// The rule sets that every watch can name: file name and text.
@@ -26,11 +27,14 @@ pub fn shipped() -> Vec<SourceFile> {
 /// Loads the rule files under `paths`; what cannot be read is among the diagnostics.
 pub fn load(paths: &[PathBuf]) -> Loaded {
     let files::Collected { files, problems } = files::collect(paths);
-    if problems.is_empty() {
-        return spec::load(&files, &shipped());
+    let options = Options {
+        partly: !problems.is_empty(),
+        checks: checks(),
+    };
+    let mut loaded = spec::load_with(&files, &shipped(), options);
+    if !problems.is_empty() {
+        loaded.book = None;
+        loaded.diagnostics.splice(0..0, problems);
     }
-    let mut loaded = spec::load_partly(&files, &shipped());
-    loaded.book = None;
-    loaded.diagnostics.splice(0..0, problems);
     loaded
 }
