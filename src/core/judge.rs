@@ -5,18 +5,20 @@
 //! tick decides. This is no sequential test: it promises no rate of false alarms over a whole watch. The evidence is a value of its
 //! own so that a better judge fits behind the same seam.
 
-mod decision;
+mod counts;
 mod evidence;
 mod finding;
-mod share;
+mod level;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{Arms, BASELINE_IDLE, Evidence};
+pub use counts::{Arms, BASELINE_IDLE, CountsEvidence};
+pub use evidence::{Before, Evidence};
 pub use finding::{Finding, Measured, Seen, State};
+pub use level::{LevelArms, LevelEvidence, Sample};
 
-/// How long counts are looked at. Longer where samples or events are few: see [`Evidence`].
+/// How long counts are looked at. Longer where samples or events are few: see [`CountsEvidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);
 /// The end of the window, which is looked at by itself: a fault that begins late would else hide behind what came before.
 pub const RECENT: SignedDuration = SignedDuration::from_secs(10);

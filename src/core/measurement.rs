@@ -111,6 +111,11 @@ impl Measurement {
                 })
             }
             Observation::Reading(reading) => self.advance_reading(now, reading, known),
+            // Values are no counters: there is nothing to count.
+            Observation::Levels(_) => {
+                self.first_look.get_or_insert(now);
+                Increases::new(Look::Measured)
+            }
         }
     }
 

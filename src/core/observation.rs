@@ -12,6 +12,8 @@ use crate::ids::PodName;
 pub enum Observation {
     /// The source answered; there may be samples of some pods only.
     Reading(Reading),
+    /// Values as they stood.
+    Levels(Levels),
     /// The source answered that it has nothing.
     NoData { reason: String },
     /// The source could not be asked, or its answer cannot be trusted.
@@ -36,6 +38,23 @@ pub enum Cause {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
     pub series: Vec<SeriesReading>,
+}
+
+/// Values as they stood: for each series one, or with a range query several, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Levels {
+    pub readings: Vec<LevelReading>,
+    /// Why something that was there is no value: two series for one pod, say. The others go on.
+    pub unusable: Vec<String>,
+}
+
+/// The value of one pod (or of one arm, or of the whole service) at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelReading {
+    pub key: SeriesKey,
+    /// When the source sampled it; an old sample must not be taken for a new one.
+    pub at: Timestamp,
+    pub value: f64,
 }
 
 /// The counters of one pod (or of one arm, or of the whole service).

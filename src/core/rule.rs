@@ -8,6 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 
+mod always;
+mod channel;
+mod level;
+mod metric;
+mod question;
+mod selector;
+
+pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
+pub use channel::{Channel, ChannelKind, SecretRef};
+pub use level::{
+    HttpJson, KubernetesFact, Level, LevelMetric, LevelUnit, Over, Promql, PromqlRange, Redis,
+    RedisKey, Sampled,
+};
+pub use metric::{HistogramMetric, Metric, Part, RatioMetric, Unit};
+pub use question::{Question, What};
+pub use selector::{MatchOp, Matcher, Selector};
+
 /// Everything that was loaded: all watches with their rules resolved, and all channels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleBook {
@@ -28,6 +45,8 @@ pub struct Watch {
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: bool,
     pub on_fail: OnFail,
+    /// Rules that hold between releases as well.
+    pub always: Vec<Always>,
     /// Channels told when a revision became known good.
     pub on_pass: Vec<ChannelName>,
     pub scrape: Option<ScrapeEndpoint>,
@@ -49,12 +68,17 @@ pub struct OnFail {
     pub notify: Vec<ChannelName>,
 }
 
-/// The sources that can answer typed metrics.
+/// Where answers come from. Only [`Self::Prometheus`] and [`Self::Scrape`] answer typed metrics, and can be a watch's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
     Prometheus,
     Scrape,
+    /// The status of Kubernetes objects.
+    Kubernetes,
+    /// JSON documents over HTTP.
+    HttpJson,
+    Redis,
 }
 
 /// Where a pod's metrics are, when the watch says so.
@@ -69,8 +93,24 @@ pub struct ScrapeEndpoint {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub name: RuleName,
-    pub metric: Metric,
     pub arms: ArmsBy,
+    /// How long it must be broken without a break before it fails; the document's `for`.
+    pub lasting: Duration,
+    pub dry_run: bool,
+    pub check: Check,
+}
+
+/// What is measured, and what must hold of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Check {
+    Counts(CountsCheck),
+    Level(LevelCheck),
+}
+
+/// What must hold of counted events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountsCheck {
+    pub metric: Metric,
     /// Fails when above. Ratio: a share 0..=1. Histogram: in the unit of its buckets.
     pub max: Option<f64>,
     /// Fails when below; ratios only. A share 0..=1.
@@ -78,7 +118,22 @@ pub struct Rule {
     pub compare: Option<Compare>,
     /// Events in the window below which nothing is decided.
     pub least: u64,
-    pub dry_run: bool,
+}
+
+/// What must hold of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelCheck {
+    pub metric: LevelMetric,
+    pub limit: LevelLimit,
+}
+
+/// The limit of a value, in the metric's own unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LevelLimit {
+    /// Fails when above.
+    Max(f64),
+    /// Fails when below.
+    Min(f64),
 }
 
 /// Fails when the canary's share is above `baseline * (1 + margin) + plus`.
@@ -105,145 +160,12 @@ pub enum ArmsBy {
     },
 }
 
-/// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Metric {
-    Ratio(RatioMetric),
-    Histogram(HistogramMetric),
-}
-
-impl Metric {
-    /// What a source is asked for: rules that differ only in limits or quantile ask the same question.
-    pub fn question(&self, arms: &ArmsBy) -> Question {
-        let label = match arms {
-            ArmsBy::Pod => None,
-            ArmsBy::HashLabel(label) | ArmsBy::NamedLabel { label, .. } => Some(label.clone()),
-        };
-        let what = match self {
-            Self::Ratio(ratio) => What::Ratio {
-                part: ratio.part.clone(),
-                total: ratio.total.clone(),
-            },
-            Self::Histogram(histogram) => What::Histogram {
-                histogram: histogram.histogram.clone(),
-            },
-        };
-        Question { what, label }
+impl Rule {
+    /// The rule as one about counts; `None`: it reads a value.
+    pub fn counts(&self) -> Option<&CountsCheck> {
+        match &self.check {
+            Check::Counts(check) => Some(check),
+            Check::Level(_) => None,
+        }
     }
-}
-
-/// A question to a source: which counters, told apart by what.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Question {
-    pub what: What,
-    /// The label that tells the arms apart; `None`: the pod label of the source.
-    pub label: Option<String>,
-}
-
-/// The counters of a question.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum What {
-    Ratio { part: Selector, total: Selector },
-    Histogram { histogram: Selector },
-}
-
-/// A share of events, from two counters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RatioMetric {
-    /// The counted part of the events.
-    pub part: Selector,
-    pub part_is: Part,
-    pub total: Selector,
-    /// An absent `part` beside a present `total` is 0 although the metric was never seen.
-    pub absent_is_zero: bool,
-}
-
-/// What the counted part of a ratio is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    Bad,
-    Good,
-}
-
-/// A quantile of a classic histogram.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HistogramMetric {
-    /// The base name, without `_bucket`.
-    pub histogram: Selector,
-    /// In millionths, so that the metric can be a key: 950 000 is the 95th percentile. 1..=999 999.
-    pub quantile_millionths: u32,
-    pub unit: Unit,
-}
-
-impl HistogramMetric {
-    /// The quantile as a share, in (0, 1).
-    pub fn quantile(&self) -> f64 {
-        f64::from(self.quantile_millionths) / 1e6
-    }
-}
-
-/// Unit of a histogram's buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unit {
-    Seconds,
-    Milliseconds,
-}
-
-/// A bare vector selector: a metric name with matchers, sorted by label then value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Selector {
-    pub metric: String,
-    pub matchers: Vec<Matcher>,
-}
-
-/// One condition on a label.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Matcher {
-    pub label: String,
-    pub op: MatchOp,
-    pub value: String,
-}
-
-/// How a matcher compares; regular expressions are fully anchored, as in Prometheus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum MatchOp {
-    Equal,
-    NotEqual,
-    Regex,
-    NotRegex,
-}
-
-/// Where notices go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Channel {
-    pub name: ChannelName,
-    pub kind: ChannelKind,
-    pub url: SecretRef,
-}
-
-/// The dialects of channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelKind {
-    /// Slack incoming webhook, Block Kit.
-    Slack,
-    /// JSON by POST.
-    Webhook,
-}
-
-/// Where a secret is found; never the secret itself (P10).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretRef {
-    Env(String),
-    File(String),
-    /// A Kubernetes Secret in the agent's namespace.
-    KubernetesSecret {
-        name: String,
-        key: String,
-    },
 }

@@ -97,6 +97,18 @@ pub fn latency(seconds: f64) -> String {
     }
 }
 
+/// Bytes in the largest binary unit: `512 MiB`, `1.5 GiB`.
+pub fn bytes(value: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = value;
+    let mut unit = 0;
+    while value.abs() >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", digits(value), UNITS.get(unit).unwrap_or(&"B"))
+}
+
 /// A span of time in its two largest units: `45 s`, `2 min 5 s`, `1 h 30 min`.
 pub fn span(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use recant_core::ids::TargetId;
 use recant_core::observation::{Cause, Observation};
-use recant_core::rule::Question;
+use recant_core::rule::{Question, What};
 
 use super::http::{Fault, address, fault_of, read_body, redirect_fault};
 use super::{Query, QueryTarget, Source};
@@ -116,6 +116,10 @@ impl Prometheus {
         by: Instant,
     ) -> Vec<Observation> {
         let targets = &group.targets;
+        if let What::Level(_) = question.what {
+            let reason = "is not asked for values yet";
+            return deliver::unavailable(Cause::Malformed, reason, targets.len());
+        }
         let grouping = Grouping::new(&self.options, question);
         let text = query::promql(question, &grouping, targets.iter().copied());
         let asked = timeout_at(by, self.ask(&text)).await;

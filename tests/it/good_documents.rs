@@ -50,8 +50,9 @@ fn shipped_rules_are_known_without_files() {
         ]
     );
     for rule in &rules {
-        let (max, compare) = (rule.max, rule.compare.expect("a comparison"));
-        match &rule.metric {
+        let check = rule.counts().expect("a rule about counts");
+        let (max, compare) = (check.max, check.compare.expect("a comparison"));
+        match &check.metric {
             Metric::Ratio(ratio) => {
                 assert!(close(max, 0.05), "{}: {max:?}", rule.name);
                 assert!((compare.margin - 0.5).abs() < 1e-12);
@@ -70,7 +71,7 @@ fn shipped_rules_are_known_without_files() {
                 assert!(close(max, second), "{}: {max:?}", rule.name);
             }
         }
-        assert_eq!((rule.least, rule.dry_run), (20, false));
+        assert_eq!((check.least, rule.dry_run), (20, false));
         assert_eq!(rule.arms, ArmsBy::Pod);
     }
 }
@@ -78,7 +79,7 @@ fn shipped_rules_are_known_without_files() {
 #[test]
 fn istio_counts_where_the_target_receives() {
     for rule in rules_of(&watch_of("[istio]")) {
-        let selectors = match &rule.metric {
+        let selectors = match &rule.counts().expect("a rule about counts").metric {
             Metric::Ratio(ratio) => vec![&ratio.part, &ratio.total],
             Metric::Histogram(histogram) => vec![&histogram.histogram],
         };
@@ -105,7 +106,8 @@ fn a_set_of_the_users_takes_the_place_of_a_shipped_one() {
         panic!("{rules:?}")
     };
     assert_eq!(rule.name.as_str(), "http/mine");
-    assert!(close(rule.min, 0.999), "{:?}", rule.min);
+    let min = rule.counts().and_then(|check| check.min);
+    assert!(close(min, 0.999), "{min:?}");
 }
 
 #[test]
@@ -183,19 +185,24 @@ webhook: {url: {file: /etc/recant/hook}}
     let [slow, pay] = watch.rules.as_slice() else {
         panic!("{:?}", watch.rules)
     };
-    assert_eq!(slow.max, Some(90_000.0));
+    let [slow_check, pay_check] =
+        [slow, pay].map(|rule| rule.counts().expect("a rule about counts"));
+    assert_eq!(slow_check.max, Some(90_000.0));
     assert_eq!(
         slow.arms,
         ArmsBy::HashLabel("rollouts_pod_template_hash".to_owned())
     );
     assert_eq!(
-        pay.compare,
+        pay_check.compare,
         Some(Compare {
             margin: 0.2,
             plus: 0.0005
         })
     );
-    assert_eq!((pay.max, pay.least, pay.dry_run), (Some(0.005), 50, true));
+    assert_eq!(
+        (pay_check.max, pay_check.least, pay.dry_run),
+        (Some(0.005), 50, true)
+    );
     assert_eq!(
         pay.arms,
         ArmsBy::NamedLabel {
@@ -204,7 +211,7 @@ webhook: {url: {file: /etc/recant/hook}}
             baseline: "v1".to_owned()
         }
     );
-    let Metric::Ratio(ratio) = &pay.metric else {
+    let Metric::Ratio(ratio) = &pay_check.metric else {
         panic!("{pay:?}")
     };
     assert!(ratio.absent_is_zero);
@@ -212,7 +219,13 @@ webhook: {url: {file: /etc/recant/hook}}
     let kinds: Vec<_> = book
         .channels
         .values()
-        .map(|channel| (channel.name.as_str(), channel.kind, channel.url.clone()))
+        .map(|channel| {
+            (
+                channel.name.as_str(),
+                channel.kind.clone(),
+                channel.url.clone(),
+            )
+        })
         .collect();
     assert_eq!(
         kinds,
@@ -232,6 +245,40 @@ webhook: {url: {file: /etc/recant/hook}}
             ),
         ]
     );
+}
+
+#[test]
+fn channels_of_every_kind() {
+    let book = load(
+        r"apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: teams}
+teams: {url: {env: TEAMS_WEBHOOK_URL}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: alerts}
+alertmanager:
+  url: {file: /etc/recant/alertmanager}
+  labels: {team: payments, cluster: eu-1}
+  bearer: {secret: {name: alertmanager, key: token}}
+",
+    );
+    let kind = |name: &str| book.channels[&name.into()].kind.clone();
+    assert_eq!(kind("teams"), ChannelKind::Teams);
+    let ChannelKind::Alertmanager { labels, bearer } = kind("alerts") else {
+        panic!("{book:?}")
+    };
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(labels, [("cluster", "eu-1"), ("team", "payments")]);
+    let token = SecretRef::KubernetesSecret {
+        name: "alertmanager".to_owned(),
+        key: "token".to_owned(),
+    };
+    assert_eq!(bearer, Some(token));
 }
 
 #[test]

@@ -27,6 +27,7 @@ use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
 use crate::notify::secrets::{KubernetesSecrets, Secrets};
+use crate::notify::templates::Templates;
 use crate::source::Source;
 use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions};
 use crate::source::scrape::{Scrape, ScrapeOptions};
@@ -78,10 +79,11 @@ pub(super) fn assemble(
     );
     let http = HttpClient::new().context("making the HTTP client of the channels")?;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
+    let templates = templates(settings)?;
     let notifiers = book
         .channels
         .iter()
-        .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets)))
+        .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets, &templates)))
         .collect();
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
@@ -116,6 +118,17 @@ pub(super) fn assemble(
     })
 }
 
+/// The shipped message templates, or those of the folder that the settings name.
+fn templates(settings: &Settings) -> anyhow::Result<Templates> {
+    let Some(folder) = &settings.templates else {
+        return Ok(Templates::shipped());
+    };
+    Templates::load(folder).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
+        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
+    })
+}
+
 fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
     let kill_switch = settings.kill_switch;
     Arc::new(move || {
@@ -147,6 +160,11 @@ fn sources(
                 Arc::new(Prometheus::new(options(prometheus)?, clock::system())?)
             }
             SourceKind::Scrape => Arc::new(Scrape::new(ScrapeOptions::default(), clock::system())?),
+            SourceKind::Kubernetes | SourceKind::HttpJson | SourceKind::Redis => {
+                anyhow::bail!(
+                    "no source answers the questions of a rule: this is a fault of Recant"
+                )
+            }
         };
         sources.insert(*kind, source);
     }

@@ -4,7 +4,7 @@ use crate::analysis::Analysis;
 use crate::ids::RevisionHash;
 use crate::measurement::{Counts, Increases, KnownPods};
 use crate::observation::SeriesKey;
-use crate::rule::{ArmsBy, Metric, Rule};
+use crate::rule::{ArmsBy, Check, Metric, Rule};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arm {
@@ -57,9 +57,13 @@ pub(super) fn sum(
     increases: &Increases,
     belongs: impl Fn(&SeriesKey, &crate::measurement::Increase) -> bool,
 ) -> Option<Counts> {
-    let absent_is_zero = match &rule.metric {
-        Metric::Ratio(ratio) => ratio.absent_is_zero,
-        Metric::Histogram(_) => false,
+    let absent_is_zero = match &rule.check {
+        Check::Counts(check) => match &check.metric {
+            Metric::Ratio(ratio) => ratio.absent_is_zero,
+            Metric::Histogram(_) => false,
+        },
+        // The total of a rate has the part's own labels: what is absent beside it has not happened.
+        Check::Level(_) => true,
     };
     let mut sum: Option<Counts> = None;
     for (key, increase) in &increases.series {

@@ -106,7 +106,7 @@ fn baseline_is_gone(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> bool {
     // Silence of the source, or of the whole service, is no silence of the baseline: the canary must have gone on.
     live.rules.iter().any(|rule| {
         rule.evidence
-            .last_data
+            .last_data()
             .is_some_and(|at| at <= turn.now && elapsed(last, at) >= patience)
     })
 }
@@ -126,10 +126,13 @@ fn of_action(
         .rules
         .iter()
         .filter(|rule| rule.fails())
-        .filter_map(|rule| rule.evidence.last_data)
+        .filter_map(|rule| rule.evidence.last_data())
         .max()
         .or_else(|| {
-            let all = live.rules.iter().filter_map(|rule| rule.evidence.last_data);
+            let all = live
+                .rules
+                .iter()
+                .filter_map(|rule| rule.evidence.last_data());
             all.max()
         });
     holds(&ActionContext {

@@ -84,12 +84,12 @@ fn doubt(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> Option<Doubt> {
 fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -> Option<Doubt> {
     let name = &rule.rule.name;
     let evidence = &rule.evidence;
-    if evidence.events < rule.rule.least as f64 {
+    if evidence.events() < rule.least() {
         let why = why_no_data(live, rule).map_or_else(String::new, |reason| format!(" ({reason})"));
         return Some(stays(format!(
             "`{name}` saw {} of the {} events that it needs{why}",
-            count(evidence.events),
-            rule.rule.least
+            count(evidence.events()),
+            count(rule.least())
         )));
     }
     let Some(seen) = rule.seen else {
@@ -97,7 +97,7 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
     };
     match seen.state {
         State::NoData => {
-            let silent = evidence.last_sample.map_or_else(String::new, |last| {
+            let silent = evidence.last_sample().map_or_else(String::new, |last| {
                 format!(" for {}", span(elapsed(last, turn.now)))
             });
             Some(Doubt {

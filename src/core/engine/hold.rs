@@ -10,7 +10,7 @@ use crate::guard::{Guard, Hold};
 use crate::ids::TargetId;
 use crate::judge::{Seen, State, WINDOW};
 use crate::record::Record;
-use crate::rule::{Metric, Rule};
+use crate::rule::{Check, Metric, Rule};
 use crate::time::elapsed;
 
 /// A hold that may pass by itself is told when it has lasted this long: the first seconds of a release are no news.
@@ -105,9 +105,13 @@ fn no_data(turn: &Turn<'_>, live: &Live, rule: &LiveRule, analysis: &Analysis) -
 
 /// Whether the value alone, however few events it comes from, is beyond the limit.
 fn beyond(rule: &Rule, seen: &Seen) -> bool {
-    seen.canary.value.is_some_and(|value| {
-        rule.max.is_some_and(|max| value > max)
-            || (matches!(rule.metric, Metric::Ratio(_)) && rule.min.is_some_and(|min| value < min))
+    seen.canary.value.is_some_and(|value| match &rule.check {
+        Check::Counts(check) => {
+            check.max.is_some_and(|max| value > max)
+                || (matches!(check.metric, Metric::Ratio(_))
+                    && check.min.is_some_and(|min| value < min))
+        }
+        Check::Level(check) => check.limit.is_beyond(value),
     })
 }
 
@@ -159,7 +163,8 @@ pub(super) fn hold(
     let lost = turn
         .ledger
         .lost_sources
-        .contains_key(&live.source(&turn.settings));
+        .keys()
+        .any(|lost| live.sources(&turn.settings).contains(lost));
     for held in &recorded {
         if !candidates.iter().any(|(hold, _)| hold.same(held)) {
             turn.record(Record::HoldEnded {

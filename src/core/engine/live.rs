@@ -1,6 +1,6 @@
 //! What is known of a target since the agent started, and does not last: its state, counters, evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,10 +9,10 @@ use super::EngineSettings;
 use crate::guard::Hold;
 use crate::history::History;
 use crate::ids::PlanId;
-use crate::judge::{Evidence, Finding, Phase, Seen, State, WINDOW};
+use crate::judge::{Before, Evidence, Finding, Phase, Seen, State, WINDOW};
 use crate::measurement::{KnownPods, Measurement};
 use crate::record::Record;
-use crate::rule::{Question, Rule, SourceKind, Watch};
+use crate::rule::{Check, Question, Rule, SourceKind, Watch};
 use crate::target::TargetState;
 
 /// While the scrape interval is not known, a rule is called silent after this long.
@@ -82,9 +82,9 @@ impl Live {
             .iter()
             .map(|rule| LiveRule {
                 rule: rule.clone(),
-                question: Arc::new(rule.metric.question(&rule.arms)),
+                question: Arc::new(Question::of(rule)),
                 history: History::default(),
-                evidence: Evidence::default(),
+                evidence: Evidence::new(rule),
                 seen: None,
                 one_arm: false,
                 changed: true,
@@ -113,8 +113,18 @@ impl Live {
         self.state = Some(state);
     }
 
-    pub(super) fn source(&self, settings: &EngineSettings) -> SourceKind {
-        self.watch.source.unwrap_or(settings.source)
+    /// The source that answers a question of this watch.
+    pub(super) fn source_of(&self, question: &Question, settings: &EngineSettings) -> SourceKind {
+        let typed = || self.watch.source.unwrap_or(settings.source);
+        question.source().unwrap_or_else(typed)
+    }
+
+    /// All sources that this watch needs.
+    pub(super) fn sources(&self, settings: &EngineSettings) -> BTreeSet<SourceKind> {
+        self.measurements
+            .keys()
+            .map(|question| self.source_of(question, settings))
+            .collect()
     }
 
     pub(super) fn watch_time(&self) -> SignedDuration {
@@ -156,14 +166,11 @@ impl Live {
     }
 
     /// Starts the evidence of all rules afresh, each with what was measured before the release.
-    pub(super) fn restart(
-        &mut self,
-        before: impl Fn(&LiveRule) -> Option<crate::measurement::Counts>,
-    ) {
+    pub(super) fn restart(&mut self, before: impl Fn(&LiveRule) -> Before) {
         self.baseline_traffic = None;
         self.candidates.clear();
         for rule in &mut self.rules {
-            rule.evidence = Evidence::new(before(rule));
+            rule.evidence = Evidence::after(&rule.rule, before(rule));
             rule.seen = None;
             rule.changed = true;
         }
@@ -203,10 +210,29 @@ impl LiveRule {
     fn judge(&mut self, phase: Phase, now: Timestamp, patience: SignedDuration) {
         let silent = self.evidence.silent(now, patience);
         let was_silent = self.state().map(|state| state == State::NoData);
-        if self.changed || was_silent != Some(silent) {
+        let waits = self
+            .seen
+            .is_some_and(|seen| self.evidence.waits(&self.rule, &seen));
+        if self.changed || waits || was_silent != Some(silent) {
             let phase = self.phase(phase);
             self.seen = Some(self.evidence.judge(&self.rule, phase, now, patience));
             self.changed = false;
+        }
+    }
+
+    /// Whether the value was beyond its limit when it was last read; `None`: it never was, or it is no value.
+    pub(super) fn beyond(&self) -> Option<bool> {
+        match &self.evidence {
+            Evidence::Level(evidence) => evidence.last_sample().map(|_| evidence.is_beyond()),
+            Evidence::Counts(_) => None,
+        }
+    }
+
+    /// Events, or samples, below which nothing is decided.
+    pub(super) fn least(&self) -> f64 {
+        match &self.rule.check {
+            Check::Counts(check) => check.least as f64,
+            Check::Level(_) => 1.0,
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn take_in(
         let Some(live) = lives.get_mut(&answer.target) else {
             continue;
         };
-        let source = live.source(&turn.settings);
+        let source = live.source_of(&answer.question, &turn.settings);
         match answered(turn, live, &answer) {
             None => {
                 heard.insert(source, Ok(()));
@@ -84,7 +84,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
                 canary: arms.0,
                 baseline: arms.1,
             };
-            rule.evidence.update(&rule.rule, arms);
+            rule.evidence.update_counts(&rule.rule, arms);
             rule.changed = true;
         }
     } else if let Some(verification) = &known.verification {
@@ -198,7 +198,7 @@ fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &
         canary: counts,
         baseline: None,
     };
-    rule.evidence.update(&rule.rule, arms);
+    rule.evidence.update_counts(&rule.rule, arms);
     rule.changed = true;
 }
 

@@ -35,8 +35,9 @@ impl Engine {
             if live.state.is_none() {
                 continue;
             }
-            let source = live.source(&settings);
+            let typed = live.watch.source.unwrap_or(settings.source);
             for (question, looking) in &mut live.measurements {
+                let source = question.source().unwrap_or(typed);
                 if due(looking, now, settings.interval) {
                     looking.asked = Some(now);
                     asked

@@ -7,7 +7,7 @@ use super::verify::Told;
 use super::{Turn, progress, tell, verify};
 use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
-use crate::judge::{Phase, State};
+use crate::judge::{Before, Phase, State};
 use crate::ledger::TargetLedger;
 use crate::record::{Record, Standing};
 use crate::target::{TargetNews, TargetState};
@@ -269,9 +269,15 @@ fn begin(
     let recent = live
         .checkpoint
         .is_some_and(|last| elapsed(last, now) <= LONGEST);
-    live.restart(|rule| {
-        let recorded = rule.evidence.before().filter(|_| recent);
-        rule.history.sum(now).or_else(|| recorded.cloned())
+    live.restart(|rule| match rule.evidence.before() {
+        Before::Counts(recorded) => Before::Counts(
+            rule.history
+                .sum(now)
+                .or_else(|| recorded.filter(|_| recent)),
+        ),
+        Before::Level { beyond } => Before::Level {
+            beyond: rule.beyond().unwrap_or(beyond && recent),
+        },
     });
     let analysis = Analysis {
         id: AnalysisId(format!(

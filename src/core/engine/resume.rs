@@ -35,7 +35,10 @@ pub(super) fn resume(
 /// Notices that have not ended are sent again, marked as possible repeats.
 fn send_again(turn: &mut Turn<'_>, channels: &[ChannelName]) {
     let mut gone = Vec::new();
-    for (id, (notice, left)) in &turn.ledger.pending {
+    let mut pending: Vec<_> = turn.ledger.pending.iter().collect();
+    // As they were made, which the order of their ids is not: what ends an incident must not overtake what began it.
+    pending.sort_by_key(|(id, (notice, _))| (notice.at, id.number()));
+    for (id, (notice, left)) in pending {
         let (there, removed): (Vec<_>, Vec<_>) = left
             .iter()
             .cloned()
@@ -101,7 +104,11 @@ fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
         turn.record(record);
     }
     let settings = turn.settings;
-    let used = |source: SourceKind| lives.values().any(|live| live.source(&settings) == source);
+    let used = |source: SourceKind| {
+        lives
+            .values()
+            .any(|live| live.sources(&settings).contains(&source))
+    };
     let unused: Vec<SourceKind> = turn
         .ledger
         .lost_sources
@@ -132,7 +139,8 @@ fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
     };
     live.checkpoint = Some(checkpoint.at);
     for rule in &mut live.rules {
-        if let Some(evidence) = checkpoint.evidence.get(&rule.rule.name) {
+        let recorded = checkpoint.evidence.get(&rule.rule.name);
+        if let Some(evidence) = recorded.filter(|evidence| evidence.fits(&rule.rule)) {
             rule.evidence = evidence.clone();
         }
     }

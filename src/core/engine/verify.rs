@@ -8,7 +8,7 @@ use super::{Turn, tell};
 use crate::analysis::Analysis;
 use crate::ids::{RevisionHash, RuleName, TargetId};
 use crate::judge::Phase;
-use crate::judge::{Finding, State};
+use crate::judge::{Before, Finding, State};
 use crate::record::Record;
 use crate::saga::PlanState;
 use crate::time::later;
@@ -68,7 +68,11 @@ pub(super) fn begin_after_somebody(
 fn begin(turn: &mut Turn<'_>, live: &mut Live, verification: Verification) {
     live.bad_served = None;
     // What was before the release is still what the service is compared with.
-    live.restart(|rule| rule.evidence.before().cloned());
+    live.restart(|rule| match rule.evidence.before() {
+        before @ Before::Counts(_) => before,
+        // Whoever was to blame: the value has to come back within its limit.
+        Before::Level { .. } => Before::Level { beyond: false },
+    });
     // First the empty evidence: that of the bad release must not be taken for this one's after a restart.
     turn.record(live.checkpoint(turn.now));
     turn.record(Record::VerificationBegan {

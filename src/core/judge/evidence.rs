@@ -1,145 +1,63 @@
-//! The evidence of one rule: the counts of the window, per arm, and what they say.
-
-use std::collections::VecDeque;
+//! The evidence of one rule, whatever it measures: fed tick by tick, judged when asked.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
-use super::finding::{Measured, Seen};
-use super::{CONFIRM, RECENT, RECENT_SIGMAS, SIGMAS, WINDOW};
-use crate::judge::Phase;
+use super::Phase;
+use super::counts::{Arms, CountsEvidence};
+use super::finding::Seen;
+use super::level::{LevelArms, LevelEvidence};
 use crate::measurement::Counts;
-use crate::rule::{Metric, Rule};
-use crate::time::elapsed;
+use crate::rule::{Check, Rule};
 
-/// Ticks that are kept apart; the oldest beyond are added up. More than [`WINDOW`] has at one look a second.
-const MOST_TICKS: usize = 64;
-/// Ticks that are kept apart in a record.
-const RECORDED_TICKS: usize = 8;
-/// The window reaches back for so many times the events below which nothing is decided.
-const ENOUGH: f64 = 3.0;
-/// Beside a baseline that has had no traffic for this long, a limit stands alone.
-pub const BASELINE_IDLE: SignedDuration = SignedDuration::from_secs(10);
-
-/// The counts of one tick.
+/// What has been measured for one rule: of one analysis, or all the time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Arms {
-    pub at: Timestamp,
-    pub canary: Option<Counts>,
-    pub baseline: Option<Counts>,
-}
-
-/// What has been measured for one rule of one analysis.
-///
-/// The window is the last [`WINDOW`], and more where that holds too little: at least [`CONFIRM`] ticks with events of
-/// the canary (a minute's scrape interval brings one in [`WINDOW`]), and [`ENOUGH`] times the `least` events of the
-/// rule (or thin traffic would never be judged). The end of the window is [`RECENT`], extended likewise.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Evidence {
-    window: VecDeque<Arms>,
-    /// The same service before the release, for a comparison without a baseline.
-    before: Option<Counts>,
-    /// Canary events since the beginning.
-    pub events: f64,
-    /// Canary events that count against the limit, or the comparison, since the beginning.
-    pub bad: f64,
-    /// Since when the rule has been broken without a break.
-    since: Option<Timestamp>,
-    /// When the canary last had new samples, be it of no events.
-    pub last_sample: Option<Timestamp>,
-    /// When the canary last had events.
-    pub last_data: Option<Timestamp>,
+pub enum Evidence {
+    Counts(CountsEvidence),
+    Level(LevelEvidence),
 }
 
 impl Evidence {
-    /// Evidence at the beginning of an analysis; `before` are counts of the service before the release.
-    pub fn new(before: Option<Counts>) -> Self {
-        Self {
-            before,
-            ..Self::default()
+    /// Evidence of a rule that nothing has been measured for.
+    pub fn new(rule: &Rule) -> Self {
+        match &rule.check {
+            Check::Counts(_) => Self::Counts(CountsEvidence::default()),
+            Check::Level(_) => Self::Level(LevelEvidence::default()),
         }
     }
 
-    /// The counts from before the release, if there were any.
-    pub fn before(&self) -> Option<&Counts> {
-        self.before.as_ref()
-    }
-
-    /// Takes in the counts of one tick.
-    pub fn update(&mut self, rule: &Rule, tick: Arms) {
-        let now = tick.at;
-        // A clock that was set back must not keep old counts in the window for ever.
-        for old in &mut self.window {
-            old.at = old.at.min(now);
-        }
-        let canary = tick.canary.as_ref();
-        if canary.is_some() {
-            self.last_sample = Some(now);
-        }
-        let events = canary.map_or(0.0, Counts::total);
-        let beside = tick.baseline.as_ref().map_or(0.0, Counts::total);
-        if events > 0.0
-            && let Some(counts) = canary
-        {
-            let share = counted(rule).of(counts);
-            self.events += events;
-            self.bad += share.bad;
-            self.last_data = Some(now);
-        }
-        if events > 0.0 || beside > 0.0 {
-            self.window.push_back(tick);
-        }
-        self.forget(now, rule.least as f64);
-    }
-
-    /// Drops what lies before the window, and adds up the oldest of what is left if that are too many.
-    fn forget(&mut self, now: Timestamp, least: f64) {
-        let keep = self.reaching_back(now, WINDOW, least * ENOUGH);
-        self.window.drain(..self.window.len() - keep);
-        add_up(&mut self.window, MOST_TICKS);
-    }
-
-    /// How many of the last ticks reach back over `span` with at least [`CONFIRM`] ticks and `events` of the canary.
-    fn reaching_back(&self, now: Timestamp, span: SignedDuration, enough: f64) -> usize {
-        let (mut ticks, mut events) = (0, 0.0);
-        let mut reached = 0;
-        for tick in self.window.iter().rev() {
-            if elapsed(tick.at, now) >= span && ticks >= CONFIRM && events >= enough {
-                break;
-            }
-            reached += 1;
-            let of_canary = tick.canary.as_ref().map_or(0.0, Counts::total);
-            if of_canary > 0.0 {
-                ticks += 1;
-                events += of_canary;
+    /// Evidence at the beginning of an analysis, with what was measured before the release.
+    pub fn after(rule: &Rule, before: Before) -> Self {
+        match (&rule.check, before) {
+            (Check::Counts(_), Before::Counts(counts)) => Self::Counts(CountsEvidence::new(counts)),
+            (Check::Level(_), Before::Level { beyond }) => Self::Level(LevelEvidence::new(beyond)),
+            (Check::Counts(_), Before::Level { .. }) | (Check::Level(_), Before::Counts(_)) => {
+                Self::new(rule)
             }
         }
-        reached
     }
 
-    /// The same evidence with fewer ticks kept apart, for a record.
-    pub fn compact(&self) -> Self {
-        let mut compact = self.clone();
-        add_up(&mut compact.window, RECORDED_TICKS);
-        compact
+    /// Whether it is evidence of what the rule measures; recorded evidence may be of an older rule of that name.
+    pub fn fits(&self, rule: &Rule) -> bool {
+        match (self, &rule.check) {
+            (Self::Counts(_), Check::Counts(_)) | (Self::Level(_), Check::Level(_)) => true,
+            (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => false,
+        }
     }
 
-    /// The baseline has gone: what was measured beside it counts no more if it spoke of a shared fault.
-    pub fn stand_alone(&mut self, rule: &Rule) {
-        let now = self.window.back().map(|tick| tick.at);
-        if now
-            .is_some_and(|now| self.look(rule, Phase::Beside, now).0.says == Says::BaselineAlsoBad)
-        {
-            self.window.clear();
+    /// Takes in the counts of one tick; those of a rule that counts nothing change nothing.
+    pub fn update_counts(&mut self, rule: &Rule, tick: Arms) {
+        if let (Self::Counts(evidence), Check::Counts(check)) = (self, &rule.check) {
+            evidence.update(check, tick);
         }
-        self.window.retain(|tick| tick.canary.is_some());
-        for tick in &mut self.window {
-            tick.baseline = None;
+    }
+
+    /// Takes in new values; those of a rule that reads none change nothing.
+    pub fn update_level(&mut self, rule: &Rule, tick: &LevelArms) {
+        if let (Self::Level(evidence), Check::Level(check)) = (self, &rule.check) {
+            evidence.update(check, rule.lasting, tick);
         }
-        self.since = None;
     }
 
     /// What the evidence says at `now`; without a sample for longer than `patience` it says nothing.
@@ -150,158 +68,105 @@ impl Evidence {
         now: Timestamp,
         patience: SignedDuration,
     ) -> Seen {
-        let before = phase == Phase::Alone;
-        if self.silent(now, patience) {
-            self.since = None;
-            return Seen::silent(before);
+        match (self, &rule.check) {
+            (Self::Counts(evidence), Check::Counts(check)) => evidence
+                .judge(check, phase, now, patience)
+                .lasting(rule, now),
+            (Self::Level(evidence), Check::Level(check)) => {
+                evidence.judge(check, rule.lasting, phase, now, patience)
+            }
+            (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => Seen::SILENT,
         }
-        let (decision, canary, baseline) = self.look(rule, phase, now);
-        let broken = matches!(decision.says, Says::Suspected | Says::Failing);
-        self.since = broken.then(|| self.since.unwrap_or(now));
-        Seen::new(decision, canary, baseline, before, self.since)
     }
 
-    /// Whether all that was ever measured keeps the limit, as it stands.
-    pub fn keeps_limit(&self, rule: &Rule) -> bool {
-        keeps_limit(rule, self.events, self.bad)
+    /// Whether the state may change although nothing new was measured: a rule that has to be broken for some time.
+    pub fn waits(&self, rule: &Rule, seen: &Seen) -> bool {
+        !rule.lasting.is_zero() && seen.since().is_some()
     }
 
     /// Whether there was no new sample for longer than `patience`.
     pub fn silent(&self, now: Timestamp, patience: SignedDuration) -> bool {
-        self.last_sample
-            .is_none_or(|last| elapsed(last, now) >= patience)
-    }
-
-    /// What the whole window says, or its end if that says worse.
-    fn look(
-        &self,
-        rule: &Rule,
-        phase: Phase,
-        now: Timestamp,
-    ) -> (Decision, Measured, Option<Measured>) {
-        let recent = self.reaching_back(now, RECENT, rule.least as f64);
-        let mut ticks: Vec<&Counts> = Vec::with_capacity(self.window.len());
-        let (mut canary, mut baseline) = (None, None);
-        let mut of_end = None;
-        for (index, tick) in self.window.iter().rev().enumerate() {
-            if index == recent {
-                let sums = (canary.as_ref(), baseline.as_ref());
-                of_end = Some(self.decided(rule, phase, now, sums, &ticks, RECENT_SIGMAS));
-            }
-            if let Some(counts) = &tick.canary {
-                ticks.push(counts);
-                add(&mut canary, counts);
-            }
-            if let (Phase::Beside, Some(counts)) = (phase, &tick.baseline) {
-                add(&mut baseline, counts);
-            }
-        }
-        let sums = (canary.as_ref(), baseline.as_ref());
-        let whole = self.decided(rule, phase, now, sums, &ticks, SIGMAS);
-        match of_end {
-            Some(end) if end.0.says.severity() > whole.0.says.severity() => end,
-            Some(_) | None => whole,
+        match self {
+            Self::Counts(evidence) => evidence.silent(now, patience),
+            Self::Level(evidence) => evidence.silent(now, patience),
         }
     }
 
-    fn decided(
-        &self,
-        rule: &Rule,
-        phase: Phase,
-        now: Timestamp,
-        (canary, baseline): (Option<&Counts>, Option<&Counts>),
-        ticks: &[&Counts],
-        sigmas: f64,
-    ) -> (Decision, Measured, Option<Measured>) {
-        let Some(canary) = canary else {
-            return (Decision::NOTHING, Measured::NOTHING, None);
-        };
-        let beside = match (phase, baseline) {
-            (Phase::Alone, _) => Beside::Before(self.before.as_ref()),
-            (Phase::Beside, Some(counts)) if counts.total() > 0.0 => Beside::Baseline(counts),
-            (Phase::Beside, _) if self.idle_beside(now) => Beside::Before(None),
-            (Phase::Beside, _) => Beside::Silent,
-        };
-        let sums = Sums {
-            canary,
-            ticks,
-            beside,
-            sigmas,
-        };
-        let decision = decide(rule, &sums);
-        let shown = match beside {
-            Beside::Baseline(counts) => Some(counts),
-            // A limit stands alone, unless what was before excuses the release.
-            Beside::Before(before) => before.filter(|_| {
-                matches!(decision.against, Against::Compared { .. })
-                    || matches!(decision.says, Says::BaselineAlsoBad | Says::NotSurelyWorse)
-            }),
-            Beside::Silent => None,
-        };
-        let shown = shown.map(|counts| measured(rule, counts));
-        (decision, measured(rule, canary), shown)
+    /// The baseline has gone: what was measured beside it counts no more if it spoke of a shared fault.
+    pub fn stand_alone(&mut self, rule: &Rule) {
+        match (self, &rule.check) {
+            (Self::Counts(evidence), Check::Counts(check)) => evidence.stand_alone(check),
+            (Self::Level(evidence), Check::Level(_)) => evidence.stand_alone(),
+            (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => {}
+        }
     }
 
-    /// The canary has had traffic for long enough, and an arm beside it none.
-    fn idle_beside(&self, now: Timestamp) -> bool {
-        let silent = |tick: &&Arms| tick.baseline.as_ref().is_none_or(|arm| arm.total() <= 0.0);
-        let oldest = self.window.iter().rev().take_while(silent).last();
-        oldest.is_some_and(|oldest| elapsed(oldest.at, now) >= BASELINE_IDLE)
+    /// The same evidence with less kept apart, for a record.
+    pub fn compact(&self) -> Self {
+        match self {
+            Self::Counts(evidence) => Self::Counts(evidence.compact()),
+            Self::Level(evidence) => Self::Level(evidence.clone()),
+        }
     }
-}
 
-/// Adds the oldest ticks up until there are no more than `most`.
-fn add_up(window: &mut VecDeque<Arms>, most: usize) {
-    while window.len() > most.max(1) {
-        let Some(oldest) = window.pop_front() else {
-            return;
-        };
-        if let Some(next) = window.front_mut() {
-            next.canary = merged(oldest.canary, next.canary.take());
-            next.baseline = merged(oldest.baseline, next.baseline.take());
+    /// Whether all that was ever measured keeps the limit, as it stands.
+    pub fn keeps_limit(&self, rule: &Rule) -> bool {
+        match (self, &rule.check) {
+            (Self::Counts(evidence), Check::Counts(check)) => evidence.keeps_limit(check),
+            (Self::Level(evidence), Check::Level(_)) => evidence.keeps_limit(),
+            (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => true,
+        }
+    }
+
+    /// Events, or samples, of the canary since the beginning.
+    pub fn events(&self) -> f64 {
+        match self {
+            Self::Counts(evidence) => evidence.events,
+            Self::Level(evidence) => evidence.samples,
+        }
+    }
+
+    /// Those of them that count against the rule.
+    pub fn bad(&self) -> f64 {
+        match self {
+            Self::Counts(evidence) => evidence.bad,
+            Self::Level(evidence) => evidence.beyond,
+        }
+    }
+
+    /// When the canary last had new samples, be it of no events.
+    pub fn last_sample(&self) -> Option<Timestamp> {
+        match self {
+            Self::Counts(evidence) => evidence.last_sample,
+            Self::Level(evidence) => evidence.last_sample(),
+        }
+    }
+
+    /// When the canary last had events, or a value.
+    pub fn last_data(&self) -> Option<Timestamp> {
+        match self {
+            Self::Counts(evidence) => evidence.last_data,
+            Self::Level(evidence) => evidence.last_sample(),
+        }
+    }
+
+    /// The counts from before the release, if there were any.
+    pub fn before(&self) -> Before {
+        match self {
+            Self::Counts(evidence) => Before::Counts(evidence.before().cloned()),
+            Self::Level(evidence) => Before::Level {
+                beyond: evidence.beyond_before(),
+            },
         }
     }
 }
 
-fn merged(older: Option<Counts>, newer: Option<Counts>) -> Option<Counts> {
-    match (older, newer) {
-        (Some(mut older), Some(newer)) => {
-            older.add(&newer);
-            Some(older)
-        }
-        (older, newer) => older.or(newer),
-    }
+/// What was measured before the release.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Before {
+    Counts(Option<Counts>),
+    /// Whether the value was beyond the limit already.
+    Level {
+        beyond: bool,
+    },
 }
-
-fn add(sum: &mut Option<Counts>, counts: &Counts) {
-    match sum {
-        Some(sum) => sum.add(counts),
-        None => *sum = Some(counts.clone()),
-    }
-}
-
-fn measured(rule: &Rule, counts: &Counts) -> Measured {
-    let share = counted(rule).of(counts);
-    let (value, beyond) = match (&rule.metric, counts) {
-        (Metric::Ratio(_), Counts::Ratio(ratio)) => (ratio.share(), false),
-        (Metric::Histogram(metric), Counts::Histogram(histogram)) => {
-            let value = histogram.quantile(metric.quantile());
-            let last = histogram.bounds.last().copied();
-            // Nothing is known of what lies above the last bound.
-            let beyond = value.is_some() && value >= last;
-            (value, beyond)
-        }
-        (Metric::Ratio(_), Counts::Histogram(_)) | (Metric::Histogram(_), Counts::Ratio(_)) => {
-            (None, false)
-        }
-    };
-    Measured {
-        events: counts.total(),
-        bad: share.bad,
-        value,
-        or_more: beyond,
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,14 @@
 //! What a rule's evidence says at one look, in numbers and in words.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::decision::{Against, Decision, Says};
+use super::counts::{Decision, Words};
+use super::level::Said;
 use crate::ids::RuleName;
-use crate::rule::{HistogramMetric, Metric, Part, RatioMetric, Rule, Unit};
-use crate::wording::{count, digits, latency, percent};
+use crate::rule::{Check, Rule};
+use crate::time::elapsed;
+use crate::wording::span;
 
 /// What one rule says now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,47 +82,53 @@ pub struct Seen {
     pub state: State,
     pub canary: Measured,
     pub baseline: Option<Measured>,
-    since: Option<Timestamp>,
-    decision: Decision,
-    /// Nothing runs beside the canary.
-    before: bool,
+    /// Since when the rule has been broken.
+    pub(super) since: Option<Timestamp>,
+    pub(super) basis: Basis,
+}
+
+/// What the state was found from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Basis {
+    /// There was no new sample.
+    Silence,
+    Counts {
+        decision: Decision,
+        /// Nothing runs beside the canary.
+        before: bool,
+    },
+    Level(Said),
+    /// Surely broken, but not for as long as the rule asks for.
+    NotYetLasting(Decision, bool, Timestamp),
 }
 
 impl Seen {
-    pub(super) fn silent(before: bool) -> Self {
-        Self {
-            state: State::NoData,
-            canary: Measured::NOTHING,
-            baseline: None,
-            since: None,
-            decision: Decision::NOTHING,
-            before,
-        }
+    pub(super) const SILENT: Self = Self {
+        state: State::NoData,
+        canary: Measured::NOTHING,
+        baseline: None,
+        since: None,
+        basis: Basis::Silence,
+    };
+
+    /// Since when the rule has been broken without a break, if it is now.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.since
     }
 
-    pub(super) fn new(
-        decision: Decision,
-        canary: Measured,
-        baseline: Option<Measured>,
-        before: bool,
-        since: Option<Timestamp>,
-    ) -> Self {
-        let state = match decision.says {
-            Says::Within => State::Within,
-            Says::Unsure => State::Unsure,
-            Says::TooFew | Says::TooFewBeside | Says::NotSurelyWorse => State::TooLittle,
-            Says::BaselineAlsoBad => State::BaselineAlsoBad,
-            Says::Suspected => State::Suspected,
-            Says::Failing => State::Failing,
+    /// A rule that fails only when it is broken for some time (`for`), and has not been for long enough at `now`.
+    pub(super) fn lasting(mut self, rule: &Rule, now: Timestamp) -> Self {
+        let (State::Failing, Some(since), Basis::Counts { decision, before }) =
+            (self.state, self.since, self.basis)
+        else {
+            return self;
         };
-        Self {
-            state,
-            canary,
-            baseline,
-            since,
-            decision,
-            before,
+        let enough = SignedDuration::try_from(rule.lasting).unwrap_or(SignedDuration::MAX);
+        if elapsed(since, now) < enough {
+            self.state = State::Suspected;
+            self.basis = Basis::NotYetLasting(decision, before, now);
         }
+        self
     }
 
     /// The same in numbers and in words.
@@ -138,225 +146,40 @@ impl Seen {
 
     /// One sentence with value, limit or baseline, and how much data. No full stop at the end.
     pub fn sentence(&self, rule: &Rule) -> String {
-        let words = Words {
-            rule,
-            silent: self.state == State::NoData,
-            decision: self.decision,
-            canary: &self.canary,
-            baseline: self.baseline.as_ref(),
-            before: self.before,
-        };
-        words.sentence()
-    }
-}
-
-/// What a sentence is made from.
-struct Words<'a> {
-    rule: &'a Rule,
-    silent: bool,
-    decision: Decision,
-    canary: &'a Measured,
-    baseline: Option<&'a Measured>,
-    /// Nothing runs beside the canary.
-    before: bool,
-}
-
-impl Words<'_> {
-    fn sentence(&self) -> String {
-        let name = &self.rule.name;
-        if self.silent {
-            return format!("`{name}`: there is no new sample");
-        }
-        if self.canary.events <= 0.0 {
-            return format!("`{name}`: there were no {} yet", self.noun());
-        }
-        format!("`{name}`: {}{}", self.measured(), self.reservation())
-    }
-
-    /// What was measured against what.
-    fn measured(&self) -> String {
-        let noun = self.noun();
-        match self.decision.against {
-            Against::Nothing => self.value(self.canary, noun),
-            Against::Limit(limit) => {
-                let limit = match &self.rule.metric {
-                    Metric::Ratio(ratio) if ratio.part_is == Part::Good => {
-                        format!("at least {} must be", percent(limit))
-                    }
-                    Metric::Ratio(_) => format!("the limit is {}", percent(limit)),
-                    Metric::Histogram(histogram) => {
-                        format!("the limit is {}", in_unit(histogram.unit, limit))
-                    }
-                };
-                let beside = match self.baseline {
-                    Some(baseline) if baseline.events > 0.0 => {
-                        format!("; {} {}", self.other(), self.shortly(baseline))
-                    }
-                    Some(_) | None => String::new(),
-                };
-                format!("{}, {limit}{beside}", self.value(self.canary, noun))
+        let name = &rule.name;
+        let of_counts = |decision, before| match &rule.check {
+            Check::Counts(check) => Words {
+                name,
+                rule: check,
+                decision,
+                canary: &self.canary,
+                baseline: self.baseline.as_ref(),
+                before,
             }
-            Against::Compared {
-                canary,
-                baseline,
-                allowed,
-                bound,
-                ..
-            } => {
-                let what = match (bound, &self.rule.metric) {
-                    (Some(bound), Metric::Histogram(histogram)) => {
-                        format!("took longer than {}", in_unit(histogram.unit, bound))
-                    }
-                    _ => "were bad".to_owned(),
-                };
-                let quantiles = match &self.rule.metric {
-                    Metric::Histogram(histogram) => format!(
-                        " ({} is {}, and was {})",
-                        quantile_name(histogram),
-                        quantile_value(histogram, self.canary),
-                        self.baseline
-                            .map_or_else(String::new, |baseline| quantile_value(
-                                histogram, baseline
-                            ))
-                    ),
-                    Metric::Ratio(_) => String::new(),
-                };
+            .sentence(),
+            Check::Level(_) => format!("`{name}`: what it measures has changed"),
+        };
+        match (self.basis, &rule.check) {
+            (Basis::Silence, _) => format!("`{name}`: there is no new sample"),
+            (Basis::Counts { decision, before }, _) => of_counts(decision, before),
+            (Basis::NotYetLasting(decision, before, now), _) => {
+                let since = self
+                    .since
+                    .map_or(SignedDuration::ZERO, |since| elapsed(since, now));
+                let lasting = SignedDuration::try_from(rule.lasting).unwrap_or(SignedDuration::MAX);
                 format!(
-                    "{} of {} {noun} {what}; {} {} of {}, so at most {} is allowed{quantiles}",
-                    percent(canary.value().unwrap_or_default()),
-                    count(canary.events),
-                    self.other(),
-                    percent(baseline.value().unwrap_or_default()),
-                    count(baseline.events),
-                    percent(allowed.min(1.0)),
+                    "{}; for {} so far, and it fails after {}",
+                    of_counts(decision, before),
+                    span(since),
+                    span(lasting)
                 )
             }
+            (Basis::Level(said), Check::Level(check)) => {
+                said.sentence(rule, check, &self.canary, self.baseline.as_ref())
+            }
+            (Basis::Level(_), Check::Counts(_)) => {
+                format!("`{name}`: what it measures has changed")
+            }
         }
     }
-
-    /// Why the numbers lead to no verdict.
-    fn reservation(&self) -> String {
-        let least = self.rule.least;
-        let noun = self.noun();
-        match self.decision.says {
-            Says::TooFew => {
-                format!("; that is too little to judge: at least {least} {noun} are needed")
-            }
-            Says::TooFewBeside if self.before => {
-                "; there is nothing to compare with: the service was not measured before the release"
-                    .to_owned()
-            }
-            Says::TooFewBeside => format!(
-                "; too little of the baseline to compare with, at least {least} {noun} are needed"
-            ),
-            Says::NotSurelyWorse if self.before => {
-                "; too little to say that it is worse than before".to_owned()
-            }
-            Says::NotSurelyWorse => {
-                "; too little to say that it is worse than the baseline".to_owned()
-            }
-            Says::BaselineAlsoBad if self.before => {
-                "; that was above the limit already, so it is not the release's doing".to_owned()
-            }
-            Says::BaselineAlsoBad => {
-                "; that is above the limit too, so it is not the release's doing".to_owned()
-            }
-            Says::Unsure => "; that may still be chance".to_owned(),
-            Says::Suspected => "; one tick alone decides nothing".to_owned(),
-            Says::Within | Says::Failing => String::new(),
-        }
-    }
-
-    fn other(&self) -> &'static str {
-        if self.before {
-            "before the release it was"
-        } else {
-            "the baseline beside it had"
-        }
-    }
-
-    fn value(&self, measured: &Measured, noun: &str) -> String {
-        let events = count(measured.events);
-        let noun = if measured.events > 1.0 {
-            noun
-        } else {
-            noun.trim_end_matches('s')
-        };
-        match (&self.rule.metric, measured.value) {
-            (_, None) => format!("nothing can be said of {events} {noun}"),
-            (Metric::Ratio(ratio), Some(value)) => {
-                let were = if measured.events > 1.0 { "were" } else { "was" };
-                format!(
-                    "{} of {events} {noun} {were} {}",
-                    percent(value),
-                    part(ratio)
-                )
-            }
-            (Metric::Histogram(histogram), Some(_)) => format!(
-                "{} was {} over {events} {noun}",
-                quantile_name(histogram),
-                quantile_value(histogram, measured),
-            ),
-        }
-    }
-
-    /// A value beside another: `0.4 % of 480`.
-    fn shortly(&self, measured: &Measured) -> String {
-        let value = match (&self.rule.metric, measured.value) {
-            (_, None) => "nothing".to_owned(),
-            (Metric::Ratio(_), Some(value)) => percent(value),
-            (Metric::Histogram(histogram), Some(_)) => quantile_value(histogram, measured),
-        };
-        let over = match &self.rule.metric {
-            Metric::Ratio(_) => "of",
-            Metric::Histogram(_) => "over",
-        };
-        format!("{value} {over} {}", count(measured.events))
-    }
-
-    /// What is counted: requests, where the metric's name says so.
-    fn noun(&self) -> &'static str {
-        let metric = match &self.rule.metric {
-            Metric::Ratio(ratio) => &ratio.total.metric,
-            Metric::Histogram(histogram) => &histogram.histogram.metric,
-        };
-        if ["request", "http", "grpc", "rpc"]
-            .iter()
-            .any(|word| metric.contains(word))
-        {
-            "requests"
-        } else {
-            "events"
-        }
-    }
-}
-
-fn part(ratio: &RatioMetric) -> &'static str {
-    match ratio.part_is {
-        Part::Bad => "bad",
-        Part::Good => "good",
-    }
-}
-
-fn quantile_value(histogram: &HistogramMetric, measured: &Measured) -> String {
-    let value = in_unit(histogram.unit, measured.value.unwrap_or_default());
-    if measured.or_more {
-        format!("{value} or more")
-    } else {
-        value
-    }
-}
-
-fn in_unit(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Seconds => latency(value),
-        Unit::Milliseconds => latency(value / 1000.0),
-    }
-}
-
-fn quantile_name(histogram: &HistogramMetric) -> String {
-    format!(
-        "p{}",
-        digits(f64::from(histogram.quantile_millionths) / 1e4)
-    )
 }

@@ -105,5 +105,6 @@ pub fn never_seen_reason(question: &Question) -> String {
         What::Histogram { histogram } => {
             format!("`{}` was never seen", super::text::selector(histogram))
         }
+        What::Level(_) => "it was never seen".to_owned(),
     }
 }

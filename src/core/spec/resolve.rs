@@ -160,6 +160,7 @@ impl Names {
             watch,
             dry_run,
             on_fail: OnFail { rollback, notify },
+            always: Vec::new(),
             on_pass,
             scrape,
             links,

@@ -11,7 +11,7 @@ use super::metric;
 use super::report::{Report, Span};
 use super::tree::Node;
 use crate::ids::RuleName;
-use crate::rule::Rule;
+use crate::rule::{Check, CountsCheck, Rule};
 
 const SET: &[&str] = &["apiVersion", "kind", "metadata", "rules"];
 const RULE: &[&str] = &[
@@ -107,12 +107,15 @@ fn read_rule<'n>(
         let limits = limits?;
         Some(Rule {
             name: RuleName(format!("{set}/{name}")),
-            metric: metric?,
             arms: arms?,
-            max: limits.max,
-            min: limits.min,
-            compare: limits.compare,
-            least: least?,
+            lasting: std::time::Duration::ZERO,
+            check: Check::Counts(CountsCheck {
+                metric: metric?,
+                max: limits.max,
+                min: limits.min,
+                compare: limits.compare,
+                least: least?,
+            }),
             dry_run: dry_run?,
         })
     };

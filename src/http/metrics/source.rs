@@ -99,7 +99,7 @@ impl SourceMetrics {
         let mut any = None;
         for observation in round {
             let (result, usable) = match observation {
-                Observation::Reading(_) => ("reading", true),
+                Observation::Reading(_) | Observation::Levels(_) => ("reading", true),
                 Observation::NoData { .. } => ("no_data", true),
                 Observation::Unavailable { cause, reason: _ } => {
                     let cause = cause_name(*cause);
@@ -123,6 +123,9 @@ fn name(source: SourceKind) -> &'static str {
     match source {
         SourceKind::Prometheus => "prometheus",
         SourceKind::Scrape => "scrape",
+        SourceKind::Kubernetes => "kubernetes",
+        SourceKind::HttpJson => "http_json",
+        SourceKind::Redis => "redis",
     }
 }
 

@@ -75,7 +75,7 @@ impl Collected {
                 let bound = row.labels.get("le").cloned().unwrap_or_default();
                 self.buckets.insert(bound, row.value)
             }
-            (What::Ratio { .. }, _) | (What::Histogram { .. }, Some(_)) => {
+            (What::Ratio { .. } | What::Level(_), _) | (What::Histogram { .. }, Some(_)) => {
                 return Err(Fault::malformed(format!(
                     "answered with a series that was not asked for: {}",
                     text(row)
@@ -106,6 +106,7 @@ impl Collected {
                     part_shape: self.shape,
                 }
             }
+            What::Level(_) => return None,
             What::Histogram { .. } => {
                 if self.buckets.is_empty() {
                     return None;

@@ -118,6 +118,7 @@ pub(super) fn promql<'a>(
             ]
             .join(" or ")
         }
+        What::Level(_) => String::new(),
         What::Histogram { histogram } => {
             let with_bound = grouping.labels(Some("le"));
             let buckets = scoped(histogram, "_bucket", vec![]);
@@ -140,6 +141,7 @@ fn selectors(question: &Question) -> Vec<&Selector> {
     match &question.what {
         What::Ratio { part, total } => vec![part, total],
         What::Histogram { histogram } => vec![histogram],
+        What::Level(_) => Vec::new(),
     }
 }
 
@@ -222,6 +224,7 @@ pub(super) fn asked(question: &Question) -> String {
         What::Histogram { histogram } => {
             selector_with(&histogram.metric, "_bucket", &histogram.matchers)
         }
+        What::Level(_) => String::new(),
     }
 }
 

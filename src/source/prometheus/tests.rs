@@ -218,7 +218,7 @@ fn series(observation: &Observation) -> &[SeriesReading] {
 fn reason(observation: &Observation) -> &str {
     match observation {
         Observation::Unavailable { reason, .. } | Observation::NoData { reason } => reason,
-        Observation::Reading(reading) => panic!("a reading: {reading:?}"),
+        Observation::Reading(_) | Observation::Levels(_) => panic!("a reading: {observation:?}"),
     }
 }
 

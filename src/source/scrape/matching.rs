@@ -49,6 +49,7 @@ impl Asked {
             What::Histogram { histogram } => {
                 vec![(Role::Bucket, CompiledSelector::new(histogram, "_bucket")?)]
             }
+            What::Level(_) => return Err("pods are not scraped for values yet".to_owned()),
         };
         Ok(Self {
             question: question.clone(),

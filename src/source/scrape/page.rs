@@ -142,6 +142,7 @@ impl Sums {
                     part_shape: self.shape,
                 })
             }
+            What::Level(_) => None,
             What::Histogram { .. } => {
                 if self.buckets.is_empty() {
                     return None;

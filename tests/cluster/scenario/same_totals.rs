@@ -120,11 +120,11 @@ async fn totals(agent: &Agent, target: &TargetId) -> Totals {
         &evidence[&"shop/errors".into()],
         &evidence[&"shop/slow".into()],
     );
-    assert_eq!(whole(errors.events), whole(slow.events));
+    assert_eq!(whole(errors.events()), whole(slow.events()));
     Totals {
-        requests: whole(errors.events),
-        errors: whole(errors.bad),
-        slow: whole(slow.bad),
+        requests: whole(errors.events()),
+        errors: whole(errors.bad()),
+        slow: whole(slow.bad()),
     }
 }
 

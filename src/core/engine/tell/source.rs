@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::emit;
 use crate::engine::Turn;
 use crate::engine::live::Live;
-use crate::ids::{ChannelName, NoticeId, TargetId};
+use crate::ids::{AnalysisId, ChannelName, NoticeId, TargetId};
 use crate::notice::{Notice, NoticeKind, Severity};
 use crate::rule::SourceKind;
 use crate::wording::capitalised;
@@ -19,6 +19,9 @@ pub(in crate::engine) fn source_lost(
     let headline = match source {
         SourceKind::Prometheus => "Recant cannot look: Prometheus is unavailable",
         SourceKind::Scrape => "Recant cannot look: no pod can be scraped",
+        SourceKind::Kubernetes => "Recant cannot look: the status of Kubernetes objects is stale",
+        SourceKind::HttpJson => "Recant cannot look: no JSON document can be had",
+        SourceKind::Redis => "Recant cannot look: Redis is unavailable",
     };
     let sentences = vec![
         format!("{}.", capitalised(reason)),
@@ -44,6 +47,11 @@ pub(in crate::engine) fn source_back(
     let headline = match source {
         SourceKind::Prometheus => "Recant can look again: Prometheus answers",
         SourceKind::Scrape => "Recant can look again: pods can be scraped",
+        SourceKind::Kubernetes => {
+            "Recant can look again: the status of Kubernetes objects is current"
+        }
+        SourceKind::HttpJson => "Recant can look again: JSON documents can be had",
+        SourceKind::Redis => "Recant can look again: Redis answers",
     };
     let sentences = vec!["Releases are judged again.".to_owned()];
     about_source(
@@ -67,7 +75,7 @@ fn about_source(
     let settings = turn.settings;
     let channels: BTreeSet<&ChannelName> = lives
         .values()
-        .filter(|live| live.source(&settings) == source)
+        .filter(|live| live.sources(&settings).contains(&source))
         .flat_map(|live| &live.watch.on_fail.notify)
         .collect();
     let notice = Notice {
@@ -77,7 +85,8 @@ fn about_source(
         severity,
         watch: None,
         target: None,
-        correlation: None,
+        // What is lost and what is back is the same incident, and only of this source.
+        correlation: Some(AnalysisId(format!("source-{source:?}").to_lowercase())),
         headline: headline.to_owned(),
         sentences,
         facts: Vec::new(),

@@ -211,7 +211,7 @@ proptest! {
         let questions: Vec<_> = book.watches[0]
             .rules
             .iter()
-            .map(|rule| Arc::new(rule.metric.question(&rule.arms)))
+            .map(|rule| Arc::new(crate::rule::Question::of(rule)))
             .collect();
         let mut engine = Engine::new(&book, setup.settings(), Ledger::default());
         let mut shadow = Ledger::default();

@@ -10,8 +10,8 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    ArmsBy, Channel, ChannelKind, Compare, HistogramMetric, Metric, OnFail, Part, RatioMetric,
-    Rule, RuleBook, SecretRef, Selector, SourceKind, Unit, Watch,
+    ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Metric, OnFail,
+    Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -23,9 +23,18 @@ fn selector(metric: &str) -> Selector {
     }
 }
 
-fn ratio(name: &str, part: Part) -> Rule {
+fn rule(name: &str, check: CountsCheck) -> Rule {
     Rule {
         name: name.into(),
+        arms: ArmsBy::Pod,
+        lasting: Duration::ZERO,
+        dry_run: false,
+        check: Check::Counts(check),
+    }
+}
+
+fn ratio(part: Part) -> CountsCheck {
+    CountsCheck {
         metric: Metric::Ratio(RatioMetric {
             part: selector(match part {
                 Part::Bad => "http_errors_total",
@@ -35,46 +44,46 @@ fn ratio(name: &str, part: Part) -> Rule {
             total: selector("http_requests_total"),
             absent_is_zero: false,
         }),
-        arms: ArmsBy::Pod,
         max: None,
         min: None,
         compare: None,
         least: 20,
-        dry_run: false,
     }
 }
 
 /// At most this share of errors.
 pub(super) fn errors(max: f64) -> Rule {
-    Rule {
+    let check = CountsCheck {
         max: Some(max),
-        ..ratio("http/errors", Part::Bad)
-    }
+        ..ratio(Part::Bad)
+    };
+    rule("http/errors", check)
 }
 
 /// At least this share of good answers.
 pub(super) fn success(min: f64) -> Rule {
-    Rule {
+    let check = CountsCheck {
         min: Some(min),
-        ..ratio("http/success", Part::Good)
-    }
+        ..ratio(Part::Good)
+    };
+    rule("http/success", check)
 }
 
 /// No more errors than the baseline, with the usual tolerance.
 pub(super) fn no_worse() -> Rule {
-    Rule {
+    let check = CountsCheck {
         compare: Some(Compare {
             margin: 0.5,
             plus: 0.001,
         }),
-        ..ratio("http/no-worse", Part::Bad)
-    }
+        ..ratio(Part::Bad)
+    };
+    rule("http/no-worse", check)
 }
 
 /// The 95th percentile of the latency, in seconds.
 pub(super) fn latency(max: Option<f64>) -> Rule {
-    Rule {
-        name: "http/latency".into(),
+    let check = CountsCheck {
         metric: Metric::Histogram(HistogramMetric {
             histogram: selector("http_request_duration_seconds"),
             quantile_millionths: 950_000,
@@ -85,8 +94,9 @@ pub(super) fn latency(max: Option<f64>) -> Rule {
             margin: 0.5,
             plus: 0.005,
         }),
-        ..ratio("", Part::Bad)
-    }
+        ..ratio(Part::Bad)
+    };
+    rule("http/latency", check)
 }
 
 /// Everything that a test may want to be different.
@@ -175,6 +185,7 @@ impl Setup {
                 rollback: self.rollback,
                 notify: channels.clone(),
             },
+            always: Vec::new(),
             on_pass: channels.clone(),
             scrape: None,
             links: Vec::new(),

@@ -441,6 +441,7 @@ impl Target {
                     total: Some(pod.total),
                     part_shape: true,
                 },
+                What::Level(_) => panic!("the model has no values"),
                 What::Histogram { .. } => {
                     let mut sum = 0.0;
                     Cumulative::Histogram(HistogramCounters {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::judge::State;
 use crate::measurement::RatioCounts;
-use crate::rule::{ArmsBy, Compare, Part, RatioMetric, Selector};
+use crate::rule::{ArmsBy, Check, Compare, Part, RatioMetric, Rule, Selector};
 
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -9,25 +9,32 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + seconds).expect("in range")
 }
 
-fn rule() -> Rule {
+fn rule() -> CountsCheck {
     let selector = |metric: &str| Selector {
         metric: metric.to_owned(),
         matchers: Vec::new(),
     };
-    Rule {
-        name: "http/errors".into(),
+    CountsCheck {
         metric: Metric::Ratio(RatioMetric {
             part: selector("http_errors_total"),
             part_is: Part::Bad,
             total: selector("http_requests_total"),
             absent_is_zero: false,
         }),
-        arms: ArmsBy::Pod,
         max: Some(0.05),
         min: None,
         compare: None,
         least: 20,
+    }
+}
+
+fn named(check: CountsCheck) -> Rule {
+    Rule {
+        name: "http/errors".into(),
+        arms: ArmsBy::Pod,
+        lasting: std::time::Duration::ZERO,
         dry_run: false,
+        check: Check::Counts(check),
     }
 }
 
@@ -43,13 +50,13 @@ fn tick(second: i64, canary: Arm, baseline: Arm) -> Arms {
     }
 }
 
-fn state(evidence: &mut Evidence, phase: Phase, second: i64) -> State {
+fn state(evidence: &mut CountsEvidence, phase: Phase, second: i64) -> State {
     evidence.judge(&rule(), phase, at(second), PATIENCE).state
 }
 
 #[test]
 fn counts_of_the_baseline_alone_are_kept_for_the_canarys_next_look() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     for second in 0..5 {
         // The canary has samples without events, and the baseline has events.
         evidence.update(&rule(), tick(second, Some((0.0, 0.0)), Some((100.0, 40.0))));
@@ -69,7 +76,7 @@ fn counts_of_the_baseline_alone_are_kept_for_the_canarys_next_look() {
 
 #[test]
 fn samples_without_events_are_data() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     assert_eq!(state(&mut evidence, Phase::Alone, 0), State::NoData);
     for second in 0..100 {
         evidence.update(&rule(), tick(second, Some((0.0, 0.0)), None));
@@ -81,7 +88,7 @@ fn samples_without_events_are_data() {
 
 #[test]
 fn one_tick_is_suspected_and_the_second_decides() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     evidence.update(&rule(), tick(0, Some((100.0, 40.0)), None));
     assert_eq!(state(&mut evidence, Phase::Alone, 0), State::Suspected);
     evidence.update(&rule(), tick(1, Some((100.0, 0.0)), None));
@@ -96,7 +103,7 @@ fn one_tick_is_suspected_and_the_second_decides() {
 
 #[test]
 fn the_window_holds_two_ticks_however_far_they_are_apart() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     for minute in 0..10 {
         evidence.update(&rule(), tick(60 * minute, Some((600.0, 180.0)), None));
     }
@@ -106,8 +113,8 @@ fn the_window_holds_two_ticks_however_far_they_are_apart() {
 
 #[test]
 fn the_window_is_bounded_whatever_the_rule_needs() {
-    let mut evidence = Evidence::default();
-    let rule = Rule {
+    let mut evidence = CountsEvidence::default();
+    let rule = CountsCheck {
         least: 1_000_000,
         ..rule()
     };
@@ -127,7 +134,7 @@ fn the_window_is_bounded_whatever_the_rule_needs() {
 
 #[test]
 fn a_clock_that_is_set_back_does_not_keep_old_counts_for_ever() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     evidence.update(&rule(), tick(3600, Some((100.0, 100.0)), None));
     for second in 0..60 {
         evidence.update(&rule(), tick(second, Some((100.0, 0.0)), None));
@@ -137,7 +144,7 @@ fn a_clock_that_is_set_back_does_not_keep_old_counts_for_ever() {
 
 #[test]
 fn a_shared_fault_is_not_carried_into_the_phase_alone() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     for second in 0..10 {
         evidence.update(
             &rule(),
@@ -154,7 +161,7 @@ fn a_shared_fault_is_not_carried_into_the_phase_alone() {
 
 #[test]
 fn a_thin_baseline_does_not_let_the_limit_stand_alone() {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     for second in 0..3 {
         evidence.update(&rule(), tick(second, Some((90.0, 27.0)), Some((1.0, 1.0))));
     }
@@ -166,7 +173,7 @@ fn a_thin_baseline_does_not_let_the_limit_stand_alone() {
 
 #[test]
 fn a_comparison_without_anything_to_compare_with_says_nothing() {
-    let compare = Rule {
+    let compare = CountsCheck {
         max: None,
         compare: Some(Compare {
             margin: 0.5,
@@ -174,12 +181,12 @@ fn a_comparison_without_anything_to_compare_with_says_nothing() {
         }),
         ..rule()
     };
-    let mut evidence = Evidence::new(None);
+    let mut evidence = CountsEvidence::new(None);
     for second in 0..60 {
         evidence.update(&compare, tick(second, Some((100.0, 0.0)), None));
     }
     let seen = evidence.judge(&compare, Phase::Alone, at(60), PATIENCE);
-    let finding = seen.finding(&compare);
+    let finding = seen.finding(&named(compare));
     assert_eq!(finding.state, State::TooLittle, "{}", finding.sentence);
     assert!(
         finding.sentence.contains("nothing to compare with"),
@@ -190,7 +197,7 @@ fn a_comparison_without_anything_to_compare_with_says_nothing() {
 
 /// Twenty requests a second, of which so many were bad; the state after each second.
 fn seconds(bad: impl IntoIterator<Item = u32>) -> Vec<State> {
-    let mut evidence = Evidence::default();
+    let mut evidence = CountsEvidence::default();
     let ticks = (0..).zip(bad);
     ticks
         .map(|(second, bad)| {

@@ -1,9 +1,9 @@
 //! What the counts of a window say of one rule: limits, comparisons, and the baseline that excuses a limit.
 
-use super::DRIFT;
 use super::share::Share;
+use crate::judge::DRIFT;
 use crate::measurement::Counts;
-use crate::rule::{Compare, Metric, Part, Rule};
+use crate::rule::{Compare, CountsCheck, Metric, Part};
 
 /// The counts that a decision is made from.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) enum Beside<'a> {
 
 /// What a rule says of the counts, and what it was held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Decision {
+pub(in crate::judge) struct Decision {
     pub(super) says: Says,
     pub(super) against: Against,
 }
@@ -136,14 +136,14 @@ impl ShareOf {
 }
 
 /// The events that count against the rule, for its totals.
-pub(super) fn counted(rule: &Rule) -> ShareOf {
+pub(super) fn counted(rule: &CountsCheck) -> ShareOf {
     match limit(rule) {
         Some(limit) => limit.share,
         None => compared(rule, None).map_or(ShareOf::None, |(share, _)| share),
     }
 }
 
-pub(super) fn decide(rule: &Rule, sums: &Sums<'_>) -> Decision {
+pub(super) fn decide(rule: &CountsCheck, sums: &Sums<'_>) -> Decision {
     let limit = limit(rule);
     let shown = limit
         .as_ref()
@@ -185,13 +185,13 @@ pub(super) fn decide(rule: &Rule, sums: &Sums<'_>) -> Decision {
 }
 
 /// Whether events and bad ones, as the rule counts them, are within its limit; also when it has none.
-pub(super) fn keeps_limit(rule: &Rule, events: f64, bad: f64) -> bool {
+pub(super) fn keeps_limit(rule: &CountsCheck, events: f64, bad: f64) -> bool {
     limit(rule).is_none_or(|limit| !Share { events, bad }.above(limit.allowed))
 }
 
 /// The canary is surely above the limit. It is at fault only if it is also surely worse than a baseline beside it
 /// (judge.md 4), or than the service was before, if that was above the limit already: old pain is no release's fault.
-fn above_limit(rule: &Rule, sums: &Sums<'_>, limit: &Limit) -> Says {
+fn above_limit(rule: &CountsCheck, sums: &Sums<'_>, limit: &Limit) -> Says {
     let canary = limit.share.of(sums.canary);
     let still = confirmed(
         canary
@@ -243,7 +243,7 @@ fn worst(sums: &Sums<'_>, share: ShareOf) -> Share {
         .unwrap_or_default()
 }
 
-fn limit(rule: &Rule) -> Option<Limit> {
+fn limit(rule: &CountsCheck) -> Option<Limit> {
     match &rule.metric {
         // A quantile below the limit is a share above the limit that is small enough (judge.md 7).
         Metric::Histogram(histogram) => rule.max.map(|max| Limit {
@@ -269,7 +269,7 @@ fn limit(rule: &Rule) -> Option<Limit> {
 }
 
 /// The shares that a comparison compares: of bad events, or of those above the baseline's own quantile.
-fn compared(rule: &Rule, baseline: Option<&Counts>) -> Option<(ShareOf, Option<f64>)> {
+fn compared(rule: &CountsCheck, baseline: Option<&Counts>) -> Option<(ShareOf, Option<f64>)> {
     match &rule.metric {
         Metric::Ratio(ratio) => match ratio.part_is {
             Part::Bad => Some((ShareOf::Part, None)),
@@ -313,7 +313,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn of(rule: &Rule, compare: Option<Compare>, sums: &Sums<'_>) -> Option<Self> {
+    fn of(rule: &CountsCheck, compare: Option<Compare>, sums: &Sums<'_>) -> Option<Self> {
         let compare = compare?;
         let (baseline, before) = match sums.beside {
             Beside::Baseline(counts) => (counts, false),

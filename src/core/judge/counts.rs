@@ -1,0 +1,10 @@
+//! Rules about counted events: ratios and quantiles of histograms, against limits and baselines.
+
+mod decision;
+mod evidence;
+mod share;
+mod words;
+
+pub(super) use decision::Decision;
+pub use evidence::{Arms, BASELINE_IDLE, CountsEvidence};
+pub(super) use words::Words;

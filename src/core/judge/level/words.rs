@@ -1,0 +1,90 @@
+//! What a rule about a value says, in words.
+
+use jiff::SignedDuration;
+
+use super::signed;
+use crate::judge::finding::{Measured, State};
+use crate::rule::{LevelCheck, LevelLimit, LevelUnit, Rule};
+use crate::wording::{bytes, digits, latency, percent, span};
+
+/// Trends that reach the limit later than this are no news.
+const SOON: f64 = 24.0 * 3600.0;
+
+/// What was found, for a sentence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::judge) struct Said {
+    pub(super) state: State,
+    /// How long the value has been beyond the limit.
+    pub(super) lasted: Option<SignedDuration>,
+    /// The baseline beside it is beyond the limit too.
+    pub(super) shared: bool,
+    /// Seconds until the limit is reached, if it goes on like this.
+    pub(super) reaches: Option<f64>,
+}
+
+impl Said {
+    /// One sentence without a full stop at the end.
+    pub(in crate::judge) fn sentence(
+        &self,
+        rule: &Rule,
+        check: &LevelCheck,
+        canary: &Measured,
+        baseline: Option<&Measured>,
+    ) -> String {
+        let shown = |value: Option<f64>| in_unit(check.metric.unit, value.unwrap_or_default());
+        let limit = in_unit(check.metric.unit, check.limit.value());
+        let limit = match check.limit {
+            LevelLimit::Max(_) => format!("the limit is {limit}"),
+            LevelLimit::Min(_) => format!("at least {limit} is asked for"),
+        };
+        let beside = baseline.map_or_else(String::new, |baseline| {
+            format!("; the baseline beside it is at {}", shown(baseline.value))
+        });
+        format!(
+            "`{}`: {} now, {limit}{beside}{}",
+            rule.name,
+            shown(canary.value),
+            self.what_it_means(signed(rule.lasting), check.limit)
+        )
+    }
+
+    fn what_it_means(&self, lasting: SignedDuration, limit: LevelLimit) -> String {
+        let side = match limit {
+            LevelLimit::Max(_) => "above",
+            LevelLimit::Min(_) => "below",
+        };
+        let lasted = span(self.lasted.unwrap_or_default());
+        match (self.state, self.lasted, self.reaches) {
+            (State::Failing, Some(_), _) if lasting.is_zero() => String::new(),
+            (State::Failing, Some(_), _) => format!("; {side} it for {lasted}"),
+            (State::Unsure, Some(_), _) => {
+                format!(
+                    "; {side} it for {lasted}, and it fails after {}",
+                    span(lasting)
+                )
+            }
+            (State::BaselineAlsoBad, _, _) if self.shared => {
+                "; the baseline is too, so it is not the release's doing".to_owned()
+            }
+            (State::BaselineAlsoBad, _, _) => {
+                format!(
+                    "; it was {side} it before the release already, so it is not the release's doing"
+                )
+            }
+            (_, None, Some(seconds)) if seconds <= SOON => format!(
+                "; if it goes on like this it reaches it in {}",
+                span(SignedDuration::try_from_secs_f64(seconds).unwrap_or_default())
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+fn in_unit(unit: LevelUnit, value: f64) -> String {
+    match unit {
+        LevelUnit::Number => digits(value),
+        LevelUnit::Percent => percent(value),
+        LevelUnit::Bytes => bytes(value),
+        LevelUnit::Seconds => latency(value),
+    }
+}

@@ -1,0 +1,58 @@
+//! Rules that hold between releases, and what is done when they are broken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Rule;
+use crate::ids::ChannelName;
+
+/// A rule that is looked at all the time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Always {
+    pub rule: Arc<Rule>,
+    /// Events of this long are looked at together; for rules about counts only.
+    pub window: Duration,
+    pub scale: Option<Scale>,
+    /// Told when it is broken, when something is done, and when it has recovered.
+    pub notify: Vec<ChannelName>,
+}
+
+/// More replicas for a workload, once per incident. Never fewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scale {
+    pub target: ScaleTarget,
+    pub to: ScaleTo,
+    /// Never above this.
+    pub ceiling: Option<u32>,
+    /// Back to what it was when the rule has been kept again for this long; `None`: never by itself.
+    pub undo_after: Option<Duration>,
+}
+
+/// A workload that can be scaled; in the namespace of the watch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaleTarget {
+    pub namespace: String,
+    pub kind: ScaleKind,
+    pub name: String,
+}
+
+/// Kinds of workload that have replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ScaleKind {
+    Deployment,
+    StatefulSet,
+    Rollout,
+}
+
+/// How many replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ScaleTo {
+    Replicas(u32),
+    /// In hundredths of what there is: 150 is one and a half times, rounded up. Above 100.
+    Factor(u32),
+}

@@ -1,0 +1,46 @@
+//! Channels, and where secrets are found.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ChannelName;
+
+/// Where notices go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    pub name: ChannelName,
+    pub kind: ChannelKind,
+    pub url: SecretRef,
+}
+
+/// The dialects of channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// Slack incoming webhook, Block Kit.
+    Slack,
+    /// JSON by POST.
+    Webhook,
+    /// Microsoft Teams by a Workflows webhook, Adaptive Card.
+    Teams,
+    /// Prometheus Alertmanager, API v2. The URL is that of one replica.
+    Alertmanager {
+        /// On every alert, besides our own.
+        labels: BTreeMap<String, String>,
+        /// Bearer token, for an Alertmanager behind a proxy that asks for one.
+        bearer: Option<SecretRef>,
+    },
+}
+
+/// Where a secret is found; never the secret itself (P10).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretRef {
+    Env(String),
+    File(String),
+    /// A Kubernetes Secret in the agent's namespace.
+    KubernetesSecret {
+        name: String,
+        key: String,
+    },
+}

@@ -1,0 +1,126 @@
+//! Metrics that are read: CPU, memory, queue depth. A value at a time, not a count of events.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::channel::SecretRef;
+use super::selector::Selector;
+
+/// A value, how it is had, and how the values of several pods become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LevelMetric {
+    pub sampled: Sampled,
+    pub over: Over,
+    pub unit: LevelUnit,
+}
+
+/// How a value is had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sampled {
+    /// Read as it stands.
+    Level(Level),
+    /// Events of a counter within the last `per`, counted exactly.
+    Rate { counter: Selector, per: Duration },
+}
+
+/// What can be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// A gauge: one series per pod, or one for the service.
+    Gauge(Selector),
+    Promql(Promql),
+    Kubernetes(KubernetesFact),
+    HttpJson(HttpJson),
+    Redis(Redis),
+}
+
+/// An expression that only Prometheus can answer, taken as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Promql {
+    pub query: String,
+    /// Asked as a range query over the last so much, each point a sample; `None`: an instant query.
+    pub range: Option<PromqlRange>,
+}
+
+/// A range query that ends now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromqlRange {
+    pub range: Duration,
+    pub step: Duration,
+}
+
+/// What the status of Kubernetes objects says of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KubernetesFact {
+    /// Restarts of a pod's containers within the last `per`.
+    Restarts { per: Duration },
+    /// Containers of a pod that were killed for want of memory within the last `per`.
+    OutOfMemoryKills { per: Duration },
+    /// 1 for a pod that is not ready, else 0.
+    UnreadyPods,
+    /// 1 for a pod that is pending, else 0.
+    PendingPods,
+    /// 1 when the controller has given the rollout up (its progress deadline is over), else 0.
+    FailedProgress,
+}
+
+/// A number in a JSON document that an HTTP service gives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpJson {
+    pub url: String,
+    /// A `JSONPath` (RFC 9535) that selects exactly one number.
+    pub path: String,
+    /// The value of the `Authorization` header.
+    pub authorization: Option<SecretRef>,
+}
+
+/// The length of a list or stream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redis {
+    /// `host:port`.
+    pub address: String,
+    pub database: u8,
+    pub key: RedisKey,
+    pub username: Option<String>,
+    pub password: Option<SecretRef>,
+}
+
+/// What is measured in a Redis.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RedisKey {
+    /// `LLEN`.
+    List(String),
+    /// `XLEN`.
+    Stream(String),
+}
+
+/// How the values of several pods become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Over {
+    /// The worst pod decides, for a `max`.
+    Max,
+    /// The worst pod decides, for a `min`.
+    Min,
+    Mean,
+    Sum,
+}
+
+/// How a value and its limit are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LevelUnit {
+    Number,
+    /// A share: 0.8 is shown as 80 %.
+    Percent,
+    Bytes,
+    Seconds,
+}
