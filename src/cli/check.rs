@@ -1,5 +1,7 @@
 //! `recant check FILES…`: says everything that is wrong with rule files before anything runs.
 
+mod templates;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +9,8 @@ use std::process::ExitCode;
 use recant_core::spec::{Found, Loaded, Severity};
 
 use crate::config::rules;
+
+pub use templates::check_templates;
 
 /// What `recant check` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,3 +16,4 @@ mod promql_oracle;
 mod run;
 mod settings;
 mod source;
+mod templates;
