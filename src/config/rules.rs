@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use recant_core::spec::{self, Loaded, SourceFile};
+use recant_core::spec::{self, Checked, Knowledge, Loaded, SourceFile};
 
 use super::files;
 
@@ -33,4 +33,17 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
     loaded.book = None;
     loaded.diagnostics.splice(0..0, problems);
     loaded
+}
+
+/// Checks files under `paths`, Kubernetes objects and Prometheus rules among them; what cannot be read is among the
+/// diagnostics. Call it again with what a cluster said about the first answer.
+pub fn check(collected: &files::Collected, knowledge: &Knowledge) -> Checked {
+    let files::Collected { files, problems } = collected;
+    let mut checked = spec::check(files, &shipped(), problems.is_empty(), knowledge);
+    if !problems.is_empty() {
+        checked.loaded.book = None;
+        let found = &mut checked.loaded.diagnostics;
+        found.splice(0..0, problems.iter().cloned());
+    }
+    checked
 }
