@@ -33,6 +33,7 @@ pub fn check(paths: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io:
         book,
         diagnostics,
         found,
+        ..
     } = rules::load(paths);
     for diagnostic in &diagnostics {
         writeln!(err, "{diagnostic}\n")?;
@@ -51,9 +52,14 @@ pub fn check(paths: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io:
         rule_sets,
         watches,
         channels,
+        tests,
     } = found;
+    let tests = match tests {
+        0 => String::new(),
+        tests => format!(", {}", counted(tests, "test")),
+    };
     let found = format!(
-        "{}, {}, {}",
+        "{}, {}, {}{tests}",
         counted(rule_sets, "rule set"),
         counted(watches, "watch"),
         counted(channels, "channel"),

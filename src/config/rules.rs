@@ -25,12 +25,18 @@ pub fn shipped() -> Vec<SourceFile> {
 
 /// Loads the rule files under `paths`; what cannot be read is among the diagnostics.
 pub fn load(paths: &[PathBuf]) -> Loaded {
+    load_files(paths).1
+}
+
+/// Like [`load`]; also the files, as places in them are told.
+pub fn load_files(paths: &[PathBuf]) -> (Vec<SourceFile>, Loaded) {
     let files::Collected { files, problems } = files::collect(paths);
     if problems.is_empty() {
-        return spec::load(&files, &shipped());
+        let loaded = spec::load(&files, &shipped());
+        return (files, loaded);
     }
     let mut loaded = spec::load_partly(&files, &shipped());
     loaded.book = None;
     loaded.diagnostics.splice(0..0, problems);
-    loaded
+    (files, loaded)
 }

@@ -19,6 +19,7 @@ mod resolve;
 mod rule_set;
 mod selector;
 mod syntax;
+mod test;
 mod tree;
 mod units;
 mod watch;
@@ -32,12 +33,15 @@ pub use self::units::duration;
 use self::drafts::Drafts;
 use self::report::Report;
 use crate::rule::RuleBook;
+use crate::testcase::{Origin, TestCase};
 
 /// What became of some files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// `None`: there are errors among the diagnostics.
     pub book: Option<RuleBook>,
+    /// The tests among the documents that can be run.
+    pub tests: Vec<TestCase>,
     /// Errors and warnings, in the order of files and lines.
     pub diagnostics: Vec<Diagnostic>,
     pub found: Found,
@@ -49,6 +53,14 @@ pub struct Found {
     pub rule_sets: usize,
     pub watches: usize,
     pub channels: usize,
+    pub tests: usize,
+}
+
+/// Line and column, both from 1, of a place in one of the files that were loaded.
+pub fn position(files: &[SourceFile], origin: Origin) -> (usize, usize) {
+    files
+        .get(origin.file)
+        .map_or((1, 1), |file| excerpt::position(&file.text, origin.offset))
 }
 
 /// Loads the documents of all files.
@@ -75,6 +87,7 @@ fn load_drafts(files: &[SourceFile], shipped: &[SourceFile], mut drafts: Drafts)
         rule_sets: drafts.sets.len(),
         watches: drafts.watches.len(),
         channels: drafts.channels.len(),
+        tests: drafts.tests.len(),
     };
     // Reports are looked up by the index of their file: shipped files follow the user's.
     let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(Report::new).collect();
@@ -82,10 +95,11 @@ fn load_drafts(files: &[SourceFile], shipped: &[SourceFile], mut drafts: Drafts)
     read(&mut shipped_reports, files.len(), &mut shipped_drafts);
     reports.extend(shipped_reports);
 
-    let book = resolve::resolve(drafts, shipped_drafts, &mut reports);
+    let (book, tests) = resolve::resolve(drafts, shipped_drafts, &mut reports);
     let errors: usize = reports.iter().map(Report::errors).sum();
     Loaded {
         book: (errors == 0).then_some(book),
+        tests: if errors == 0 { tests } else { Vec::new() },
         diagnostics: reports.into_iter().flat_map(Report::finish).collect(),
         found,
     }
