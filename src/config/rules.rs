@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use recant_core::spec::{self, Loaded, SourceFile};
+use recant_core::spec::{self, Loaded, Options, SourceFile};
 
+use super::checks::checks;
 use super::files;
 
 /// The rule sets that every watch can name: file name and text.
@@ -31,12 +32,14 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 /// Like [`load`]; also the files, as places in them are told.
 pub fn load_files(paths: &[PathBuf]) -> (Vec<SourceFile>, Loaded) {
     let files::Collected { files, problems } = files::collect(paths);
-    if problems.is_empty() {
-        let loaded = spec::load(&files, &shipped());
-        return (files, loaded);
+    let options = Options {
+        partly: !problems.is_empty(),
+        checks: checks(),
+    };
+    let mut loaded = spec::load_with(&files, &shipped(), options);
+    if !problems.is_empty() {
+        loaded.book = None;
+        loaded.diagnostics.splice(0..0, problems);
     }
-    let mut loaded = spec::load_partly(&files, &shipped());
-    loaded.book = None;
-    loaded.diagnostics.splice(0..0, problems);
     (files, loaded)
 }

@@ -6,17 +6,21 @@
 
 mod actions;
 mod channel;
+mod checks;
 mod diagnostic;
 mod document;
 mod drafts;
 mod excerpt;
 mod fields;
+mod level;
 mod limits;
 mod metric;
 mod nearest;
+mod quantity;
 mod report;
 mod resolve;
 mod rule_set;
+mod secret;
 mod selector;
 mod syntax;
 mod test;
@@ -24,6 +28,7 @@ mod tree;
 mod units;
 mod watch;
 
+pub use self::checks::{Check, Checks};
 pub use self::diagnostic::{Diagnostic, Place, Severity, SourceFile};
 pub use self::nearest::nearest;
 pub use self::selector::{SelectorError, anchored, selector};
@@ -63,25 +68,30 @@ pub fn position(files: &[SourceFile], origin: Origin) -> (usize, usize) {
         .map_or((1, 1), |file| excerpt::position(&file.text, origin.offset))
 }
 
+/// How documents are loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Some files could not be read: names that seem missing are not reported.
+    pub partly: bool,
+    pub checks: Checks,
+}
+
 /// Loads the documents of all files.
 ///
 /// `shipped` holds files of rule sets that watches can name without loading them; a set of the same name in
 /// `files` takes its place.
 pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
-    load_drafts(files, shipped, Drafts::default())
+    load_with(files, shipped, Options::default())
 }
 
-/// Like [`load`], when some files could not be read: names that seem missing are not reported.
-pub fn load_partly(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
-    let drafts = Drafts {
-        incomplete: true,
+/// Like [`load`], with more that is checked, or less.
+pub fn load_with(files: &[SourceFile], shipped: &[SourceFile], options: Options) -> Loaded {
+    let mut drafts = Drafts {
+        incomplete: options.partly,
         ..Drafts::default()
     };
-    load_drafts(files, shipped, drafts)
-}
-
-fn load_drafts(files: &[SourceFile], shipped: &[SourceFile], mut drafts: Drafts) -> Loaded {
-    let mut reports: Vec<Report<'_>> = files.iter().map(Report::new).collect();
+    let report = |file| Report::new(file, options.checks);
+    let mut reports: Vec<Report<'_>> = files.iter().map(report).collect();
     read(&mut reports, 0, &mut drafts);
     let found = Found {
         rule_sets: drafts.sets.len(),
@@ -90,7 +100,7 @@ fn load_drafts(files: &[SourceFile], shipped: &[SourceFile], mut drafts: Drafts)
         tests: drafts.tests.len(),
     };
     // Reports are looked up by the index of their file: shipped files follow the user's.
-    let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(Report::new).collect();
+    let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(report).collect();
     let mut shipped_drafts = Drafts::default();
     read(&mut shipped_reports, files.len(), &mut shipped_drafts);
     reports.extend(shipped_reports);

@@ -129,7 +129,7 @@ fn read_secret(node: &Node, report: &mut Report<'_>) -> Option<SecretRef> {
     }
 }
 
-fn read_key<'n>(node: &'n Node, help: &str, report: &mut Report<'_>) -> Option<&'n str> {
+pub(super) fn read_key<'n>(node: &'n Node, help: &str, report: &mut Report<'_>) -> Option<&'n str> {
     let key = fields::text(node, "key", help, report)?;
     if !is_key(key) {
         report
@@ -141,19 +141,19 @@ fn read_key<'n>(node: &'n Node, help: &str, report: &mut Report<'_>) -> Option<&
 }
 
 /// Whether a text is the name of an environment variable.
-fn is_variable(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     text.len() <= 256
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a text can be a path, and is no URL.
-fn is_path(text: &str) -> bool {
+pub(super) fn is_path(text: &str) -> bool {
     text.len() <= 4096 && !text.contains("://") && !text.chars().any(char::is_control)
 }
 
 /// Whether a text can be a key of a Secret.
-fn is_key(text: &str) -> bool {
+pub(super) fn is_key(text: &str) -> bool {
     text.len() <= 253
         && text
             .chars()
