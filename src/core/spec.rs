@@ -6,24 +6,29 @@
 
 mod actions;
 mod channel;
+mod checks;
 mod diagnostic;
 mod document;
 mod drafts;
 mod excerpt;
 mod fields;
+mod level;
 mod limits;
 mod manifest;
 mod metric;
 mod nearest;
+mod quantity;
 mod report;
 mod resolve;
 mod rule_set;
+mod secret;
 mod selector;
 mod syntax;
 mod tree;
 mod units;
 mod watch;
 
+pub use self::checks::{Check, Checks};
 pub use self::diagnostic::{Diagnostic, Place, Severity, SourceFile};
 pub use self::manifest::{
     Knowledge, Manifests, ObjectKind, ObjectName, Presence, Shape, Shapes, shipped_shapes,
@@ -55,21 +60,29 @@ pub struct Found {
     pub channels: usize,
 }
 
+/// How documents are loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Some files could not be read: names that seem missing are not reported.
+    pub partly: bool,
+    pub checks: Checks,
+}
+
 /// Loads the documents of all files.
 ///
 /// `shipped` holds files of rule sets that watches can name without loading them; a set of the same name in
 /// `files` takes its place.
 pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
-    load_drafts(files, shipped, Drafts::default(), None).loaded
+    load_with(files, shipped, Options::default())
 }
 
-/// Like [`load`], when some files could not be read: names that seem missing are not reported.
-pub fn load_partly(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
+/// Like [`load`], with more that is checked, or less.
+pub fn load_with(files: &[SourceFile], shipped: &[SourceFile], options: Options) -> Loaded {
     let drafts = Drafts {
-        incomplete: true,
+        incomplete: options.partly,
         ..Drafts::default()
     };
-    load_drafts(files, shipped, drafts, None).loaded
+    load_drafts(files, shipped, drafts, options.checks, None).loaded
 }
 
 /// What became of files among which Kubernetes objects and Prometheus rules are welcome.
@@ -80,20 +93,18 @@ pub struct Checked {
     pub manifests: Manifests,
 }
 
-/// Like [`load`], and checks the users' Kubernetes and Prometheus files among them.
-///
-/// `complete` is false when some files could not be read.
+/// Like [`load_with`], and checks the users' Kubernetes and Prometheus files among them.
 pub fn check(
     files: &[SourceFile],
     shipped: &[SourceFile],
-    complete: bool,
+    options: Options,
     knowledge: &Knowledge,
 ) -> Checked {
     let drafts = Drafts {
-        incomplete: !complete,
+        incomplete: options.partly,
         ..Drafts::default()
     };
-    load_drafts(files, shipped, drafts, Some(knowledge))
+    load_drafts(files, shipped, drafts, options.checks, Some(knowledge))
 }
 
 /// With `knowledge`, documents that are not Recant's are checked too; without, they are errors.
@@ -101,9 +112,11 @@ fn load_drafts(
     files: &[SourceFile],
     shipped: &[SourceFile],
     mut drafts: Drafts,
+    checks: Checks,
     knowledge: Option<&Knowledge>,
 ) -> Checked {
-    let mut reports: Vec<Report<'_>> = files.iter().map(Report::new).collect();
+    let report = |file| Report::new(file, checks);
+    let mut reports: Vec<Report<'_>> = files.iter().map(report).collect();
     let mut others = knowledge.map(|_| manifest::Documents::default());
     read(&mut reports, 0, &mut drafts, others.as_mut());
     let found = Found {
@@ -112,7 +125,7 @@ fn load_drafts(
         channels: drafts.channels.len(),
     };
     // Reports are looked up by the index of their file: shipped files follow the user's.
-    let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(Report::new).collect();
+    let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(report).collect();
     let mut shipped_drafts = Drafts::default();
     read(&mut shipped_reports, files.len(), &mut shipped_drafts, None);
     reports.extend(shipped_reports);

@@ -50,7 +50,7 @@ fn read(name: &str, text: &str, shapes: &mut Shapes) -> Vec<String> {
         name: name.to_owned(),
         text: text.to_owned(),
     };
-    let mut report = Report::new(&file);
+    let mut report = Report::new(&file, super::super::checks::Checks::default());
     let documents = tree::parse(&mut report);
     let mut wrong = Vec::new();
     for root in &documents.roots {
