@@ -31,6 +31,7 @@ enum Command {
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
     Run(cli::run::RunArgs),
+    Test(cli::test::TestArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from),
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Run(args) => cli::run::run(&args),
+        Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),
     };
     result.unwrap_or_else(|error| cli::complain(&error))

@@ -84,9 +84,14 @@ fn found(found: Found, manifests: &Manifests) -> String {
         rule_sets,
         watches,
         channels,
+        tests,
     } = found;
+    let tests = match tests {
+        0 => String::new(),
+        tests => format!(", {}", counted(tests, "test")),
+    };
     let mut text = format!(
-        "{}, {}, {}",
+        "{}, {}, {}{tests}",
         counted(rule_sets, "rule set"),
         counted(watches, "watch"),
         counted(channels, "channel"),

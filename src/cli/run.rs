@@ -117,9 +117,7 @@ fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
         );
     }
     let Loaded {
-        book,
-        diagnostics,
-        found: _,
+        book, diagnostics, ..
     } = rules::load(&settings.rules);
     for diagnostic in &diagnostics {
         super::eprint_line(&format!("{diagnostic}\n"));

@@ -26,6 +26,11 @@ pub fn shipped() -> Vec<SourceFile> {
 
 /// Loads the rule files under `paths`; what cannot be read is among the diagnostics.
 pub fn load(paths: &[PathBuf]) -> Loaded {
+    load_files(paths).1
+}
+
+/// Like [`load`]; also the files, as places in them are told.
+pub fn load_files(paths: &[PathBuf]) -> (Vec<SourceFile>, Loaded) {
     let files::Collected { files, problems } = files::collect(paths);
     let options = Options {
         partly: !problems.is_empty(),
@@ -36,7 +41,7 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
         loaded.book = None;
         loaded.diagnostics.splice(0..0, problems);
     }
-    loaded
+    (files, loaded)
 }
 
 /// Checks files under `paths`, Kubernetes objects and Prometheus rules among them; what cannot be read is among the

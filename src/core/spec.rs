@@ -24,6 +24,7 @@ mod rule_set;
 mod secret;
 mod selector;
 mod syntax;
+mod test;
 mod tree;
 mod units;
 mod watch;
@@ -41,12 +42,15 @@ pub use self::units::duration;
 use self::drafts::Drafts;
 use self::report::Report;
 use crate::rule::RuleBook;
+use crate::testcase::{Origin, TestCase};
 
 /// What became of some files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// `None`: there are errors among the diagnostics.
     pub book: Option<RuleBook>,
+    /// The tests among the documents that can be run.
+    pub tests: Vec<TestCase>,
     /// Errors and warnings, in the order of files and lines.
     pub diagnostics: Vec<Diagnostic>,
     pub found: Found,
@@ -58,6 +62,14 @@ pub struct Found {
     pub rule_sets: usize,
     pub watches: usize,
     pub channels: usize,
+    pub tests: usize,
+}
+
+/// Line and column, both from 1, of a place in one of the files that were loaded.
+pub fn position(files: &[SourceFile], origin: Origin) -> (usize, usize) {
+    files
+        .get(origin.file)
+        .map_or((1, 1), |file| excerpt::position(&file.text, origin.offset))
 }
 
 /// How documents are loaded.
@@ -123,6 +135,7 @@ fn load_drafts(
         rule_sets: drafts.sets.len(),
         watches: drafts.watches.len(),
         channels: drafts.channels.len(),
+        tests: drafts.tests.len(),
     };
     // Reports are looked up by the index of their file: shipped files follow the user's.
     let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(report).collect();
@@ -130,7 +143,7 @@ fn load_drafts(
     read(&mut shipped_reports, files.len(), &mut shipped_drafts, None);
     reports.extend(shipped_reports);
 
-    let book = resolve::resolve(drafts, shipped_drafts, &mut reports);
+    let (book, tests) = resolve::resolve(drafts, shipped_drafts, &mut reports);
     let errors: usize = reports.iter().map(Report::errors).sum();
     let manifests = match (&others, knowledge) {
         (Some(others), Some(knowledge)) => others.check(knowledge, &mut reports),
@@ -138,6 +151,7 @@ fn load_drafts(
     };
     let loaded = Loaded {
         book: (errors == 0).then_some(book),
+        tests: if errors == 0 { tests } else { Vec::new() },
         diagnostics: reports.into_iter().flat_map(Report::finish).collect(),
         found,
     };
