@@ -13,6 +13,8 @@ mod journal_command;
 mod notify;
 mod program;
 mod promql_oracle;
+mod rule_tests;
 mod run;
+mod schema;
 mod settings;
 mod source;
