@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use recant_core::spec::{self, Loaded, Options, SourceFile};
+use recant_core::spec::{self, Checked, Knowledge, Loaded, Options, SourceFile};
 
 use super::checks::checks;
 use super::files;
@@ -47,4 +47,21 @@ pub fn load_files(paths: &[PathBuf]) -> (Vec<SourceFile>, Loaded) {
         loaded.diagnostics.splice(0..0, problems);
     }
     (files, loaded)
+}
+
+/// Checks files under `paths`, Kubernetes objects and Prometheus rules among them; what cannot be read is among the
+/// diagnostics. Call it again with what a cluster said about the first answer.
+pub fn check(collected: &files::Collected, knowledge: &Knowledge) -> Checked {
+    let files::Collected { files, problems } = collected;
+    let options = Options {
+        partly: !problems.is_empty(),
+        checks: checks(),
+    };
+    let mut checked = spec::check(files, &shipped(), options, knowledge);
+    if !problems.is_empty() {
+        checked.loaded.book = None;
+        let found = &mut checked.loaded.diagnostics;
+        found.splice(0..0, problems.iter().cloned());
+    }
+    checked
 }

@@ -1,5 +1,7 @@
 //! `Channel` documents, and references to secrets.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 use super::{ApiVersion, Metadata};
@@ -10,7 +12,7 @@ pub enum Kind {
     Channel,
 }
 
-/// A place where notices go: one of `slack`, `webhook`.
+/// A place where notices go: one of `slack`, `teams`, `alertmanager`, `webhook`.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields, extend("minProperties" = 4, "maxProperties" = 4))]
 pub struct Channel {
@@ -19,8 +21,23 @@ pub struct Channel {
     pub metadata: Metadata,
     /// An incoming webhook of Slack.
     pub slack: Option<ChannelUrl>,
+    /// A Workflows webhook of Microsoft Teams.
+    pub teams: Option<ChannelUrl>,
+    /// The API of an Alertmanager.
+    pub alertmanager: Option<Alertmanager>,
     /// JSON by POST.
     pub webhook: Option<ChannelUrl>,
+}
+
+/// An Alertmanager.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Alertmanager {
+    pub url: SecretRef,
+    /// Labels that every alert gets.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Where the bearer token is found.
+    pub bearer: Option<SecretRef>,
 }
 
 /// The URL of a channel, which is a secret.

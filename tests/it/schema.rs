@@ -106,6 +106,10 @@ const MAPPINGS: &[(&str, &str)] = &[
         "kind: Channel\nmetadata: {name: a}\nslack: {HERE}",
     ),
     (
+        "Alertmanager",
+        "kind: Channel\nmetadata: {name: a}\nalertmanager: {HERE}",
+    ),
+    (
         "SecretRef",
         "kind: Channel\nmetadata: {name: a}\nslack: {url: {HERE}}",
     ),
@@ -222,6 +226,16 @@ apiVersion: recant.dev/v1alpha1
 kind: Channel
 metadata: {name: hook}
 webhook: {url: {file: /run/secrets/hook}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: alerts}
+alertmanager: {url: {env: ALERTMANAGER_URL}, labels: {team: shop}, bearer: {secret: {name: a, key: token}}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: teams}
+teams: {url: {secret: {name: a, key: url}}}
 ---
 apiVersion: recant.dev/v1alpha1
 kind: Test
