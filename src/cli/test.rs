@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use recant_core::spec::{self, Loaded};
 use recant_core::testcase::{Origin, TestCase};
-use recant_core::wording::{plural, span};
+use recant_core::wording::plural;
 
 use crate::config::rules;
 use crate::ruletest::{self, Failure, Outcome};
@@ -54,11 +54,7 @@ struct Ran {
 }
 
 /// Runs the tests: results go to `out`, what is wrong with files to `err`.
-pub fn test(
-    args: &TestArgs,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> anyhow::Result<ExitCode> {
+pub fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let paths = with_companions(&args.files);
     let (files, loaded) = rules::load_files(&paths);
     let Loaded {
@@ -125,7 +121,11 @@ pub fn test(
 }
 
 fn show(ran: &Ran, outcome: &Outcome, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
-    let result = if ran.failures.is_empty() { "ok" } else { "FAILED" };
+    let result = if ran.failures.is_empty() {
+        "ok"
+    } else {
+        "FAILED"
+    };
     writeln!(out, "  {}: {result}", ran.name)?;
     if verbose {
         for (at, text) in &outcome.story {
@@ -141,11 +141,7 @@ fn show(ran: &Ran, outcome: &Outcome, verbose: bool, out: &mut dyn Write) -> io:
 }
 
 /// An expectation that was not met, in several lines.
-fn told(
-    failure: &Failure,
-    file: &str,
-    position: impl Fn(Origin) -> (usize, usize),
-) -> String {
+fn told(failure: &Failure, file: &str, position: impl Fn(Origin) -> (usize, usize)) -> String {
     let (line, column) = position(failure.origin);
     let mut text = format!(
         "{file}:{line}:{column}: at {}, {}:\n  expected: {}\n  got:      {}",
@@ -161,11 +157,24 @@ fn told(
     text
 }
 
+/// A time as it is written in tests: `1h30m`.
 fn time(at: SignedDuration) -> String {
-    if at.is_zero() {
-        return "0s".to_owned();
+    let seconds = at.as_secs();
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let text: String = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
     }
-    span(at).replace(' ', "")
 }
 
 /// Rules and their tests belong together: whichever of `http.yaml` and `http_test.yaml` is named, both are read.

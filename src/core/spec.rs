@@ -62,6 +62,7 @@ pub struct Found {
     pub rule_sets: usize,
     pub watches: usize,
     pub channels: usize,
+    /// Those without errors of their own.
     pub tests: usize,
 }
 

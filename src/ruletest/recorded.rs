@@ -41,7 +41,11 @@ impl Recording {
         let always = test.watch.always.iter().map(|always| &always.rule);
         for rule in test.watch.rules.iter().chain(always) {
             let of_rule = answers.entry(Question::of(rule)).or_default();
-            for answer in test.answers.iter().filter(|answer| answer.rule == rule.name) {
+            for answer in test
+                .answers
+                .iter()
+                .filter(|answer| answer.rule == rule.name)
+            {
                 if !of_rule.iter().any(|(of, _)| *of == answer.of) {
                     of_rule.push((answer.of.clone(), answer.values.points().collect()));
                 }
@@ -97,7 +101,7 @@ impl Recording {
             let at = at(self.begin, self.interval, sampled).as_millisecond();
             let page = self.pages.entry(series.pod.clone()).or_default();
             // Writing to a string does not fail.
-            let _written = writeln!(page, "{} {value} {at}", series.name);
+            let _written = writeln!(page, "{} {} {at}", series.name, exposed(value));
         }
     }
 
@@ -167,7 +171,10 @@ impl Series {
     fn sample(&self, moment: usize, interval: SignedDuration) -> Option<(usize, f64)> {
         for index in (0..=moment).rev() {
             let passed = i32::try_from(moment - index).unwrap_or(i32::MAX);
-            if interval.checked_mul(passed).is_none_or(|age| age >= LOOKBACK) {
+            if interval
+                .checked_mul(passed)
+                .is_none_or(|age| age >= LOOKBACK)
+            {
                 return None;
             }
             match self.points.get(index) {
@@ -178,6 +185,14 @@ impl Series {
         }
         None
     }
+}
+
+/// A value as the text format has it.
+fn exposed(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    value.to_string()
 }
 
 /// A label value as the text format has it.

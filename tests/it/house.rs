@@ -106,6 +106,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("cluster", &[]),
     ("journal", &[]),
     ("ruletest", &["source"]),
+    ("schema", &[]),
     ("actuate", &["clock", "cluster"]),
     ("notify", &["tls"]),
     ("http", &["notify"]),
@@ -125,7 +126,7 @@ const RECANT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "ruletest", "source", "tls",
+            "ruletest", "schema", "source", "tls",
         ],
     ),
 ];

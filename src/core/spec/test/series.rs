@@ -92,7 +92,10 @@ fn read_name(node: &Node, revisions: &[TestRevision], report: &mut Report<'_>) -
         }
         if labels.iter().any(|(name, _)| *name == matcher.label) {
             report
-                .error(node.span, format!("label `{}` is given twice", matcher.label))
+                .error(
+                    node.span,
+                    format!("label `{}` is given twice", matcher.label),
+                )
                 .help("leave one of them out");
             return None;
         }
@@ -118,12 +121,14 @@ fn known_pod(
     if revisions.is_empty() || known().any(|name| name == pod) {
         return Some(PodName::from(pod));
     }
-    report
-        .error(span, format!("pod {} is of no revision", quoted(pod)))
-        .help(match nearest(pod, known()) {
+    let full = report.is_full();
+    let finding = report.error(span, format!("pod {} is of no revision", quoted(pod)));
+    if !full {
+        finding.help(match nearest(pod, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "name it in `revisions`".to_owned(),
         });
+    }
     None
 }
 
