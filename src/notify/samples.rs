@@ -165,7 +165,7 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
             Severity::Critical,
             "The rollback of Deployment shop/checkout was not carried out",
             &[
-                "The API server refused the patch: `deployments.apps \"checkout\" is forbidden`.",
+                "The API server refused the patch: deployments.apps `checkout` is forbidden.",
                 "It was to go from revision 7c9d5b6f4 back to 5f6d8b7c9, and stopped at step 1 of 2: putting the earlier \
                  template back.",
                 "Recant does nothing more about this release: a person has to look.",

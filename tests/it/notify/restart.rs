@@ -119,7 +119,7 @@ async fn nothing_is_lost_over_a_restart_and_repeats_say_so() {
         for id in &ids {
             let (all, unmarked) = came(receiver, id);
             assert!(all >= 1, "{id} is lost at {channel}");
-            if recorded.contains(&(channel.into(), id.clone())) {
+            if recorded.contains(&(ChannelName::from(channel), id.clone())) {
                 continue;
             }
             repeats += all - 1;
