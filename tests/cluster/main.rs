@@ -17,6 +17,7 @@ mod namespace;
 mod prometheus;
 mod proofs;
 mod receiver;
+mod scaling;
 mod scenario;
 mod services;
 mod traffic;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::actions::{read_on_fail, read_on_pass, references};
+use super::always;
 use super::document::{self, Namespaced};
 use super::drafts::{Reference, Site, WatchDraft};
 use super::excerpt::quoted;
@@ -23,6 +24,7 @@ const WATCH: &[&str] = &[
     "release",
     "onFail",
     "onPass",
+    "always",
     "dryRun",
     "scrape",
     "links",
@@ -56,6 +58,7 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         .and_then(|node| read_release(node, report))
         .unwrap_or(DEFAULT_WATCH);
     let on_fail = read_on_fail(&fields, file, report);
+    let always = always::read(&fields, namespace, file, report);
     let pass_channels = read_on_pass(&fields, file, report);
     let dry_run = fields
         .get("dryRun")
@@ -90,6 +93,7 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         dry_run,
         rollback: on_fail.rollback,
         fail_channels: on_fail.notify,
+        always,
         pass_channels,
         scrape,
         links,

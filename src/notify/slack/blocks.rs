@@ -153,14 +153,21 @@ fn render_within(notice: &Notice, attempt: Attempt, room: &Room) -> Value {
 fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
     match kind {
         NoticeKind::RollingBack => "⏪",
-        NoticeKind::Restored | NoticeKind::Passed | NoticeKind::SourceRecovered => "✅",
-        NoticeKind::Held => "✋",
+        NoticeKind::Restored
+        | NoticeKind::Passed
+        | NoticeKind::SourceRecovered
+        | NoticeKind::IncidentEnded => "✅",
+        NoticeKind::Held | NoticeKind::ScalingHeld => "✋",
+        NoticeKind::Scaled => "📈",
+        NoticeKind::ScalingUndone => "📉",
         NoticeKind::NotRestored
         | NoticeKind::RollbackFailed
         | NoticeKind::Inconclusive
         | NoticeKind::SourceUnavailable
         | NoticeKind::RuleWithoutData
-        | NoticeKind::FailedRevisionBack => match severity {
+        | NoticeKind::FailedRevisionBack
+        | NoticeKind::IncidentBegan
+        | NoticeKind::ScalingFailed => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",
             Severity::Critical => "🚨",
