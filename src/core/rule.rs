@@ -12,16 +12,17 @@ mod always;
 mod channel;
 mod level;
 mod metric;
+mod promql;
 mod question;
 mod selector;
 
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
 pub use channel::{Channel, ChannelKind, SecretRef};
 pub use level::{
-    HttpJson, KubernetesFact, Level, LevelMetric, LevelUnit, Over, Promql, PromqlRange, Redis,
-    RedisKey, Sampled,
+    HttpJson, KubernetesFact, Level, LevelMetric, LevelUnit, Over, Redis, RedisKey, Sampled,
 };
 pub use metric::{HistogramMetric, Metric, Part, RatioMetric, Unit};
+pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
 pub use selector::{MatchOp, Matcher, Selector};
 

@@ -5,11 +5,15 @@
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
 mod agent;
+mod alertmanager;
+mod autoscaler;
 mod bed;
 mod case;
+mod cluster_metrics;
 mod crash;
 mod fault;
 mod fault_proxy;
+mod jobs;
 mod kubernetes;
 mod local_server;
 mod manifests;
@@ -17,8 +21,10 @@ mod namespace;
 mod prometheus;
 mod proofs;
 mod receiver;
+mod redis;
 mod scaling;
 mod scenario;
+mod script;
 mod services;
 mod traffic;
 mod wait;

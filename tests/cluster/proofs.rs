@@ -2,8 +2,13 @@
 
 mod control_plane;
 mod faults;
+mod jobs;
+mod pods;
 mod prometheus;
 mod rollout;
+mod scaling;
+mod series;
+mod servers;
 mod services;
 mod undo;
 mod webhooks;

@@ -1,5 +1,7 @@
 //! Channels, and where secrets are found.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ChannelName;
@@ -12,14 +14,34 @@ pub struct Channel {
     pub url: SecretRef,
 }
 
+impl Channel {
+    /// Every secret that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let Self { name: _, kind, url } = self;
+        let other = match kind {
+            ChannelKind::Slack | ChannelKind::Webhook | ChannelKind::Teams => None,
+            ChannelKind::Alertmanager { labels: _, bearer } => bearer.as_ref(),
+        };
+        std::iter::once(url).chain(other)
+    }
+}
+
 /// The dialects of channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelKind {
     /// Slack incoming webhook, Block Kit.
     Slack,
     /// JSON by POST.
     Webhook,
+    /// Microsoft Teams by a Workflows webhook, Adaptive Card.
+    Teams,
+    /// Prometheus Alertmanager, API v2. The URL is that of one replica.
+    Alertmanager {
+        /// On every alert, besides our own.
+        labels: BTreeMap<String, String>,
+        /// Bearer token, for an Alertmanager behind a proxy that asks for one.
+        bearer: Option<SecretRef>,
+    },
 }
 
 /// Where a secret is found; never the secret itself (P10).

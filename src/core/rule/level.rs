@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::channel::SecretRef;
+use super::promql::Promql;
 use super::selector::Selector;
 
 /// A value, how it is had, and how the values of several pods become one.
@@ -34,23 +35,6 @@ pub enum Level {
     Kubernetes(KubernetesFact),
     HttpJson(HttpJson),
     Redis(Redis),
-}
-
-/// An expression that only Prometheus can answer, taken as it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Promql {
-    pub query: String,
-    /// Asked as a range query over the last so much, each point a sample; `None`: an instant query.
-    pub range: Option<PromqlRange>,
-}
-
-/// A range query that ends now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PromqlRange {
-    pub range: Duration,
-    pub step: Duration,
 }
 
 /// What the status of Kubernetes objects says of a target.

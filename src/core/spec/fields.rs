@@ -309,7 +309,7 @@ pub(super) fn selector(node: &Node, field: &str, report: &mut Report<'_>) -> Opt
 }
 
 /// Where byte `at` of an unquoted text stands in the file; the whole text when that cannot be said.
-fn within(source: &str, span: Span, scalar: &Scalar, at: usize) -> Span {
+pub(super) fn within(source: &str, span: Span, scalar: &Scalar, at: usize) -> Span {
     let Some(written) = source.get(span.start..span.end) else {
         return span;
     };

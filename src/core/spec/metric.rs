@@ -1,48 +1,85 @@
-//! What a rule measures: `ratio` or `histogram` with `quantile`; and `arms`, how the arms are told apart.
+//! What a rule measures; the metrics that are counted: `ratio`, and `histogram` with `quantile`; and `arms`, how the
+//! arms are told apart.
 
 use super::excerpt::quoted;
 use super::fields::{self, Fields};
+use super::level;
 use super::report::Report;
 use super::selector::is_label_name;
-use super::tree::Node;
+use super::tree::{Entry, Node};
 use crate::rule::{ArmsBy, HistogramMetric, Metric, Part, RatioMetric, Selector, Unit};
 
-/// Reads the metric of a rule.
-pub(super) fn read(rule: &Fields<'_>, report: &mut Report<'_>) -> Option<Metric> {
-    match (rule.entry("ratio"), rule.entry("histogram")) {
-        (Some(_), Some(second)) => {
-            report
-                .error(second.key_span, "this rule has a `ratio` and a `histogram`")
-                .help("a rule measures one thing: make two rules of it");
-            None
-        }
-        (None, None) => {
+/// All metrics, as the fields of a rule are named; those that are counted first.
+const METRICS: [&str; 8] = [
+    "ratio",
+    "histogram",
+    "gauge",
+    "rate",
+    "promql",
+    "kubernetes",
+    "httpJson",
+    "redis",
+];
+
+/// Which of the fields of a rule says what it measures.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Measures<'n> {
+    /// `ratio` or `histogram`.
+    Counts(&'n Entry),
+    /// One of [`level::METRICS`].
+    Level(&'n Entry),
+}
+
+/// Finds the metric of a rule.
+pub(super) fn which<'n>(rule: &Fields<'n>, report: &mut Report<'_>) -> Option<Measures<'n>> {
+    let given: Vec<&Entry> = METRICS.iter().filter_map(|name| rule.entry(name)).collect();
+    match given.as_slice() {
+        [] => {
             if !rule.unclear() {
                 report.error(rule.span, "this rule measures nothing").help(
-                    "add `ratio: {bad: …, total: …}`, or `histogram: …` with `quantile: 95%`",
+                    "add `ratio: {bad: …, total: …}`, or `histogram: …` with `quantile: 95%`, or `gauge: …`",
                 );
             }
             None
         }
-        (Some(ratio), None) => {
-            for field in ["quantile", "unit"] {
-                if let Some(entry) = rule.entry(field) {
-                    report
-                        .error(
-                            entry.key_span,
-                            format!(
-                                "`{field}` belongs to a `histogram`, and this rule has a `ratio`"
-                            ),
-                        )
-                        .help(format!("leave `{field}` out"));
-                }
-            }
-            read_ratio(&ratio.value, report).map(Metric::Ratio)
-        }
-        (None, Some(histogram)) => {
-            read_histogram(&histogram.value, rule, report).map(Metric::Histogram)
+        [only] if level::METRICS.contains(&only.key.as_str()) => Some(Measures::Level(only)),
+        [only] => Some(Measures::Counts(only)),
+        [first, second, ..] => {
+            report
+                .error(
+                    second.key_span,
+                    format!("this rule has a `{}` and a `{}`", first.key, second.key),
+                )
+                .help("a rule measures one thing: make two rules of it");
+            None
         }
     }
+}
+
+/// Reads a metric that is counted.
+pub(super) fn read(rule: &Fields<'_>, metric: &Entry, report: &mut Report<'_>) -> Option<Metric> {
+    if let Some(entry) = rule.entry("over") {
+        report
+            .error(
+                entry.key_span,
+                "`over` has no meaning here: the events of all pods of an arm are added up",
+            )
+            .help("leave `over` out");
+    }
+    if metric.key == "histogram" {
+        return read_histogram(&metric.value, rule, report).map(Metric::Histogram);
+    }
+    for field in ["quantile", "unit"] {
+        if let Some(entry) = rule.entry(field) {
+            report
+                .error(
+                    entry.key_span,
+                    format!("`{field}` belongs to a `histogram`, and this rule has a `ratio`"),
+                )
+                .help(format!("leave `{field}` out"));
+        }
+    }
+    read_ratio(&metric.value, report).map(Metric::Ratio)
 }
 
 fn read_ratio(node: &Node, report: &mut Report<'_>) -> Option<RatioMetric> {

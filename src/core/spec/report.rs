@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::checks::Checks;
 use super::diagnostic::{Diagnostic, Severity, SourceFile};
 use super::excerpt;
 
@@ -23,6 +24,7 @@ pub(super) struct Report<'f> {
     hidden: usize,
     masks: Vec<Range<usize>>,
     errors: usize,
+    checks: Checks,
 }
 
 /// One finding; the methods add to it.
@@ -50,8 +52,9 @@ impl Finding {
 }
 
 impl<'f> Report<'f> {
-    pub(super) fn new(file: &'f SourceFile) -> Self {
+    pub(super) fn new(file: &'f SourceFile, checks: Checks) -> Self {
         Self {
+            checks,
             file,
             findings: Vec::new(),
             hidden: 0,
@@ -62,6 +65,11 @@ impl<'f> Report<'f> {
 
     pub(super) fn file(&self) -> &'f SourceFile {
         self.file
+    }
+
+    /// What the program around the core checks.
+    pub(super) fn checks(&self) -> Checks {
+        self.checks
     }
 
     /// Something that must be mended.
@@ -117,6 +125,7 @@ impl<'f> Report<'f> {
             hidden,
             masks,
             errors: _,
+            checks: _,
         } = self;
         // The last place is a spare for findings that came when the report was full.
         findings.truncate(MOST_FINDINGS);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::always::DEFAULT_WINDOW;
 use super::drafts::{
@@ -153,7 +154,7 @@ impl Names {
             scrape,
             links,
         } = draft;
-        let rules = self.rules(&rules, reports);
+        let rules = self.rules(&rules, watch, reports);
         let always = self.always(always, reports);
         let notify = self.channels(&fail_channels, reports);
         let on_pass = self.channels(&pass_channels, reports);
@@ -233,7 +234,12 @@ impl Names {
         rules
     }
 
-    fn rules(&self, references: &[Reference], reports: &mut [Report<'_>]) -> Vec<Arc<Rule>> {
+    fn rules(
+        &self,
+        references: &[Reference],
+        watch: Duration,
+        reports: &mut [Report<'_>],
+    ) -> Vec<Arc<Rule>> {
         let mut rules: Vec<Arc<Rule>> = Vec::new();
         let mut names: BTreeSet<&RuleName> = BTreeSet::new();
         for reference in references {
@@ -242,6 +248,19 @@ impl Names {
             };
             for rule in self.rules_of(reference, report) {
                 let Some(rule) = &rule.rule else { continue };
+                if rule.lasting >= watch {
+                    report
+                        .error(
+                            reference.site.span,
+                            format!(
+                                "rule `{}` can never fail a release: it must be broken for {}, and a release is watched for {}",
+                                rule.name,
+                                written(rule.lasting),
+                                written(watch)
+                            ),
+                        )
+                        .help("write a longer `release: {watch: …}`, or a shorter `for` in the rule");
+                }
                 if names.insert(&rule.name) {
                     rules.push(Arc::clone(rule));
                 } else {
@@ -340,6 +359,23 @@ impl Names {
             .iter()
             .map(|reference| ChannelName(reference.name.clone()))
             .collect()
+    }
+}
+
+/// A duration as people write it here.
+fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let parts = [(hours, "h"), (minutes, "m"), (rest, "s")];
+    let text: String = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if text.is_empty() {
+        format!("{}ms", duration.as_millis())
+    } else {
+        text
     }
 }
 

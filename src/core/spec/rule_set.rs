@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::document::{self, Namespaced};
 use super::drafts::{RuleDraft, SetDraft, Site};
 use super::fields::{self, Fields, NameKind};
+use super::level;
 use super::limits;
-use super::metric;
+use super::metric::{self, Measures};
 use super::report::{Report, Span};
 use super::tree::Node;
 use crate::ids::RuleName;
@@ -20,9 +22,17 @@ const RULE: &[&str] = &[
     "histogram",
     "quantile",
     "unit",
+    "gauge",
+    "rate",
+    "promql",
+    "kubernetes",
+    "httpJson",
+    "redis",
+    "over",
     "max",
     "min",
     "compare",
+    "for",
     "least",
     "arms",
     "dryRun",
@@ -91,33 +101,50 @@ fn read_rule<'n>(
         .and_then(|node| {
             fields::name(node, "name", NameKind::Label, report).map(|name| (name, node.span))
         });
-    let metric = metric::read(&fields, report);
-    let limits = limits::read(&fields, metric.as_ref(), report);
+    let measured = read_check(&fields, report);
     let arms = metric::read_arms(&fields, report);
-    let least = match fields.get("least") {
-        None => Some(LEAST),
-        Some(node) => fields::integer(node, "least", (1, MOST_LEAST), report),
-    };
     let dry_run = match fields.get("dryRun") {
         None => Some(false),
         Some(node) => fields::boolean(node, "dryRun", report),
     };
     let (name, span) = name?;
     let rule = || {
-        let limits = limits?;
+        let (check, lasting) = measured?;
         Some(Rule {
             name: RuleName(format!("{set}/{name}")),
             arms: arms?,
-            lasting: std::time::Duration::ZERO,
-            check: Check::Counts(CountsCheck {
-                metric: metric?,
-                max: limits.max,
-                min: limits.min,
-                compare: limits.compare,
-                least: least?,
-            }),
+            lasting,
+            check,
             dry_run: dry_run?,
         })
     };
     Some((name, span, rule()))
+}
+
+/// What is measured and must hold of it, and for how long it must be broken.
+fn read_check(rule: &Fields<'_>, report: &mut Report<'_>) -> Option<(Check, Duration)> {
+    let metric = match metric::which(rule, report) {
+        Some(Measures::Level(entry)) => {
+            let (check, lasting) = level::read(rule, entry, report)?;
+            return Some((Check::Level(check), lasting));
+        }
+        Some(Measures::Counts(entry)) => metric::read(rule, entry, report),
+        // What else is wrong with the rule is said all the same.
+        None => None,
+    };
+    let limits = limits::read(rule, metric.as_ref(), report);
+    let least = match rule.get("least") {
+        None => Some(LEAST),
+        Some(node) => fields::integer(node, "least", (1, MOST_LEAST), report),
+    };
+    let lasting = level::read_for_of_counts(rule, report);
+    let limits = limits?;
+    let check = CountsCheck {
+        metric: metric?,
+        max: limits.max,
+        min: limits.min,
+        compare: limits.compare,
+        least: least?,
+    };
+    Some((Check::Counts(check), lasting?))
 }

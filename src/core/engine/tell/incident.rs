@@ -287,7 +287,12 @@ pub(in crate::engine) fn scaling_failed(
     let what = if plan.undo { "taken back" } else { "completed" };
     let words = Words {
         kind: NoticeKind::ScalingFailed,
-        severity: Severity::Critical,
+        // The incident is over when something is taken back.
+        severity: if plan.undo {
+            Severity::Warning
+        } else {
+            Severity::Critical
+        },
         headline: format!("The scaling of {} was not {what}", plan.change.target),
         sentences: vec![
             format!("{}.", capitalised(reason)),

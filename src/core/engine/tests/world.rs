@@ -60,7 +60,8 @@ pub(super) struct World {
     /// What is scaled.
     pub(super) workers: Workers,
     looks: Vec<ScaleTarget>,
-    shadow: Ledger,
+    /// The fold of the journal.
+    pub(super) shadow: Ledger,
     outcomes: Vec<(i64, StepOutcome)>,
     retrying: Vec<StepCommand>,
     deliveries: Vec<Delivery>,

@@ -1,0 +1,72 @@
+//! Checks of what rule documents hold in languages of others: `PromQL` and `JSONPath`, by libraries that know them.
+
+use jsonpath_rust::parser::parse_json_path;
+use recant_core::rule::PLACEHOLDERS;
+use recant_core::spec::Checks;
+
+/// Longest text of a library that is shown.
+const MOST_CHARS: usize = 200;
+
+/// The checks that every loading of rule files makes.
+pub(super) fn checks() -> Checks {
+    Checks { promql, json_path }
+}
+
+fn promql(text: &str) -> Result<(), String> {
+    let mut filled = text.to_owned();
+    for name in PLACEHOLDERS {
+        filled = filled.replace(&format!("${{{name}}}"), "x");
+    }
+    match promql_parser::parser::parse(&filled) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(one_line(&reason)),
+    }
+}
+
+fn json_path(text: &str) -> Result<(), String> {
+    match parse_json_path(text) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(one_line(&error.to_string())),
+    }
+}
+
+/// The last line that says something: libraries show the text itself before.
+fn one_line(text: &str) -> String {
+    let line = text
+        .lines()
+        .map(|line| line.trim().trim_start_matches("= ").trim())
+        .rfind(|line| !line.is_empty())
+        .unwrap_or("it cannot be read");
+    line.chars().take(MOST_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_and_paths_are_parsed() {
+        for good in [
+            "sum(rate(http_requests_total{status=~\"5..\",namespace=\"${namespace}\"}[5m]))",
+            "max by (pod) (container_memory_working_set_bytes{pod=~\"${name}-.*\"})",
+        ] {
+            assert_eq!(promql(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "sum(rate(x[5m]) by",
+            "rate(x)",
+            "histogram_quantile(0.9)",
+            "x +",
+        ] {
+            let reason = promql(bad).expect_err(bad);
+            assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
+        }
+        for good in ["$.queues.integration.length", "$['a'][0].b", "$..length"] {
+            assert_eq!(json_path(good), Ok(()), "{good}");
+        }
+        for bad in ["$.", "$[", "$.a[?]"] {
+            let reason = json_path(bad).expect_err(bad);
+            assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
+        }
+    }
+}
