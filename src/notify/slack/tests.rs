@@ -146,7 +146,10 @@ fn a_usual_notice_is_shown_in_full() {
         let text = render(&notice, Attempt::First, &Templates::shipped()).to_string();
         assert!(!text.contains('…') && !text.contains("not shown"), "{text}");
         for word in notice.sentences.iter().flat_map(|s| s.split_whitespace()) {
-            let escaped = word.replace('&', "&amp;").replace('>', "&gt;");
+            let escaped = word
+                .replace('&', "&amp;")
+                .replace('>', "&gt;")
+                .replace('"', "\\\"");
             assert!(text.contains(&escaped), "`{word}` is missing in {text}");
         }
     }

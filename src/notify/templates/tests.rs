@@ -106,13 +106,13 @@ fn nothing_from_outside_becomes_markup_whatever_the_template_tries() {
     notice.sentences = vec!["<https://evil.example|a> & <@U1>".to_owned()];
     for tried in [
         "{{ headline }} {{ sentences | join(' ') }}",
-        "{% autoescape false %}{{ headline }} {{ sentences[0] }}{% endautoescape %}",
-        "{% set all = headline ~ sentences[0] %}{{ all }}",
+        "{% autoescape false %}{{ headline }} {{ sentences | join(' ') }}{% endautoescape %}",
+        "{% set all = headline ~ (sentences | join) %}{{ all }}",
         "{% set all %}{{ headline }}{% endset %}{{ all }}{{ all | upper }}",
         "{{ headline | e }} {{ headline | escape }}",
         "{{ headline | code }}",
         "{{ sentences }}",
-        "{{ sentences | first | replace('a', '<') }}",
+        "{{ sentences | join | replace('a', '<') }}",
         "{% filter upper %}{{ headline }}{% endfilter %}",
         "{{ {'label': headline, 'url': 'https://a.example'} | link }}",
     ] {
