@@ -30,6 +30,8 @@ pub struct Watch {
     pub on_fail: Option<Vec<OnFail>>,
     /// Who is told when a release has passed.
     pub on_pass: Option<Vec<OnPass>>,
+    /// Rules that hold between releases as well.
+    pub always: Option<Vec<Always>>,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: Option<bool>,
     /// Where the pods expose their metrics, for `source: scrape`.
@@ -91,6 +93,44 @@ pub struct Empty {}
 pub struct OnPass {
     /// Tells these channels.
     pub notify: Vec<String>,
+}
+
+/// Rules that are looked at all the time, and what is done when one is broken.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Always {
+    /// A rule set (`queue`) or a single rule (`queue/depth`).
+    pub rule: String,
+    /// How long events are looked at together, such as `5m`; for rules that count events.
+    pub window: Option<String>,
+    /// What is done.
+    #[schemars(length(min = 1))]
+    pub on_fail: Vec<AlwaysAction>,
+}
+
+/// One action.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
+pub struct AlwaysAction {
+    /// More replicas for a workload, once per incident.
+    pub scale: Option<Scale>,
+    /// Tells these channels.
+    pub notify: Option<Vec<String>>,
+}
+
+/// More replicas, never fewer: as many as `replicas`, or `factor` times as many.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Scale {
+    /// Kind and name, such as `Deployment/worker`; in the namespace of the watch.
+    pub target: String,
+    pub replicas: Option<u32>,
+    /// A percentage of what there is, such as `150%`.
+    pub factor: Option<String>,
+    /// Never above this.
+    pub ceiling: Option<u32>,
+    /// Back to what it was when the rule has been kept again for this long, such as `30m`.
+    pub undo: Option<String>,
 }
 
 /// Where a pod exposes its metrics.

@@ -98,6 +98,15 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("Release", "kind: Watch\nrelease: {HERE}"),
     ("OnFail", "kind: Watch\nonFail: [{HERE}]"),
     ("OnPass", "kind: Watch\nonPass: [{HERE}]"),
+    ("Always", "kind: Watch\nalways: [{HERE}]"),
+    (
+        "AlwaysAction",
+        "kind: Watch\nalways: [{rule: a, onFail: [{HERE}]}]",
+    ),
+    (
+        "Scale",
+        "kind: Watch\nalways: [{rule: a, onFail: [{scale: {HERE}}]}]",
+    ),
     ("Scrape", "kind: Watch\nscrape: {HERE}"),
     ("Link", "kind: Watch\nlinks: [{HERE}]"),
     ("Channel", "kind: Channel\nmetadata: {name: a}\nHERE"),
@@ -173,6 +182,10 @@ fn the_schema_has_the_fields_that_are_read() {
             // Its `kind` is one of its own, which the reader leaves out of what it tells.
             known.insert("kind".to_owned());
         }
+        if *name == "AlwaysAction" {
+            // It is read only to say why it cannot be there.
+            assert!(known.remove("rollback"));
+        }
         assert_eq!(fields, known, "{name}");
     }
     // And no mapping of the schema is left out above, but the empty one.
@@ -213,6 +226,9 @@ source: scrape
 release: {watch: 20m}
 onFail: [{rollback: {}}, {notify: [oncall]}]
 onPass: [{notify: [oncall]}]
+always:
+- {rule: all/k, onFail: [{scale: {target: Deployment/worker, replicas: 5, ceiling: 8, undo: 30m}}, {notify: [oncall]}]}
+- {rule: all/a, window: 5m, onFail: [{scale: {target: StatefulSet/db, factor: 150%}}]}
 dryRun: false
 scrape: {port: 9090, path: /metrics}
 links: [{label: Dashboard, url: 'https://grafana.example/d/x'}]

@@ -32,7 +32,8 @@ const WATCH: &[&str] = &[
 
 /// The fields of a watch within a test.
 pub(super) const IN_TEST: &[&str] = &[
-    "target", "rules", "source", "release", "onFail", "onPass", "dryRun", "scrape", "links",
+    "target", "rules", "source", "release", "onFail", "onPass", "always", "dryRun", "scrape",
+    "links",
 ];
 /// What a test's watch, target and namespace are called when it does not say.
 const TESTED: &str = "test";
