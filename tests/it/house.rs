@@ -20,7 +20,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("judge", &["ids", "measurement", "rule", "time", "wording"]),
     ("analysis", &["ids", "judge", "time"]),
     ("scaling", &["ids", "rule", "wording"]),
-    ("plan", &["ids", "scaling", "target"]),
+    ("plan", &["ids", "rule", "scaling", "target"]),
     (
         "saga",
         &["analysis", "ids", "plan", "target", "time", "wording"],

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
-use recant_core::rule::{RuleBook, SecretRef, SourceKind};
+use recant_core::rule::{RuleBook, SecretRef, SourceKind, Watch};
 
 use super::opening::Opened;
 use crate::actuate::{self, Executor, Gate, Permit};
@@ -57,6 +57,7 @@ pub(super) fn assemble(
         lease,
     } = outside;
     let Opened { journal, ledger } = opened;
+    refuse_values(book)?;
     let kinds: BTreeSet<SourceKind> = book
         .watches
         .iter()
@@ -127,6 +128,24 @@ fn templates(settings: &Settings) -> anyhow::Result<Templates> {
         let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
         anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
     })
+}
+
+/// Rules about values can be written and checked, and cannot be answered yet: better no start than a rule that never
+/// decides.
+fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
+    let always = |watch: &Watch| watch.always.iter().map(|always| always.rule.clone());
+    for watch in &book.watches {
+        let mut rules = watch.rules.iter().cloned().chain(always(watch));
+        if let Some(rule) = rules.find(|rule| rule.counts().is_none()) {
+            anyhow::bail!(
+                "watch `{}`: rule `{}` reads a value, and this version judges shares and quantiles only: \
+                 leave the rule out",
+                watch.name,
+                rule.name
+            );
+        }
+    }
+    Ok(())
 }
 
 fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {

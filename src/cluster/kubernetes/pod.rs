@@ -53,10 +53,7 @@ impl PodFacts {
                     .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
                 ready,
                 terminating: over || metadata.deletion_timestamp.is_some(),
-                ip: status
-                    .pod_ip
-                    .as_deref()
-                    .and_then(|ip| ip.parse::<IpAddr>().ok()),
+                ip: status.pod_ip.and_then(|ip| ip.parse::<IpAddr>().ok()),
                 metrics: metrics_endpoint(object),
                 unready_reason: (!ready)
                     .then(|| unready_reason(status.reason, &containers, &conditions))
