@@ -96,7 +96,7 @@ fn seconds(test: &TestCase) -> BTreeSet<i64> {
         .iter()
         .map(|series| &series.values)
         .chain(test.answers.iter().map(|answer| &answer.values))
-        .map(|values| values.len())
+        .map(recant_core::testcase::Values::len)
         .max();
     // Without a last expectation the test runs to the end of its series.
     let end = match test.expect.last() {

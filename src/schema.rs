@@ -26,7 +26,7 @@ use watch::Watch;
 pub enum Document {
     RuleSet(RuleSet),
     Watch(Box<Watch>),
-    Channel(Channel),
+    Channel(Box<Channel>),
     Test(Box<Test>),
 }
 

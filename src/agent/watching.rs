@@ -198,7 +198,7 @@ fn log(record: &Record) {
     let text = texts(record).join("; ");
     match record {
         Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } | Record::NoticeEnded(_) => {
-            tracing::debug!("{text}")
+            tracing::debug!("{text}");
         }
         Record::Failed {
             target, analysis, ..

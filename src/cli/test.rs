@@ -20,7 +20,7 @@ use crate::ruletest::{self, Failure, Outcome};
 
 /// Runs the tests of rules: series written beside them, and what is expected of them by time
 ///
-/// A test is a document `kind: Test`, usually in NAME_test.yaml beside NAME.yaml: of the two, name either. Nothing is
+/// A test is a document `kind: Test`, usually in `NAME_test.yaml` beside `NAME.yaml`: of the two, name either. Nothing is
 /// asked and nothing is changed: series take the place of metrics, and a simple model that of the cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes:
@@ -37,7 +37,7 @@ pub struct TestArgs {
     /// Tells of every test what happened when
     #[arg(long, short)]
     verbose: bool,
-    /// Also writes the results to this file, as JUnit XML
+    /// Also writes the results to this file, as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
@@ -165,11 +165,12 @@ fn time(at: SignedDuration) -> String {
         (seconds / 60 % 60, "m"),
         (seconds % 60, "s"),
     ];
-    let text: String = parts
+    let parts: Vec<String> = parts
         .iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, unit)| format!("{number}{unit}"))
         .collect();
+    let text = parts.concat();
     if text.is_empty() {
         "0s".to_owned()
     } else {

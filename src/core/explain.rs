@@ -313,9 +313,6 @@ pub fn texts(record: &Record) -> Vec<String> {
         )],
         Record::ScalingHeld { hold, .. } => vec![held("the scaling is held", hold)],
         Record::ScalingEnded { undo, end, .. } => vec![scaling_ended(*undo, end)],
-        Record::DataLost { rule, reason, .. } => {
-            vec![format!("rule `{rule}` has no data: {reason}")]
-        }
         Record::DataBack { rule, .. } => vec![format!("rule `{rule}` has data again")],
         Record::TargetGone { .. } => vec!["the object is gone".to_owned()],
         Record::RevisionReturned {
@@ -385,7 +382,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             }
             lines
         }
-        Record::RuleWithoutData { rule, reason, .. } => {
+        Record::RuleWithoutData { rule, reason, .. } | Record::DataLost { rule, reason, .. } => {
             vec![format!("rule `{rule}` has no data: {reason}")]
         }
     }

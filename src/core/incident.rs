@@ -225,7 +225,9 @@ impl ScalingPlan {
             ScaleObject::Workload => "its replicas",
             ScaleObject::Autoscaler { .. } => "its autoscaler",
         };
-        let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
-        format!("{what} {} (by {by}){notes}", self.change.in_words())
+        let done = format!("{what} {} (by {by})", self.change.in_words());
+        let notes = self.notes.iter().map(String::as_str);
+        let all: Vec<&str> = std::iter::once(done.as_str()).chain(notes).collect();
+        all.join("; ")
     }
 }

@@ -110,7 +110,7 @@ pub fn decide(scale: &Scale, state: Option<&ScaleState>) -> Decided {
     let target = &scale.target;
     let (state, autoscaler) = match free(target, state) {
         Ok(found) => found,
-        Err(held) => return held,
+        Err((obstacle, why)) => return Decided::Held { obstacle, why },
     };
     let mut notes = Vec::new();
     let mut wanted = match scale.to {
@@ -192,7 +192,7 @@ pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
     }
     let (state, autoscaler) = match free(target, state) {
         Ok(found) => found,
-        Err(held) => return held,
+        Err((obstacle, why)) => return Decided::Held { obstacle, why },
     };
     if let (ScaleObject::Workload, Some(autoscaler)) = (&done.object, autoscaler) {
         return leave(format!(
@@ -235,8 +235,8 @@ pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
 fn free<'a>(
     target: &ScaleTarget,
     state: Option<&'a ScaleState>,
-) -> Result<(&'a ScaleState, Option<&'a Autoscaler>), Decided> {
-    let held = |obstacle, why| Err(Decided::Held { obstacle, why });
+) -> Result<(&'a ScaleState, Option<&'a Autoscaler>), (Obstacle, String)> {
+    let held = |obstacle, why| Err((obstacle, why));
     let Some(state) = state else {
         return held(Obstacle::Object, format!("{target} does not exist"));
     };

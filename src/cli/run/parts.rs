@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
-use recant_core::rule::{RuleBook, SecretRef, SourceKind, Watch};
+use recant_core::rule::{RuleBook, SecretRef, SourceKind};
 
 use super::opening::Opened;
 use crate::actuate::{self, Executor, Gate, Permit};
@@ -133,9 +133,9 @@ fn templates(settings: &Settings) -> anyhow::Result<Templates> {
 /// Rules about values can be written and checked, and cannot be answered yet: better no start than a rule that never
 /// decides.
 fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
-    let always = |watch: &Watch| watch.always.iter().map(|always| always.rule.clone());
     for watch in &book.watches {
-        let mut rules = watch.rules.iter().cloned().chain(always(watch));
+        let always = watch.always.iter().map(|always| &always.rule);
+        let mut rules = watch.rules.iter().chain(always);
         if let Some(rule) = rules.find(|rule| rule.counts().is_none()) {
             anyhow::bail!(
                 "watch `{}`: rule `{}` reads a value, and this version judges shares and quantiles only: \

@@ -1,4 +1,4 @@
-//! Results as JUnit XML, which CI systems show: a suite for each file, a case for each test.
+//! Results as `JUnit` XML, which CI systems show: a suite for each file, a case for each test.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};

@@ -132,7 +132,7 @@ impl Deployment {
             return self.begin(now);
         }
         let old = live().find(|pod| pod.pod.hash != self.current);
-        let surplus = || live().last().filter(|_| current > self.replicas);
+        let surplus = || live().next_back().filter(|_| current > self.replicas);
         let leaving = old.or_else(surplus);
         let Some(name) = leaving.map(|pod| pod.pod.name.clone()) else {
             return Next::Rest;

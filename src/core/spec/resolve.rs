@@ -389,11 +389,12 @@ fn written(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let parts = [(hours, "h"), (minutes, "m"), (rest, "s")];
-    let text: String = parts
+    let parts: Vec<String> = parts
         .iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, unit)| format!("{number}{unit}"))
         .collect();
+    let text = parts.concat();
     if text.is_empty() {
         format!("{}ms", duration.as_millis())
     } else {

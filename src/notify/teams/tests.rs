@@ -5,6 +5,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 use recant_core::notice::Fact;
 use recant_core::rule::Link;
@@ -79,24 +80,24 @@ fn as_shown(message: &Value) -> String {
     let mut shown = String::new();
     for block in card["body"].as_array().unwrap() {
         let kind = block["type"].as_str().unwrap();
-        shown.push_str(&format!("[{kind}"));
+        write!(shown, "[{kind}").unwrap();
         if let Some(style) = block["style"].as_str() {
-            shown.push_str(&format!(" {style}"));
+            write!(shown, " {style}").unwrap();
         }
         shown.push_str("]\n");
         for item in block["items"].as_array().into_iter().flatten() {
-            shown.push_str(&format!("{}\n", item["text"].as_str().unwrap()));
+            writeln!(shown, "{}", item["text"].as_str().unwrap()).unwrap();
         }
         for fact in block["facts"].as_array().into_iter().flatten() {
             let part = |name: &str| fact[name].as_str().unwrap().to_owned();
-            shown.push_str(&format!("{} = {}\n", part("title"), part("value")));
+            writeln!(shown, "{} = {}", part("title"), part("value")).unwrap();
         }
         if let Some(text) = block["text"].as_str() {
-            shown.push_str(&format!("{text}\n"));
+            writeln!(shown, "{text}").unwrap();
         }
     }
     for action in card["actions"].as_array().unwrap() {
-        shown.push_str(&format!("[{}] {}\n", action["title"], action["url"]));
+        writeln!(shown, "[{}] {}", action["title"], action["url"]).unwrap();
     }
     shown
 }

@@ -3,6 +3,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+use std::fmt::Write as _;
 use std::fs;
 
 use recant_core::notice::Severity;
@@ -29,18 +30,17 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn slack(text: &str) -> String {
     let mut template = String::new();
     for block in ["headline", "facts", "links", "footer"] {
-        template.push_str(&format!("{{% block {block} %}}x{{% endblock %}}\n"));
+        writeln!(template, "{{% block {block} %}}x{{% endblock %}}").unwrap();
     }
-    template.push_str(&format!("{{% block text %}}\n{text}\n{{% endblock %}}\n"));
+    writeln!(template, "{{% block text %}}\n{text}\n{{% endblock %}}").unwrap();
     template
 }
 
 /// What is said about the folder's `slack.jinja`.
 fn faults(template: &str) -> String {
     let folder = folder(&[("slack.jinja", template)]);
-    let errors = match Templates::load(folder.path()) {
-        Ok(_) => return "good".to_owned(),
-        Err(errors) => errors,
+    let Err(errors) = Templates::load(folder.path()) else {
+        return "good".to_owned();
     };
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     lines

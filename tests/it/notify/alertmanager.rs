@@ -111,6 +111,7 @@ fn statuses(receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "what the test saw is worth reading")]
 async fn a_real_alertmanager_fires_dedups_and_resolves() {
     let receiver = Receiver::start([]).await;
     let alertmanager = Alertmanager::start(&receiver.base).await;

@@ -85,9 +85,9 @@ impl Receiver {
     }
 
     /// What is answered when there are no more replies.
-    pub(crate) fn then(self, reply: Reply) -> Self {
+    pub(crate) fn then(self, reply: &Reply) -> Self {
         if let Reply::Status(status, _, body) = reply {
-            self.shared.lock().unwrap().then = Some((status, body));
+            self.shared.lock().unwrap().then = Some((*status, *body));
         }
         self
     }

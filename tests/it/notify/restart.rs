@@ -38,6 +38,7 @@ fn came(receiver: &Receiver, id: &str) -> (usize, usize) {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "what the test saw is worth reading")]
 async fn nothing_is_lost_over_a_restart_and_repeats_say_so() {
     let mut receivers = Vec::new();
     let mut bench = Bench::new();
@@ -48,7 +49,7 @@ async fn nothing_is_lost_over_a_restart_and_repeats_say_so() {
     ] {
         let receiver = Receiver::start([Reply::status(500, ""), Reply::status(202, "")])
             .await
-            .then(Reply::status(202, ""));
+            .then(&Reply::status(202, ""));
         bench = bench.channel(name, kind, &receiver.base);
         receivers.push(receiver);
     }

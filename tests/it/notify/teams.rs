@@ -146,7 +146,7 @@ async fn every_channel_delivers_through_a_receiver_in_trouble() {
             Reply::status(503, "").with("retry-after", "0"),
         ])
         .await
-        .then(ok);
+        .then(&ok);
         let mut running = Bench::new()
             .channel("ops", kind.clone(), &receiver.base)
             .start();

@@ -41,7 +41,7 @@ fn always(scale: Option<Scale>) -> Always {
             lasting: Duration::from_secs(10),
             ..errors(0.05)
         }),
-        window: Duration::from_secs(60),
+        window: Duration::from_mins(1),
         scale,
         notify: vec![CHANNEL.into()],
     }
@@ -141,7 +141,7 @@ fn a_moment_beyond_the_limit_is_no_incident_and_a_moment_within_no_recovery() {
     let mut world = settled(Setup {
         always: vec![Always {
             rule: Arc::new(Rule {
-                lasting: Duration::from_secs(60),
+                lasting: Duration::from_mins(1),
                 ..errors(0.05)
             }),
             window: Duration::from_secs(30),
@@ -628,7 +628,7 @@ proptest! {
         needs in 0..5_u32,
         events in prop::collection::vec((0..8_u8, 1..90_i64), 1..25),
     ) {
-        let scale = Scale { target: worker(), to: asked, ceiling, undo_after: Some(Duration::from_secs(60)) };
+        let scale = Scale { target: worker(), to: asked, ceiling, undo_after: Some(Duration::from_mins(1)) };
         let mut setup = setup(Some(scale));
         setup.seed = seed;
         setup.guards.actions_per_hour = 1_000;

@@ -230,7 +230,7 @@ proptest! {
     ) {
         let always = |rule, to| Always {
             rule: Arc::new(rule),
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
             scale: Some(Scale {
                 target: worker(),
                 to,

@@ -319,7 +319,9 @@ mod tests {
             ("x{a=\"${name\"}", 5, "this placeholder is not closed"),
             ("  ", 0, "the expression is empty"),
         ] {
-            let fault = look_over(bad).err().expect(bad);
+            let Err(fault) = look_over(bad) else {
+                panic!("{bad}");
+            };
             assert_eq!((fault.at, fault.message.as_str()), (at, message), "{bad}");
         }
     }

@@ -125,7 +125,6 @@ mod tests {
 
     fn dangling(shape: &Shape, shapes: &Shapes, found: &mut Vec<String>) {
         match shape {
-            Shape::Any => {}
             Shape::Fields(fields) => {
                 for shape in fields.values() {
                     dangling(shape, shapes, found);
@@ -133,7 +132,7 @@ mod tests {
             }
             Shape::List(inner) | Shape::Map(inner) => dangling(inner, shapes, found),
             Shape::Named(name) if shapes.named(name).is_none() => found.push(name.clone()),
-            Shape::Named(_) => {}
+            Shape::Any | Shape::Named(_) => {}
         }
     }
 

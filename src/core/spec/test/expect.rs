@@ -196,12 +196,8 @@ fn read_actions(
                     None => continue,
                 }
             }
-            ["scale", target, "to", replicas] if target.contains('/') => match replicas.parse() {
-                Ok(replicas) => ExpectedAction::Scale {
-                    target: (*target).to_owned(),
-                    replicas,
-                },
-                Err(_) => {
+            ["scale", target, "to", replicas] if target.contains('/') => {
+                let Ok(replicas) = replicas.parse() else {
                     report
                         .error(
                             item.span,
@@ -209,8 +205,12 @@ fn read_actions(
                         )
                         .help(HELP);
                     continue;
+                };
+                ExpectedAction::Scale {
+                    target: (*target).to_owned(),
+                    replicas,
                 }
-            },
+            }
             _ => {
                 report
                     .error(item.span, format!("{} is no action", quoted(text)))
