@@ -205,7 +205,7 @@ kind: RuleSet
 metadata: {name: all, labels: {team: shop}, annotations: {a: b}}
 rules:
 - {name: a, ratio: {bad: 'b{c=\"5\"}', total: b, absentBad: zero}, max: 5%, compare: {margin: 50%, plus: 0.1%}, least: 50, dryRun: true, for: 1m}
-- {name: b, ratio: {good: 'b{c=\"2\"}', total: b}, min: 99%, arms: {label: version, canary: x, baseline: y}}
+- {name: b, ratio: {good: 'b{c=\"2\"}', total: b}, min: 99%, arms: {label: version, canary: v2, baseline: v1}}
 - {name: c, histogram: h, quantile: 99.9%, unit: milliseconds, max: 500ms, compare: {}}
 - {name: d, gauge: process_resident_memory_bytes, over: mean, max: 512Mi, for: 5m}
 - {name: e, rate: {counter: 'b{c=\"5\"}', per: 5m}, max: 10}
@@ -214,7 +214,7 @@ rules:
 - {name: h, kubernetes: restarts, max: 3}
 - {name: i, kubernetes: {fact: outOfMemoryKills, per: 30m}, max: 0}
 - {name: j, httpJson: {url: 'http://stats.shop/q', path: '$.n', authorization: {env: TOKEN}}, max: 100}
-- {name: k, redis: {address: 'redis.shop:6379', list: q, database: 1, username: u, password: {secret: {name: n, key: k}}}, max: 100}
+- {name: k, redis: {address: 'redis.shop:6379', list: q, database: 1, username: u, password: {secret: {name: redis, key: k}}}, max: 100}
 - {name: l, redis: {address: 'redis.shop:6379', stream: q}, max: 100}
 ---
 apiVersion: recant.dev/v1alpha1
