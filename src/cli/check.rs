@@ -116,7 +116,7 @@ fn unchecked(manifests: &Manifests, to: &mut dyn Write) -> io::Result<()> {
         .collect();
     writeln!(
         to,
-        "not checked, since Recant does not know the fields of these kinds (`--cluster` asks the API server for them): {}",
+        "not checked, since Recant does not know the fields of these kinds: {}",
         kinds.join(", ")
     )
 }

@@ -42,7 +42,8 @@ fn tell(
         let pods = || state.pods.iter().filter(|pod| !pod.terminating);
         let ready = pods().filter(|pod| pod.ready).count();
         facts.push(Fact {
-            label: "Ready pods".to_owned(),
+            // Said whose: the workload that was scaled may be another one.
+            label: format!("Ready pods of {}", live.watch.target.name),
             value: format!("{ready} of {}", pods().count()),
         });
     }
