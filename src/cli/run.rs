@@ -2,7 +2,7 @@
 
 mod logging;
 mod opening;
-mod parts;
+pub(in crate::cli) mod parts;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -307,27 +307,7 @@ async fn check_access(
     book: &RuleBook,
     namespace: &str,
 ) -> anyhow::Result<()> {
-    let secrets = book
-        .channels
-        .values()
-        .flat_map(Channel::secrets)
-        .filter_map(|secret| match secret {
-            SecretRef::KubernetesSecret { name, key: _ } => {
-                Some((namespace.to_owned(), name.clone()))
-            }
-            SecretRef::Env(_) | SecretRef::File(_) => None,
-        });
-    let needs = Needs {
-        targets: book
-            .watches
-            .iter()
-            .map(|watch| watch.target.clone())
-            .collect(),
-        acts: !settings.dry_run,
-        lease: Some((namespace.to_owned(), settings.lease.name.clone())),
-        secrets: secrets.collect(),
-    };
-    let missing = missing_access(client, &needs)
+    let missing = missing_access(client, &needs(settings, book, namespace))
         .await
         .context("asking the API server what this agent may do")?;
     if missing.is_empty() {
@@ -338,6 +318,30 @@ async fn check_access(
         .map(|missing| format!("\n  - {missing}"))
         .collect();
     bail!("this agent lacks rights in the cluster:{}", lines.concat());
+}
+
+/// What the agent needs rights for, whose own namespace is `namespace`.
+pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
+    let secrets = book
+        .channels
+        .values()
+        .flat_map(Channel::secrets)
+        .filter_map(|secret| match secret {
+            SecretRef::KubernetesSecret { name, key: _ } => {
+                Some((namespace.to_owned(), name.clone()))
+            }
+            SecretRef::Env(_) | SecretRef::File(_) => None,
+        });
+    Needs {
+        targets: book
+            .watches
+            .iter()
+            .map(|watch| watch.target.clone())
+            .collect(),
+        acts: !settings.dry_run,
+        lease: Some((namespace.to_owned(), settings.lease.name.clone())),
+        secrets: secrets.collect(),
+    }
 }
 
 /// Waits for the Lease; false when the process is to stop before.

@@ -134,10 +134,9 @@ fn place_of(field: &str, whole: &Shape, shapes: &Shapes, here: &str) -> Option<S
             continue;
         }
         match shapes.resolve(shape) {
-            Shape::Any | Shape::Named(_) => {}
+            // In a map keys are of the user's choice: there is no field to be found.
+            Shape::Any | Shape::Named(_) | Shape::Map(_) => {}
             Shape::List(inner) => queue.push_back((format!("{place}[]"), inner, depth)),
-            // Keys of the user's choice: there is no field to be found.
-            Shape::Map(_) => {}
             Shape::Fields(fields) => {
                 if fields.contains_key(field) {
                     let distance = distance(&place, here);
