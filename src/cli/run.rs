@@ -338,6 +338,13 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
             .iter()
             .map(|watch| watch.target.clone())
             .collect(),
+        scales: book
+            .watches
+            .iter()
+            .flat_map(|watch| &watch.always)
+            .filter_map(|always| always.scale.as_ref())
+            .map(|scale| scale.target.clone())
+            .collect(),
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
