@@ -2,7 +2,7 @@
 
 mod logging;
 mod opening;
-mod parts;
+pub(in crate::cli) mod parts;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -307,6 +307,21 @@ async fn check_access(
     book: &RuleBook,
     namespace: &str,
 ) -> anyhow::Result<()> {
+    let missing = missing_access(client, &needs(settings, book, namespace))
+        .await
+        .context("asking the API server what this agent may do")?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| format!("\n  - {missing}"))
+        .collect();
+    bail!("this agent lacks rights in the cluster:{}", lines.concat());
+}
+
+/// What the agent needs rights for, whose own namespace is `namespace`.
+pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
     let secrets = book
         .channels
         .values()
@@ -317,7 +332,7 @@ async fn check_access(
             }
             SecretRef::Env(_) | SecretRef::File(_) => None,
         });
-    let needs = Needs {
+    Needs {
         targets: book
             .watches
             .iter()
@@ -333,18 +348,7 @@ async fn check_access(
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
-    };
-    let missing = missing_access(client, &needs)
-        .await
-        .context("asking the API server what this agent may do")?;
-    if missing.is_empty() {
-        return Ok(());
     }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|missing| format!("\n  - {missing}"))
-        .collect();
-    bail!("this agent lacks rights in the cluster:{}", lines.concat());
 }
 
 /// Waits for the Lease; false when the process is to stop before.

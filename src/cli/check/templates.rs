@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::findings::{Area, Findings};
 use super::{Checked, counted};
 use crate::notify::templates::Templates;
 
@@ -23,6 +24,22 @@ pub fn check_templates(
             }
             writeln!(err, "message templates: {}", counted(errors.len(), "error"))?;
             Ok(Checked::Faulty)
+        }
+    }
+}
+
+/// The same for scripts: each fault is a finding.
+pub(super) fn find(folder: &Path, findings: &mut Findings) {
+    match Templates::load(folder) {
+        Ok(_) => findings.ok(Area::Templates, "no problem found"),
+        Err(errors) => {
+            for error in &errors {
+                findings.error(
+                    Area::Templates,
+                    error.to_string(),
+                    "mend the template, or take it out: the shipped one is used then",
+                );
+            }
         }
     }
 }

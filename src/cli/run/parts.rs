@@ -165,7 +165,8 @@ fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate
     })
 }
 
-fn sources(
+/// The sources that are used, from the settings; nothing is asked yet.
+pub(in crate::cli) fn sources(
     settings: &Settings,
     kinds: &BTreeSet<SourceKind>,
 ) -> anyhow::Result<BTreeMap<SourceKind, Arc<dyn Source>>> {

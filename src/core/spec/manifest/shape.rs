@@ -78,6 +78,11 @@ impl Shapes {
         self.named.get(name)
     }
 
+    /// All shapes that have a name.
+    pub fn all_named(&self) -> impl Iterator<Item = &Shape> {
+        self.named.values()
+    }
+
     /// All kinds that are known.
     pub fn kinds(&self) -> impl Iterator<Item = &ObjectKind> {
         self.kinds.keys()

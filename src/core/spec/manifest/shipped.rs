@@ -148,8 +148,7 @@ mod tests {
         for kind in shapes.kinds() {
             dangling(&Shape::Named(kind.kind.clone()), &shapes, &mut wrong);
         }
-        let named: Vec<Shape> = shapes.named.values().cloned().collect();
-        for shape in &named {
+        for shape in shapes.all_named() {
             dangling(shape, &shapes, &mut wrong);
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
