@@ -233,7 +233,7 @@ fn unchecked(manifests: &Manifests, to: &mut dyn Write) -> io::Result<()> {
         .collect();
     writeln!(
         to,
-        "not checked, since Recant does not know the fields of these kinds: {}",
+        "not checked, since Recant does not know the fields of these kinds (`--cluster` asks the API server for them): {}",
         kinds.join(", ")
     )
 }

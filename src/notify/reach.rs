@@ -49,13 +49,9 @@ impl Reach {
         let address = self.secrets.resolve(url).await?;
         match kind {
             ChannelKind::Slack | ChannelKind::Webhook | ChannelKind::Teams => {
-                let mut target = parse(&address, url)?;
                 // All but the origin may be secret.
-                target.set_path("/");
-                target.set_query(None);
-                target.set_fragment(None);
-                drop(target.set_username(""));
-                drop(target.set_password(None));
+                let origin = parse(&address, url)?.origin().ascii_serialization();
+                let target = parse(&SecretString::from(origin), url)?;
                 self.send(self.client.head(target.clone()), &target)
                     .await
                     .map(|_| host(&target))

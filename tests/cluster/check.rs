@@ -3,7 +3,6 @@
 mod fields;
 mod wire;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::AsyncReadExt as _;
 use kube::Client;
-use recant_core::spec::{ObjectKind, Shape, Shapes};
+use recant_core::spec::{ObjectKind, Shape, Shapes, ValueType};
 use serde_json::{Map, Value};
 
 use super::api::Call;
@@ -133,7 +133,35 @@ fn shape(schema: &Value) -> Shape {
                 .collect(),
         ),
         (None, Some(values @ Value::Object(_))) => Shape::Map(Box::new(shape(values))),
+        (None, None) => value(schema).map_or(Shape::Any, Shape::Value),
         (None | Some(_), _) => Shape::Any,
+    }
+}
+
+/// The type of a single value, where the schema says exactly one.
+fn value(schema: &Value) -> Option<ValueType> {
+    let is_true = |key| schema.get(key).and_then(Value::as_bool) == Some(true);
+    let several = ["oneOf", "anyOf", "allOf", "not"]
+        .iter()
+        .any(|key| schema.get(key).is_some());
+    if several || is_true("x-kubernetes-int-or-string") {
+        return None;
+    }
+    match (
+        schema.get("type").and_then(Value::as_str)?,
+        schema.get("enum"),
+    ) {
+        ("string", None) => Some(ValueType::Text),
+        ("string", Some(words)) => {
+            let words = words.as_array()?.iter().map(Value::as_str);
+            let words: Option<BTreeSet<String>> =
+                words.map(|word| word.map(str::to_owned)).collect();
+            words.map(ValueType::OneOf)
+        }
+        ("integer", _) => Some(ValueType::Integer),
+        ("number", _) => Some(ValueType::Number),
+        ("boolean", _) => Some(ValueType::Boolean),
+        (_, _) => None,
     }
 }
 
@@ -197,17 +225,24 @@ mod tests {
         );
         check(
             json!({"type": "object", "additionalProperties": {"type": "string"}}),
-            Shape::Map(Box::new(Shape::Any)),
+            Shape::Map(Box::new(Shape::Value(ValueType::Text))),
         );
         check(
-            json!({"type": "object", "properties": {"a": {"type": "string"}}}),
-            Shape::Fields([("a".to_owned(), Shape::Any)].into()),
+            json!({"type": "object", "properties": {"a": {"type": "integer"}}}),
+            Shape::Fields([("a".to_owned(), Shape::Value(ValueType::Integer))].into()),
+        );
+        check(
+            json!({"type": "string", "enum": ["a", "b"]}),
+            Shape::Value(ValueType::OneOf(["a".to_owned(), "b".to_owned()].into())),
         );
         for free in [
             json!({"type": "object"}),
             json!({"type": "object", "properties": {"a": {}}, "x-kubernetes-preserve-unknown-fields": true}),
             json!({"type": "object", "properties": {"a": {}}, "additionalProperties": true}),
             json!({"x-kubernetes-int-or-string": true}),
+            json!({"type": "string", "x-kubernetes-int-or-string": true}),
+            json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}),
+            json!({"type": "string", "enum": ["a", 1]}),
             json!("nonsense"),
         ] {
             check(free, Shape::Any);
