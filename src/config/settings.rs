@@ -256,7 +256,7 @@ impl Settings {
             rules: rules?.into_iter().map(PathBuf::from).collect(),
             source: source?,
             interval: interval?,
-            prometheus: prometheus?,
+            prometheus: prometheus.ok()?,
             templates: templates?.map(PathBuf::from),
             journal: journal?.into(),
             listen: listen?,

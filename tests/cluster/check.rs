@@ -16,7 +16,7 @@ use crate::case::run;
 use crate::wait::wait_for;
 
 /// One look at everything.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// What a run of the program said.
 struct Ran {
@@ -115,12 +115,20 @@ fn watch(namespace: &str, name: &str) -> String {
     )
 }
 
+/// The watch, with a rule that scales between releases.
+fn scaling(watch: &str, target: &str) -> String {
+    format!(
+        "{watch}always: [{{rule: http/error-rate, window: 5m, onFail: [{{scale: {{target: {target}, replicas: 5}}}}, {{notify: [office]}}]}}]\n"
+    )
+}
+
 #[test]
 fn what_the_agent_would_lack_is_found_without_a_write() {
     run(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("check").await;
         ns.deployment("checkout", "v1", 1).await;
+        ns.deployment("worker", "v1", 1).await;
         let _traffic = ns.traffic("checkout", 20.0);
         let mut prometheus = ns.prometheus().await;
         prometheus.wait_scraping(1).await;
@@ -129,8 +137,8 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
             ..Options::default()
         };
         let rules = format!(
-            "{}---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: alerts}}\nalertmanager: {{url: {{env: ALERTS}}}}\n",
-            watch(ns.name(), "checkout")
+            "{}---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: alerts}}\nalertmanager: {{url: {{env: ALERTS}}}}\n---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: office}}\nteams: {{url: {{env: TEAM_SLACK}}}}\n",
+            scaling(&watch(ns.name(), "checkout"), "Deployment/worker")
         );
         let agent = Agent::prepare(&[&ns], &rules, options).await;
         let wire = Wire::start(agent.client().await, ns.name()).await;
@@ -146,8 +154,10 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
             if well {
                 ran.must_find("ok rights", &[]);
                 ran.must_find("ok target", &["checkout"]);
+                ran.must_find("ok target there, to be scaled", &["worker"]);
                 ran.must_find("ok source Prometheus", &["2 of 2"]);
-                ran.must_find("ok channel", &["`team`", "no message was sent"]);
+                let channels = ["`team`", "`office`", "`alerts`", "no message was sent"];
+                ran.must_find("ok channel", &channels);
                 Ok(())
             } else {
                 Err(ran.text)
@@ -168,6 +178,7 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
             "resources: [deployments]\n  verbs: [patch]",
             "resources: [deployments]\n  verbs: [create]",
         );
+        let without = without.replace("verbs: [list, patch]", "verbs: [list]");
         assert_ne!(role, without);
         bed.kubectl_as(
             bed.admin(),
@@ -180,12 +191,12 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
             "rules/more.yaml",
             &format!(
                 "{}---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: dead}}\nslack: {{url: {{env: DEAD_SLACK}}}}\n---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: unset}}\nslack: {{url: {{env: NOBODY_SET_THIS}}}}\n",
-                watch(ns.name(), "nowhere")
+                scaling(&watch(ns.name(), "nowhere"), "StatefulSet/nobody")
             ),
         );
         agent.write(
             "rules/objects.yaml",
-            "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: a}\nspec: {limit: []}\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: checkout}}\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: b}\nspec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: nowhere}}\n",
+            "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: a}\nspec: {limit: []}\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: checkout}}\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: b}\nspec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: nowhere}}\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: b}\nspec: {limits: [{type: 3, max: {cpu: 1}}]}\n",
         );
         prometheus.stop();
         let ran = wait_for("the smaller Role to be in force", WITHIN, || async {
@@ -202,7 +213,12 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
             "error rights `patch` on `deployments.apps`",
             &["is missing"],
         );
+        ran.must_find(
+            "error rights `patch` on `horizontalpodautoscalers.autoscaling`",
+            &["is missing"],
+        );
         ran.must_find("error target", &["nowhere", "does not exist"]);
+        ran.must_find("error target", &["StatefulSet", "nobody", "does not exist"]);
         ran.must_find("ok target", &["checkout"]);
         ran.must_find("error source Prometheus at", &["cannot be reached"]);
         ran.must_find("error channel `dead`", &["127.0.0.1:1 cannot be reached"]);
@@ -212,6 +228,7 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
         for words in [
             "the API server has no kind `example.com/v1 Widget`",
             "unknown field `limit` in `spec` of LimitRange `a`",
+            "`spec.limits[0].type` of LimitRange `b` must be text, and is a number",
             "Deployment `nowhere` is neither in the files given nor in the cluster",
         ] {
             assert!(diagnostics.contains(words), "{words}: {}", ran.text);

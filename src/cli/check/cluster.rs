@@ -3,37 +3,40 @@
 use anyhow::Context as _;
 use kube::Client;
 use recant_core::rule::RuleBook;
-use recant_core::spec::{Checked, Knowledge};
+use recant_core::spec::{Checked, Knowledge, Manifests, Presence};
 
 use super::findings::{Area, Findings};
-use super::{channels, sources};
+use super::{channels, scaled, sources};
 use crate::cli::run::needs;
+use crate::cli::run::parts::refuse_values;
 use crate::cluster::{ClusterError, kubernetes};
 use crate::config::files::Collected;
 use crate::config::rules;
 use crate::config::settings::Settings;
 
-/// What was found in the files, with what the cluster knows of them, and outside.
-pub(super) struct Looked {
-    pub(super) checked: Checked,
-    pub(super) findings: Findings,
-}
-
-/// Looks at everything; bounded in time by the deadlines of each question.
-pub(super) fn look(settings: &Settings, collected: &Collected) -> anyhow::Result<Looked> {
+/// Looks at everything; bounded in time by the deadlines of each question. Returns what was found in the files, with
+/// what the cluster knows of them.
+pub(super) fn look(
+    settings: &Settings,
+    collected: &Collected,
+    findings: &mut Findings,
+) -> anyhow::Result<Checked> {
     crate::tls::install();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let looked = runtime.block_on(look_around(settings, collected));
+    let checked = runtime.block_on(look_around(settings, collected, findings));
     runtime.shutdown_background();
-    Ok(looked)
+    Ok(checked)
 }
 
-async fn look_around(settings: &Settings, collected: &Collected) -> Looked {
-    let mut findings = Findings::default();
-    let mut checked = rules::check(collected, &Knowledge::default());
+async fn look_around(
+    settings: &Settings,
+    collected: &Collected,
+    findings: &mut Findings,
+) -> Checked {
+    let first = rules::check(collected, &Knowledge::default());
     let client = match kubernetes::connect().await {
         Ok(client) => Some(client),
         Err(error) => {
@@ -51,32 +54,58 @@ async fn look_around(settings: &Settings, collected: &Collected) -> Looked {
             |client| client.default_namespace().to_owned(),
         )
     });
-    if let Some(client) = &client
-        && files(client, collected, &mut checked, &mut findings).await
-        && let Some(book) = &checked.loaded.book
-    {
-        rights(client, settings, book, &namespace, &mut findings).await;
-        sources::look(client, settings, book, &mut findings).await;
-    }
-    match &checked.loaded.book {
-        None => findings.unknown(
+    let known = match &client {
+        Some(client) => knowledge(client, &first.manifests, findings).await,
+        None => None,
+    };
+    let reached = known.is_some();
+    let known = known.unwrap_or_else(|| nothing(&first.manifests));
+    let checked = rules::check(collected, &known);
+    let Some(book) = &checked.loaded.book else {
+        findings.warning(
             Area::Files,
             "the rules have errors, so rights, targets, sources and channels were not looked at",
             "mend the errors in the files first",
-        ),
-        Some(book) => channels::look(client.as_ref(), &namespace, book, &mut findings).await,
+        );
+        return checked;
+    };
+    if let Err(error) = refuse_values(book) {
+        findings.error(
+            Area::Files,
+            format!("{error:#}"),
+            "`recant run` does not start with it",
+        );
     }
-    Looked { checked, findings }
+    if let Some(client) = client.as_ref().filter(|_| reached) {
+        rights(client, settings, book, &namespace, findings).await;
+        scaled::look(client, book, findings).await;
+        sources::look(client, settings, book, findings).await;
+    }
+    channels::look(client.as_ref(), &namespace, book, findings).await;
+    checked
 }
 
-/// Checks the files again with what the cluster knows; false when the API server does not answer.
-async fn files(
+/// What to know of a cluster that does not answer: that nobody knows whether it has what the files name.
+fn nothing(manifests: &Manifests) -> Knowledge {
+    let unknown = Presence::Unknown {
+        reason: "the cluster did not answer".to_owned(),
+    };
+    Knowledge {
+        objects: manifests
+            .elsewhere
+            .iter()
+            .map(|name| (name.clone(), unknown.clone()))
+            .collect(),
+        ..Knowledge::default()
+    }
+}
+
+/// What the cluster knows of the objects in files and of those that they name; `None` when it does not answer.
+async fn knowledge(
     client: &Client,
-    collected: &Collected,
-    checked: &mut Checked,
+    manifests: &Manifests,
     findings: &mut Findings,
-) -> bool {
-    let manifests = &checked.manifests;
+) -> Option<Knowledge> {
     let asked = async {
         let version = kubernetes::version(client).await?;
         let (shapes, unserved) = kubernetes::shapes(client, &manifests.kinds).await?;
@@ -103,8 +132,7 @@ async fn files(
                     ),
                 );
             }
-            *checked = rules::check(collected, &knowledge);
-            true
+            Some(knowledge)
         }
         Err(error) => {
             findings.unknown(
@@ -112,7 +140,7 @@ async fn files(
                 error.to_string(),
                 "is this the right cluster, and is it up? the kubeconfig says which ($KUBECONFIG, ~/.kube/config)",
             );
-            false
+            None
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) enum Area {
     Source,
     Channel,
     Files,
+    Settings,
     Templates,
 }
 
@@ -106,6 +107,7 @@ impl fmt::Display for Finding {
             Area::Source => "source",
             Area::Channel => "channel",
             Area::Files => "files",
+            Area::Settings => "settings",
             Area::Templates => "template",
         };
         write!(f, "{weight:<8} {area:<8} {what}")?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube::Client;
 use recant_core::ids::TargetId;
 use recant_core::observation::{Cumulative, Observation};
-use recant_core::rule::{Question, RuleBook, SourceKind};
+use recant_core::rule::{Question, Rule, RuleBook, SourceKind};
 use recant_core::target::{TargetNews, TargetState};
 use tokio_util::sync::CancellationToken;
 
@@ -164,7 +164,9 @@ fn questions<'b>(settings: &Settings, book: &'b RuleBook) -> BTreeMap<SourceKind
     for watch in &book.watches {
         let typed = watch.source.unwrap_or(settings.source);
         let always = watch.always.iter().map(|always| &always.rule);
-        for rule in watch.rules.iter().chain(always) {
+        // No source answers the others yet: that was told.
+        let counted = |rule: &&Arc<Rule>| rule.counts().is_some();
+        for rule in watch.rules.iter().chain(always).filter(counted) {
             let question = Question::of(rule);
             kinds
                 .entry(question.source().unwrap_or(typed))

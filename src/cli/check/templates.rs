@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::Checked;
 use super::findings::{Area, Findings};
-use super::{Checked, counted};
+use super::report::counted;
 use crate::notify::templates::Templates;
 
 /// Tries the templates of a folder with every kind of notice: faults go to `err`, and one line to `out` if there are none.

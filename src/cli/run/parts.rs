@@ -132,7 +132,7 @@ fn templates(settings: &Settings) -> anyhow::Result<Templates> {
 
 /// Rules about values can be written and checked, and cannot be answered yet: better no start than a rule that never
 /// decides.
-fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
+pub(in crate::cli) fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
     for watch in &book.watches {
         let always = watch.always.iter().map(|always| &always.rule);
         let mut rules = watch.rules.iter().chain(always);

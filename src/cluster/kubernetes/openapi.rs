@@ -154,9 +154,9 @@ fn value(schema: &Value) -> Option<ValueType> {
         ("string", None) => Some(ValueType::Text),
         ("string", Some(words)) => {
             let words = words.as_array()?.iter().map(Value::as_str);
-            let words: Option<BTreeSet<String>> =
-                words.map(|word| word.map(str::to_owned)).collect();
-            words.map(ValueType::OneOf)
+            let words: Option<BTreeSet<&str>> = words.collect();
+            let words = words?.into_iter().filter(|word| !word.is_empty());
+            Some(ValueType::OneOf(words.map(str::to_owned).collect()))
         }
         ("integer", _) => Some(ValueType::Integer),
         ("number", _) => Some(ValueType::Number),

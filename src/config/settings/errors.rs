@@ -67,6 +67,10 @@ impl fmt::Display for SettingsErrors {
     }
 }
 
+/// Something is wrong, and was added to the faults.
+#[derive(Debug)]
+pub(super) struct Told;
+
 /// Collects errors, so that the first does not hide the next.
 #[derive(Debug, Default)]
 pub(super) struct Faults {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use recant_core::rule::{SecretRef, SourceKind};
 use recant_core::spec::duration;
 
-use super::errors::Faults;
+use super::errors::{Faults, Told};
 use super::layers::Layers;
 use super::{PrometheusSettings, SettingsError};
 
@@ -144,8 +144,11 @@ impl Getter<'_> {
         }
     }
 
-    /// How to reach Prometheus, if its address is set; the outer `None`: something is wrong.
-    pub(super) fn prometheus(&self, faults: &mut Faults) -> Option<Option<PrometheusSettings>> {
+    /// How to reach Prometheus, if its address is set.
+    pub(super) fn prometheus(
+        &self,
+        faults: &mut Faults,
+    ) -> Result<Option<PrometheusSettings>, Told> {
         let url = self
             .optional("prometheus.url")
             .and_then(|url| url.map(|url| self.checked_url(url)).transpose());
@@ -157,9 +160,10 @@ impl Getter<'_> {
         let ca_file = faults.take(self.optional("prometheus.caFile"));
         let bearer = faults.take(self.secret("prometheus.bearer"));
         let basic = self.basic(faults);
-        let (url, bearer, basic) = (url?, bearer?, basic?);
-        let Some(url) = url else {
-            return Some(None);
+        let basic = basic?;
+        let bearer = bearer.ok_or(Told)?;
+        let Some(url) = url.ok_or(Told)? else {
+            return Ok(None);
         };
         if bearer.is_some() && basic.is_some() {
             faults.add(self.invalid(
@@ -167,24 +171,24 @@ impl Getter<'_> {
                 "stands beside a bearer token: give one of them",
             ));
         }
-        Some(Some(PrometheusSettings {
+        Ok(Some(PrometheusSettings {
             url,
-            timeout: timeout?,
-            pod_label: pod_label?,
-            namespace_label: namespace_label?,
-            ca_file: ca_file?.map(PathBuf::from),
+            timeout: timeout.ok_or(Told)?,
+            pod_label: pod_label.ok_or(Told)?,
+            namespace_label: namespace_label.ok_or(Told)?,
+            ca_file: ca_file.ok_or(Told)?.map(PathBuf::from),
             bearer,
             basic,
         }))
     }
 
-    /// User and password; the outer `None`: something is wrong.
-    fn basic(&self, faults: &mut Faults) -> Option<Option<(String, SecretRef)>> {
+    /// User and password.
+    fn basic(&self, faults: &mut Faults) -> Result<Option<(String, SecretRef)>, Told> {
         let user = faults.take(self.optional("prometheus.basic.user"));
         let password = faults.take(self.secret("prometheus.basic.password"));
-        let (key, reason) = match (user?, password?) {
-            (Some(user), Some(password)) => return Some(Some((user, password))),
-            (None, None) => return Some(None),
+        let (key, reason) = match (user.ok_or(Told)?, password.ok_or(Told)?) {
+            (Some(user), Some(password)) => return Ok(Some((user, password))),
+            (None, None) => return Ok(None),
             (Some(_), None) => ("prometheus.basic.user", "needs `prometheus.basic.password`"),
             (None, Some(SecretRef::File(_))) => (
                 "prometheus.basic.password.file",
@@ -196,7 +200,7 @@ impl Getter<'_> {
             ),
         };
         faults.add(self.invalid(key, reason));
-        None
+        Err(Told)
     }
 }
 

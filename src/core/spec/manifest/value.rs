@@ -17,7 +17,7 @@ pub enum ValueType {
     Integer,
     Number,
     Boolean,
-    /// Text that is one of these.
+    /// Text that is one of these, or empty: that is left out for most fields.
     OneOf(BTreeSet<String>),
 }
 
@@ -46,7 +46,7 @@ impl ValueType {
         let misfit = |expected: &str, help: &str| {
             Some(Misfit {
                 expected: expected.to_owned(),
-                found: described(read).to_owned(),
+                found: self.found(read).to_owned(),
                 help: help.to_owned(),
             })
         };
@@ -63,7 +63,9 @@ impl ValueType {
             (Self::Integer | Self::Number, Read::Text) if scalar.style != Style::Plain => {
                 misfit(self.described(), "leave the quotes out")
             }
-            (Self::Integer | Self::Number, _) => misfit(self.described(), "write a number"),
+            (Self::Integer | Self::Number, _) => {
+                misfit(self.described(), &format!("write {}", self.described()))
+            }
             (Self::Boolean, Read::Text)
                 if scalar.style != Style::Plain
                     && matches!(scalar.text.as_str(), "true" | "false") =>
@@ -72,7 +74,6 @@ impl ValueType {
             }
             (Self::Boolean, _) => misfit(self.described(), "write `true` or `false`"),
             (Self::OneOf(words), Read::Text) => {
-                // Left empty is left out for most fields.
                 if scalar.text.is_empty() || words.contains(&scalar.text) {
                     return None;
                 }
@@ -88,6 +89,16 @@ impl ValueType {
         }
     }
 
+    fn found(&self, read: Read) -> &'static str {
+        match (read, self) {
+            (Read::Text, _) => "text",
+            (Read::Fraction, Self::Integer) => "a fraction",
+            (Read::Integer | Read::Fraction, _) => "a number",
+            (Read::Boolean, _) => "`true` or `false` (so YAML reads it)",
+        }
+    }
+
+    /// What it must be.
     pub(super) fn described(&self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -100,24 +111,12 @@ impl ValueType {
 }
 
 fn listed(words: &BTreeSet<String>) -> String {
-    let words: Vec<&str> = words
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let shown = words.get(..MOST_WORDS).unwrap_or(&words);
     let listed = super::super::fields::listed(shown);
     match words.len() - shown.len() {
         0 => format!("one of {listed}"),
         more => format!("one of {listed} and {more} more"),
-    }
-}
-
-fn described(read: Read) -> &'static str {
-    match read {
-        Read::Text => "text",
-        Read::Integer | Read::Fraction => "a number",
-        Read::Boolean => "`true` or `false` (so YAML reads it)",
     }
 }
 

@@ -9,6 +9,9 @@ use super::repair::{self, Unknown};
 use super::shape::{Shape, Shapes};
 use super::value::Misfit;
 
+/// Characters of a path that are shown.
+const MOST_SHOWN: usize = 60;
+
 /// What is walked through, and where it began.
 pub(super) struct Walk<'s> {
     pub(super) shapes: &'s Shapes,
@@ -165,6 +168,12 @@ fn shown(path: &[Step<'_>]) -> String {
             Step::Field(name) => write!(shown, ".{name}").expect("a String takes everything"),
             Step::Item(index) => write!(shown, "[{index}]").expect("a String takes everything"),
         }
+    }
+    // The end says more than the beginning, which is `spec` or `spec.template.spec`.
+    let length = shown.chars().count();
+    if length > MOST_SHOWN {
+        let end = shown.chars().skip(length - MOST_SHOWN + 1);
+        shown = std::iter::once('…').chain(end).collect();
     }
     let quoted = quoted(&shown);
     quoted.trim_matches('`').to_owned()
