@@ -2,13 +2,17 @@
 //!
 //! An address is a secret (P10): no error, log line or `Debug` output in here shows more of it than the host.
 
+pub mod alertmanager;
 pub mod client;
+mod markup;
 pub mod metrics;
 pub mod outbox;
-#[cfg(test)]
+pub mod pace;
 mod samples;
 pub mod secrets;
 pub mod slack;
+pub mod teams;
+pub mod templates;
 mod text;
 pub mod webhook;
 
@@ -20,9 +24,13 @@ use async_trait::async_trait;
 use recant_core::notice::Notice;
 use recant_core::rule::{Channel, ChannelKind};
 
+use alertmanager::Alertmanager;
 use client::HttpClient;
+use pace::Pace;
 use secrets::{SecretError, Secrets};
 use slack::Slack;
+use teams::Teams;
+use templates::Templates;
 use webhook::Webhook;
 
 /// Sends messages to one channel.
@@ -30,6 +38,11 @@ use webhook::Webhook;
 pub trait Notifier: Send + Sync + std::fmt::Debug {
     /// Tries once to send, within the deadline of the client.
     async fn send(&self, notice: &Notice, attempt: Attempt) -> Result<(), NotifyError>;
+
+    /// What the service takes in which time.
+    fn pace(&self) -> Pace {
+        Pace::UNBOUNDED
+    }
 }
 
 /// Whether the receiver may have got the same message before.
@@ -41,13 +54,29 @@ pub enum Attempt {
 }
 
 /// Makes the notifier of a channel.
-pub fn notifier(channel: &Channel, client: &HttpClient, secrets: &Secrets) -> Arc<dyn Notifier> {
+pub fn notifier(
+    channel: &Channel,
+    client: &HttpClient,
+    secrets: &Secrets,
+    templates: &Templates,
+) -> Arc<dyn Notifier> {
     let Channel { name: _, kind, url } = channel;
+    let (client, secrets, url) = (client.clone(), secrets.clone(), url.clone());
+    let templates = templates.clone();
     match kind {
-        ChannelKind::Slack => Arc::new(Slack::new(client.clone(), secrets.clone(), url.clone())),
-        ChannelKind::Webhook => {
-            Arc::new(Webhook::new(client.clone(), secrets.clone(), url.clone()))
-        }
+        ChannelKind::Slack => Arc::new(Slack::new(client, secrets, url, templates)),
+        ChannelKind::Webhook => Arc::new(Webhook::new(client, secrets, url)),
+        ChannelKind::Teams => Arc::new(Teams::new(client, secrets, url, templates)),
+        ChannelKind::Alertmanager { labels, bearer } => Arc::new(Alertmanager::new(
+            client,
+            secrets,
+            alertmanager::Options {
+                address: url,
+                bearer: bearer.clone(),
+                labels: labels.clone(),
+            },
+            templates,
+        )),
     }
 }
 
@@ -60,6 +89,9 @@ pub enum NotifyError {
     /// What was read is no address.
     #[error("{place} does not hold a http:// or https:// address: mend it")]
     Address { place: String },
+    /// What was read is no token.
+    #[error("{place} does not hold a token of one line of ASCII: mend it")]
+    Token { place: String },
     /// Nothing was sent.
     #[error("{host} cannot be reached: {reason}")]
     Unreachable { host: String, reason: String },
@@ -98,6 +130,7 @@ impl NotifyError {
         match self {
             Self::Secret(_)
             | Self::Address { .. }
+            | Self::Token { .. }
             | Self::Unreachable { .. }
             | Self::NoAnswer { .. }
             | Self::Throttled { .. }
@@ -112,6 +145,7 @@ impl NotifyError {
             Self::Throttled { retry_after, .. } | Self::Failing { retry_after, .. } => *retry_after,
             Self::Secret(_)
             | Self::Address { .. }
+            | Self::Token { .. }
             | Self::Unreachable { .. }
             | Self::NoAnswer { .. }
             | Self::Redirected { .. }
@@ -127,6 +161,7 @@ impl NotifyError {
             Self::Failing { status, .. } => matches!(status, 502 | 504),
             Self::Secret(_)
             | Self::Address { .. }
+            | Self::Token { .. }
             | Self::Unreachable { .. }
             | Self::Throttled { .. }
             | Self::Redirected { .. }
@@ -139,6 +174,7 @@ impl NotifyError {
         match self {
             Self::Secret(error) => format!("{self}: {error}"),
             Self::Address { .. }
+            | Self::Token { .. }
             | Self::Unreachable { .. }
             | Self::NoAnswer { .. }
             | Self::Throttled { .. }

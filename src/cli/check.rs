@@ -1,12 +1,14 @@
-//! `recant check FILES…`: says everything that is wrong with rule files before anything runs.
+//! `recant check FILES…`: says everything that is wrong with rule files, and with users' Kubernetes and Prometheus
+//! files, before anything runs.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use recant_core::spec::{Found, Loaded, Severity};
+use recant_core::spec::{self, Found, Knowledge, Manifests, Severity};
 
-use crate::config::rules;
+use crate::config::{files, rules};
 
 /// What `recant check` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +31,23 @@ impl From<Checked> for ExitCode {
 
 /// Checks the files under `paths`: diagnostics go to `err`, and one line that says what was found to `out`.
 pub fn check(paths: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Checked> {
-    let Loaded {
-        book,
-        diagnostics,
-        found,
-    } = rules::load(paths);
-    for diagnostic in &diagnostics {
+    let checked = rules::check(&files::collect(paths), &Knowledge::default());
+    report(&checked, out, err)
+}
+
+/// Says what was found in files.
+fn report(
+    checked: &spec::Checked,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Checked> {
+    let spec::Checked { loaded, manifests } = checked;
+    for diagnostic in &loaded.diagnostics {
         writeln!(err, "{diagnostic}\n")?;
     }
     let count = |severity| {
-        diagnostics
+        loaded
+            .diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.severity == severity)
             .count()
@@ -47,29 +56,63 @@ pub fn check(paths: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io:
         0 => None,
         count => Some(counted(count, "warning")),
     };
+    let found = found(loaded.found, manifests);
+    let errors = count(Severity::Error);
+    let to: &mut dyn Write = if errors == 0 { out } else { err };
+    unchecked(manifests, to)?;
+    if errors == 0 {
+        let verdict = warnings.unwrap_or_else(|| "no problem found".to_owned());
+        writeln!(to, "{found}: {verdict}")?;
+        return Ok(Checked::Good);
+    }
+    let errors = counted(errors, "error");
+    let verdict = match warnings {
+        Some(warnings) => format!("{errors}, {warnings}"),
+        None => errors,
+    };
+    writeln!(to, "{found}: {verdict}")?;
+    Ok(Checked::Faulty)
+}
+
+/// What the files hold; of files of others only when there are any.
+fn found(found: Found, manifests: &Manifests) -> String {
     let Found {
         rule_sets,
         watches,
         channels,
     } = found;
-    let found = format!(
+    let mut text = format!(
         "{}, {}, {}",
         counted(rule_sets, "rule set"),
         counted(watches, "watch"),
         counted(channels, "channel"),
     );
-    if book.is_some() {
-        let verdict = warnings.unwrap_or_else(|| "no problem found".to_owned());
-        writeln!(out, "{found}: {verdict}")?;
-        return Ok(Checked::Good);
+    for (count, what) in [
+        (manifests.objects, "Kubernetes object"),
+        (manifests.rule_files, "Prometheus rule file"),
+    ] {
+        if count > 0 {
+            write!(text, ", {}", counted(count, what)).expect("a String takes everything");
+        }
     }
-    let errors = counted(count(Severity::Error), "error");
-    let verdict = match warnings {
-        Some(warnings) => format!("{errors}, {warnings}"),
-        None => errors,
-    };
-    writeln!(err, "{found}: {verdict}")?;
-    Ok(Checked::Faulty)
+    text
+}
+
+/// Names the kinds whose fields nobody has looked at: silence about them says nothing.
+fn unchecked(manifests: &Manifests, to: &mut dyn Write) -> io::Result<()> {
+    if manifests.unchecked.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<String> = manifests
+        .unchecked
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    writeln!(
+        to,
+        "not checked, since Recant does not know the fields of these kinds (`--cluster` asks the API server for them): {}",
+        kinds.join(", ")
+    )
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use recant_core::spec::{self, Loaded, Options, SourceFile};
+use recant_core::spec::{self, Checked, Knowledge, Loaded, Options, SourceFile};
 
 use super::checks::checks;
 use super::files;
@@ -27,14 +27,32 @@ pub fn shipped() -> Vec<SourceFile> {
 /// Loads the rule files under `paths`; what cannot be read is among the diagnostics.
 pub fn load(paths: &[PathBuf]) -> Loaded {
     let files::Collected { files, problems } = files::collect(paths);
-    let options = Options {
-        partly: !problems.is_empty(),
-        checks: checks(),
-    };
-    let mut loaded = spec::load_with(&files, &shipped(), options);
+    let mut loaded = spec::load_with(&files, &shipped(), options(problems.is_empty()));
     if !problems.is_empty() {
         loaded.book = None;
         loaded.diagnostics.splice(0..0, problems);
     }
     loaded
+}
+
+/// Checks files under `paths`, Kubernetes objects and Prometheus rules among them; what cannot be read is among the
+/// diagnostics. Call it again with what a cluster said about the first answer.
+pub fn check(collected: &files::Collected, knowledge: &Knowledge) -> Checked {
+    let files::Collected { files, problems } = collected;
+    let options = options(problems.is_empty());
+    let mut checked = spec::check(files, &shipped(), options, knowledge);
+    if !problems.is_empty() {
+        checked.loaded.book = None;
+        let found = &mut checked.loaded.diagnostics;
+        found.splice(0..0, problems.iter().cloned());
+    }
+    checked
+}
+
+/// With all checks; `complete`: all files could be read.
+fn options(complete: bool) -> Options {
+    Options {
+        partly: !complete,
+        checks: checks(),
+    }
 }

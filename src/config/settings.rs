@@ -97,6 +97,11 @@ pub const TABLE: &[Entry] = &[
         "file that holds the password",
     ),
     entry(
+        "templates",
+        "",
+        "folder with message templates that replace the shipped ones of the same name: `slack.jinja`, `teams.jinja`, `alertmanager.jinja`",
+    ),
+    entry(
         "journal",
         "recant.journal",
         "the journal file; the folder must exist",
@@ -157,6 +162,8 @@ pub struct Settings {
     pub source: SourceKind,
     pub interval: Duration,
     pub prometheus: Option<PrometheusSettings>,
+    /// Folder with message templates; `None`: those that are shipped.
+    pub templates: Option<PathBuf>,
     pub journal: PathBuf,
     pub listen: SocketAddr,
     pub log: LogSettings,
@@ -259,6 +266,7 @@ impl Settings {
             source,
             interval: get.span("interval", second, second * 60)?,
             prometheus,
+            templates: get.optional("templates")?.map(PathBuf::from),
             journal: get.text("journal")?.into(),
             listen: get.parse("listen", "is no address like `0.0.0.0:9464`")?,
             log: LogSettings {

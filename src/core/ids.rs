@@ -61,6 +61,15 @@ text_id! {
     NoticeId
 }
 
+impl NoticeId {
+    /// How many notices had been made when this one was, itself included: the digits at its end. 0 without any.
+    pub fn number(&self) -> u64 {
+        let stem = self.0.trim_end_matches(|c: char| c.is_ascii_digit());
+        let digits = self.0.strip_prefix(stem).unwrap_or_default();
+        digits.parse().unwrap_or_default()
+    }
+}
+
 /// Namespace and name of a `Watch` document.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WatchName {

@@ -1,10 +1,14 @@
 //! What to tell whom: the content of a message, before any channel's dialect.
 
+mod incident;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, ChannelName, NoticeId, TargetId, WatchName};
 use crate::rule::Link;
+
+pub use incident::{Incident, Problem, Status};
 
 /// One message. A person who reads only this knows what happened, why, what was done, and where to look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,20 @@ pub struct Fact {
     pub value: String,
 }
 
+/// Defines an enum of plain variants with a list of them all, so that none can be left out where each has to be tried.
+macro_rules! with_all {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        $(#[$meta])*
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// All of them, in the order of their definition.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+        }
+    };
+}
+
+with_all! {
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +79,7 @@ pub enum NoticeKind {
     RuleWithoutData,
     /// A revision that failed before is back.
     FailedRevisionBack,
+}
 }
 
 /// How urgent a notice is.

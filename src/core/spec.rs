@@ -14,6 +14,7 @@ mod excerpt;
 mod fields;
 mod level;
 mod limits;
+mod manifest;
 mod metric;
 mod nearest;
 mod quantity;
@@ -29,6 +30,9 @@ mod watch;
 
 pub use self::checks::{Check, Checks};
 pub use self::diagnostic::{Diagnostic, Place, Severity, SourceFile};
+pub use self::manifest::{
+    Knowledge, Manifests, ObjectKind, ObjectName, Presence, Shape, Shapes, shipped_shapes,
+};
 pub use self::nearest::nearest;
 pub use self::selector::{SelectorError, anchored, selector};
 pub use self::tree::MOST_BYTES;
@@ -74,13 +78,42 @@ pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
 
 /// Like [`load`], with more that is checked, or less.
 pub fn load_with(files: &[SourceFile], shipped: &[SourceFile], options: Options) -> Loaded {
+    load_drafts(files, shipped, options, None).loaded
+}
+
+/// What became of files among which Kubernetes objects and Prometheus rules are welcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// The diagnostics are of all documents; the book only needs Recant's to be without errors.
+    pub loaded: Loaded,
+    pub manifests: Manifests,
+}
+
+/// Like [`load_with`], and checks the users' Kubernetes and Prometheus files among them.
+pub fn check(
+    files: &[SourceFile],
+    shipped: &[SourceFile],
+    options: Options,
+    knowledge: &Knowledge,
+) -> Checked {
+    load_drafts(files, shipped, options, Some(knowledge))
+}
+
+/// With `knowledge`, documents that are not Recant's are checked too; without, they are errors.
+fn load_drafts(
+    files: &[SourceFile],
+    shipped: &[SourceFile],
+    options: Options,
+    knowledge: Option<&Knowledge>,
+) -> Checked {
     let mut drafts = Drafts {
         incomplete: options.partly,
         ..Drafts::default()
     };
     let report = |file| Report::new(file, options.checks);
     let mut reports: Vec<Report<'_>> = files.iter().map(report).collect();
-    read(&mut reports, 0, &mut drafts);
+    let mut others = knowledge.map(|_| manifest::Documents::default());
+    read(&mut reports, 0, &mut drafts, others.as_mut());
     let found = Found {
         rule_sets: drafts.sets.len(),
         watches: drafts.watches.len(),
@@ -89,27 +122,46 @@ pub fn load_with(files: &[SourceFile], shipped: &[SourceFile], options: Options)
     // Reports are looked up by the index of their file: shipped files follow the user's.
     let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(report).collect();
     let mut shipped_drafts = Drafts::default();
-    read(&mut shipped_reports, files.len(), &mut shipped_drafts);
+    read(&mut shipped_reports, files.len(), &mut shipped_drafts, None);
     reports.extend(shipped_reports);
 
     let book = resolve::resolve(drafts, shipped_drafts, &mut reports);
     let errors: usize = reports.iter().map(Report::errors).sum();
-    Loaded {
+    let manifests = match (&others, knowledge) {
+        (Some(others), Some(knowledge)) => others.check(knowledge, &mut reports),
+        (None, _) | (_, None) => Manifests::default(),
+    };
+    let loaded = Loaded {
         book: (errors == 0).then_some(book),
         diagnostics: reports.into_iter().flat_map(Report::finish).collect(),
         found,
-    }
+    };
+    Checked { loaded, manifests }
 }
 
 /// Reads the documents of files, of which the first has the index `first`, into `drafts`.
-fn read(reports: &mut [Report<'_>], first: usize, drafts: &mut Drafts) {
+fn read(
+    reports: &mut [Report<'_>],
+    first: usize,
+    drafts: &mut Drafts,
+    mut others: Option<&mut manifest::Documents>,
+) {
     for (index, report) in reports.iter_mut().enumerate() {
         let documents = tree::parse(report);
         drafts.incomplete |= documents.broken;
         let mut empty = true;
-        for root in &documents.roots {
-            empty &= root.is_null();
-            document::read(root, first + index, drafts, report);
+        for root in documents.roots {
+            empty &= root.node.is_null();
+            let left = match others.as_deref_mut() {
+                Some(others) => others.take(root, first + index, report),
+                None => Some(root),
+            };
+            if let Some(root) = left {
+                for unfollowed in root.unfollowed {
+                    unfollowed.refuse(report);
+                }
+                document::read(&root.node, first + index, drafts, report);
+            }
         }
         if empty && !documents.broken {
             report

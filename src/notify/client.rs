@@ -98,6 +98,11 @@ impl HttpClient {
 }
 
 impl Answer {
+    /// For services that tell a failure in the body of a success.
+    pub(super) fn set_status(&mut self, status: u16) {
+        self.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    }
+
     /// The error that the status stands for, if it is not 2xx; `explain` says what the receiver meant.
     pub(super) fn into_success(
         self,

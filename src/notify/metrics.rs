@@ -104,7 +104,9 @@ impl NotifyMetrics {
 
     pub(super) fn failed(&self, channel: &ChannelName, error: &NotifyError) {
         let reason = match error {
-            NotifyError::Secret(_) | NotifyError::Address { .. } => Reason::address,
+            NotifyError::Secret(_) | NotifyError::Address { .. } | NotifyError::Token { .. } => {
+                Reason::address
+            }
             NotifyError::Unreachable { .. } => Reason::unreachable,
             NotifyError::NoAnswer { .. } => Reason::no_answer,
             NotifyError::Throttled { .. } => Reason::throttled,

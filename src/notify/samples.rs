@@ -1,10 +1,11 @@
-//! Notices as a real incident would lead to them, for the tests of all dialects.
-
-use serde_json::Value;
+//! Notices as a real incident would lead to them, one of each kind: message templates are tried with them, and the
+//! tests of all dialects.
 
 use recant_core::ids::{TargetId, TargetKind, WatchName};
 use recant_core::notice::{Fact, Notice, NoticeKind, Severity};
 use recant_core::rule::Link;
+#[cfg(test)]
+use serde_json::Value;
 
 fn notice(
     id: &str,
@@ -139,22 +140,98 @@ pub(super) fn source_unavailable() -> Notice {
             "Work resumes by itself.",
         ],
     );
-    notice.correlation = None;
+    notice.watch = None;
+    notice.target = None;
+    notice.correlation = Some("source-prometheus".into());
     notice.facts.clear();
     notice.links.clear();
     notice
 }
 
-pub(super) fn all() -> [Notice; 5] {
-    [
-        rolling_back(),
-        restored(),
-        not_restored(),
-        held(),
-        source_unavailable(),
-    ]
+fn other(kind: NoticeKind, severity: Severity, headline: &str, sentences: &[&str]) -> Notice {
+    notice("n-6", 600, kind, severity, headline, sentences)
 }
 
+/// A notice of each kind.
+pub(super) fn of(kind: NoticeKind) -> Notice {
+    match kind {
+        NoticeKind::RollingBack => rolling_back(),
+        NoticeKind::Restored => restored(),
+        NoticeKind::NotRestored => not_restored(),
+        NoticeKind::Held => held(),
+        NoticeKind::SourceUnavailable => source_unavailable(),
+        NoticeKind::RollbackFailed => other(
+            kind,
+            Severity::Critical,
+            "The rollback of Deployment shop/checkout was not carried out",
+            &[
+                "The API server refused the patch: `deployments.apps \"checkout\" is forbidden`.",
+                "It was to go from revision 7c9d5b6f4 back to 5f6d8b7c9, and stopped at step 1 of 2: putting the earlier \
+                 template back.",
+                "Recant does nothing more about this release: a person has to look.",
+            ],
+        ),
+        NoticeKind::Passed => other(
+            kind,
+            Severity::Info,
+            "Deployment shop/checkout: revision 7c9d5b6f4 is known good",
+            &["It was watched for 30 min, and no rule failed."],
+        ),
+        NoticeKind::Inconclusive => other(
+            kind,
+            Severity::Warning,
+            "Deployment shop/checkout: no verdict on revision 7c9d5b6f4",
+            &[
+                "It was watched for 30 min: there was no traffic.",
+                "It stays as it is, and does not count as known good.",
+            ],
+        ),
+        NoticeKind::SourceRecovered => Notice {
+            kind,
+            severity: Severity::Info,
+            headline: "Recant can look again: Prometheus answers".to_owned(),
+            sentences: vec!["Releases are judged again.".to_owned()],
+            ..source_unavailable()
+        },
+        NoticeKind::RuleWithoutData => other(
+            kind,
+            Severity::Warning,
+            "Deployment shop/checkout: revision 7c9d5b6f4 is watched without data",
+            &[
+                "Rule `http/error-rate` has had no data for 2 min.",
+                "No data is neither good nor bad: nothing is rolled back for it, and without data the revision does not \
+                 become known good.",
+            ],
+        ),
+        NoticeKind::FailedRevisionBack => other(
+            kind,
+            Severity::Warning,
+            "Deployment shop/checkout: revision 7c9d5b6f4, which failed before, is back",
+            &[
+                "It failed 12 min ago.",
+                "Somebody, or a GitOps tool, shipped it again. Recant does not judge it a second time, and does not take \
+                 it back: do it by hand, or ship a good version.",
+            ],
+        ),
+    }
+}
+
+/// A notice of every kind.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = Notice> {
+    NoticeKind::ALL.iter().map(|kind| of(*kind))
+}
+
+/// The name of a golden file: that of the kind, as serde writes it.
+#[cfg(test)]
+pub(super) fn name_of(notice: &Notice) -> String {
+    serde_json::to_value(notice.kind)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .expect("kinds are words")
+}
+
+#[cfg(test)]
 /// A Slack body as a person sees it, block after block.
 pub(super) fn as_shown(body: &Value) -> String {
     let mut shown = format!("notification: {}\n", body["text"].as_str().unwrap_or("?"));

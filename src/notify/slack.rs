@@ -10,7 +10,9 @@ use recant_core::notice::Notice;
 use recant_core::rule::SecretRef;
 
 use super::client::HttpClient;
+use super::pace::Pace;
 use super::secrets::{Secrets, place};
+use super::templates::Templates;
 use super::{Attempt, Notifier, NotifyError};
 
 pub use blocks::render;
@@ -21,15 +23,22 @@ pub struct Slack {
     client: HttpClient,
     secrets: Secrets,
     address: SecretRef,
+    templates: Templates,
 }
 
 impl Slack {
     /// The webhook whose address is found at `address`, read anew for every message.
-    pub fn new(client: HttpClient, secrets: Secrets, address: SecretRef) -> Self {
+    pub fn new(
+        client: HttpClient,
+        secrets: Secrets,
+        address: SecretRef,
+        templates: Templates,
+    ) -> Self {
         Self {
             client,
             secrets,
             address,
+            templates,
         }
     }
 }
@@ -38,7 +47,9 @@ impl Slack {
 impl Notifier for Slack {
     async fn send(&self, notice: &Notice, attempt: Attempt) -> Result<(), NotifyError> {
         let address = self.secrets.resolve(&self.address).await?;
-        let body = render(notice, attempt).to_string().into_bytes();
+        let body = render(notice, attempt, &self.templates)
+            .to_string()
+            .into_bytes();
         let answer = self
             .client
             .post(&address, &place(&self.address), None, body)
@@ -57,6 +68,10 @@ impl Notifier for Slack {
                 reason,
             }),
         }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::SLACK
     }
 }
 

@@ -21,7 +21,7 @@ use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Namespace as CoreNamespace;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -175,6 +175,17 @@ impl Bed {
             .expect("a certificate can be signed and written")
     }
 
+    /// The same, for one who is in a namespace, as a pod is. Fit for `KUBECONFIG`, which takes a list parted by colons.
+    pub(crate) fn kubeconfig_in(&self, user: &str, namespace: &str) -> PathBuf {
+        let path = self.kubeconfig_for(user);
+        let text = std::fs::read(&path).expect("it was just written");
+        let mut kubeconfig: Value = serde_json::from_slice(&text).expect("we write JSON");
+        kubeconfig["contexts"][0]["context"]["namespace"] = namespace.into();
+        let path = self.folder("identity").join("kubeconfig");
+        std::fs::write(&path, kubeconfig.to_string()).expect("the bed's folder is writable");
+        path
+    }
+
     /// Where Prometheus finds the API server: its address, the CA, and a client certificate with its key.
     pub(crate) fn api_server_files(&self) -> (&str, PathBuf, PathBuf, PathBuf) {
         let (certificate, key) = self
@@ -291,7 +302,7 @@ impl Bed {
     pub(crate) async fn picture(&self, namespaces: &[String]) -> String {
         let mut picture = String::new();
         for namespace in namespaces {
-            let mut kinds = "deployments,replicasets,pods".to_owned();
+            let mut kinds = "deployments,replicasets,cronjobs,jobs,pods".to_owned();
             if self.rollouts.initialized() {
                 kinds.push_str(",rollouts,analysisruns");
             }

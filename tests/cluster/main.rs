@@ -5,11 +5,14 @@
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
 mod agent;
+mod alertmanager;
+mod autoscaler;
 mod bed;
 mod case;
 mod crash;
 mod fault;
 mod fault_proxy;
+mod jobs;
 mod kubernetes;
 mod local_server;
 mod manifests;
@@ -17,6 +20,7 @@ mod namespace;
 mod prometheus;
 mod proofs;
 mod receiver;
+mod redis;
 mod scenario;
 mod services;
 mod traffic;

@@ -36,6 +36,23 @@ pub(crate) fn rollout(name: &str, tag: &str, replicas: u32, steps: &Value) -> Va
     })
 }
 
+/// An autoscaler of a Deployment by its CPU.
+pub(crate) fn autoscaler(name: &str, least: u32, most: u32) -> Value {
+    json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": least,
+            "maxReplicas": most,
+            "metrics": [{"type": "Resource", "resource": {
+                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70},
+            }}],
+        },
+    })
+}
+
 /// The name of a tag's image.
 pub(crate) fn image(name: &str, tag: &str) -> String {
     format!("shop/{name}:{tag}")

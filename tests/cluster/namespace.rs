@@ -1,5 +1,8 @@
 //! One test's namespace, and what a test does in it.
 
+mod pods;
+mod scaling;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,6 +32,10 @@ pub(crate) struct Namespace {
 impl Namespace {
     pub(crate) fn new(bed: &'static Bed, name: String) -> Self {
         Self { bed, name }
+    }
+
+    pub(crate) fn bed(&self) -> &'static Bed {
+        self.bed
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -2,8 +2,12 @@
 
 mod control_plane;
 mod faults;
+mod jobs;
+mod pods;
 mod prometheus;
 mod rollout;
+mod scaling;
+mod servers;
 mod services;
 mod undo;
 mod webhooks;

@@ -477,6 +477,28 @@ fn channels() {
             channel("slack: {url: {env: A}}\nwebhook: {url: {env: B}}"),
         ),
         (
+            "channel_of_teams_and_alertmanager",
+            channel("teams: {url: {env: A}}\nalertmanager: {url: {env: B}}"),
+        ),
+        (
+            "labels_of_an_alert",
+            channel(
+                "alertmanager:\n  url: {env: A}\n  labels: {alertname: Other, 1st: x, team: '', tem-a: y, region: [eu]}",
+            ),
+        ),
+        (
+            "labels_as_a_list",
+            channel("alertmanager: {url: {env: A}, labels: [team]}"),
+        ),
+        (
+            "bearer_written_out",
+            channel("alertmanager: {url: {env: A}, bearer: verysecret}"),
+        ),
+        (
+            "labels_for_teams",
+            channel("teams: {url: {env: A}, labels: {team: x}}"),
+        ),
+        (
             "secret_in_broken_yaml",
             channel("slack: {url: 'https://hooks.slack.com/services/T000/B000/verysecret}"),
         ),

@@ -219,7 +219,13 @@ webhook: {url: {file: /etc/recant/hook}}
     let kinds: Vec<_> = book
         .channels
         .values()
-        .map(|channel| (channel.name.as_str(), channel.kind, channel.url.clone()))
+        .map(|channel| {
+            (
+                channel.name.as_str(),
+                channel.kind.clone(),
+                channel.url.clone(),
+            )
+        })
         .collect();
     assert_eq!(
         kinds,
@@ -239,6 +245,40 @@ webhook: {url: {file: /etc/recant/hook}}
             ),
         ]
     );
+}
+
+#[test]
+fn channels_of_every_kind() {
+    let book = load(
+        r"apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: teams}
+teams: {url: {env: TEAMS_WEBHOOK_URL}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Channel
+metadata: {name: alerts}
+alertmanager:
+  url: {file: /etc/recant/alertmanager}
+  labels: {team: payments, cluster: eu-1}
+  bearer: {secret: {name: alertmanager, key: token}}
+",
+    );
+    let kind = |name: &str| book.channels[&name.into()].kind.clone();
+    assert_eq!(kind("teams"), ChannelKind::Teams);
+    let ChannelKind::Alertmanager { labels, bearer } = kind("alerts") else {
+        panic!("{book:?}")
+    };
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(labels, [("cluster", "eu-1"), ("team", "payments")]);
+    let token = SecretRef::KubernetesSecret {
+        name: "alertmanager".to_owned(),
+        key: "token".to_owned(),
+    };
+    assert_eq!(bearer, Some(token));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod hostile_documents;
 mod house;
 mod http;
 mod journal_command;
+mod manifests;
 mod notify;
 mod program;
 mod promql_oracle;

@@ -27,6 +27,7 @@ use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
 use crate::notify::secrets::{KubernetesSecrets, Secrets};
+use crate::notify::templates::Templates;
 use crate::source::Source;
 use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions};
 use crate::source::scrape::{Scrape, ScrapeOptions};
@@ -78,10 +79,11 @@ pub(super) fn assemble(
     );
     let http = HttpClient::new().context("making the HTTP client of the channels")?;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
+    let templates = templates(settings)?;
     let notifiers = book
         .channels
         .iter()
-        .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets)))
+        .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets, &templates)))
         .collect();
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
@@ -113,6 +115,17 @@ pub(super) fn assemble(
         observer: Box::new(Watching::new(metrics.clone(), ops.clone())),
         clock,
         interval: settings.interval.min(Duration::from_secs(1)),
+    })
+}
+
+/// The shipped message templates, or those of the folder that the settings name.
+fn templates(settings: &Settings) -> anyhow::Result<Templates> {
+    let Some(folder) = &settings.templates else {
+        return Ok(Templates::shipped());
+    };
+    Templates::load(folder).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
+        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
     })
 }
 

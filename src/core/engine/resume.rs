@@ -35,7 +35,10 @@ pub(super) fn resume(
 /// Notices that have not ended are sent again, marked as possible repeats.
 fn send_again(turn: &mut Turn<'_>, channels: &[ChannelName]) {
     let mut gone = Vec::new();
-    for (id, (notice, left)) in &turn.ledger.pending {
+    let mut pending: Vec<_> = turn.ledger.pending.iter().collect();
+    // As they were made, which the order of their ids is not: what ends an incident must not overtake what began it.
+    pending.sort_by_key(|(id, (notice, _))| (notice.at, id.number()));
+    for (id, (notice, left)) in pending {
         let (there, removed): (Vec<_>, Vec<_>) = left
             .iter()
             .cloned()

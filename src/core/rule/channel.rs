@@ -1,5 +1,7 @@
 //! Channels, and where secrets are found.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ChannelName;
@@ -13,13 +15,21 @@ pub struct Channel {
 }
 
 /// The dialects of channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelKind {
     /// Slack incoming webhook, Block Kit.
     Slack,
     /// JSON by POST.
     Webhook,
+    /// Microsoft Teams by a Workflows webhook, Adaptive Card.
+    Teams,
+    /// Prometheus Alertmanager, API v2. The URL is that of one replica.
+    Alertmanager {
+        /// On every alert, besides our own.
+        labels: BTreeMap<String, String>,
+        /// Bearer token, for an Alertmanager behind a proxy that asks for one.
+        bearer: Option<SecretRef>,
+    },
 }
 
 /// Where a secret is found; never the secret itself (P10).

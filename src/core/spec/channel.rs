@@ -1,5 +1,9 @@
 //! `Channel` documents: where notices go. Their URLs are secrets, so they are given by reference only (P10).
 
+mod labels;
+
+use std::collections::BTreeMap;
+
 use super::document::{self, Namespaced};
 use super::drafts::{ChannelDraft, Site};
 use super::fields::{self, Fields, NameKind};
@@ -8,38 +12,44 @@ use super::tree::{Kind, Node};
 use crate::ids::ChannelName;
 use crate::rule::{Channel, ChannelKind, SecretRef};
 
-const CHANNEL: &[&str] = &["apiVersion", "kind", "metadata", "slack", "webhook"];
-const REFERENCE: &str =
-    "write `url: {env: NAME}`, `url: {file: PATH}` or `url: {secret: {name: NAME, key: KEY}}`";
+const CHANNEL: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "slack",
+    "teams",
+    "alertmanager",
+    "webhook",
+];
+const KINDS: &[&str] = &["slack", "teams", "alertmanager", "webhook"];
 
 /// Reads a channel; `None` when it has no readable name.
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<ChannelDraft> {
     let fields = Fields::open(node, "a channel", CHANNEL, report)?;
     let metadata = document::metadata(&fields, Namespaced::No, report);
-    let kind =
-        match (fields.entry("slack"), fields.entry("webhook")) {
-            (Some(_), Some(second)) => {
+    let given: Vec<_> = KINDS.iter().filter_map(|name| fields.entry(name)).collect();
+    let place = match given.as_slice() {
+        [entry] => read_place(&entry.key, &entry.value, report),
+        [] => {
+            if !fields.unclear() {
                 report
-                .error(second.key_span, "this channel has a `slack` and a `webhook`")
+                    .error(fields.span, "this channel leads nowhere")
+                    .help(
+                        "add one of `slack`, `teams`, `alertmanager` and `webhook`, such as `slack: {url: {env: NAME}}`",
+                    );
+            }
+            None
+        }
+        [first, second, ..] => {
+            report
+                .error(
+                    second.key_span,
+                    format!("this channel has a `{}` and a `{}`", first.key, second.key),
+                )
                 .help("a channel is one place: make two channels of it, and name both in `notify`");
-                None
-            }
-            (None, None) => {
-                if !fields.unclear() {
-                    report
-                        .error(fields.span, "this channel leads nowhere")
-                        .help("add `slack: {url: {env: NAME}}` or `webhook: {url: {env: NAME}}`");
-                }
-                None
-            }
-            (Some(slack), None) => Some((ChannelKind::Slack, "`slack`", &slack.value)),
-            (None, Some(webhook)) => Some((ChannelKind::Webhook, "`webhook`", &webhook.value)),
-        };
-    let url = kind.and_then(|(kind, what, node)| {
-        let fields = Fields::open(node, what, &["url"], report)?;
-        let node = fields.need("url", REFERENCE, report)?;
-        read_secret(node, report).map(|url| (kind, url))
-    });
+            None
+        }
+    };
     let (name, name_node) = metadata.name?;
     Some(ChannelDraft {
         name: name.to_owned(),
@@ -47,7 +57,7 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             file,
             span: name_node.span,
         },
-        channel: url.map(|(kind, url)| Channel {
+        channel: place.map(|(kind, url)| Channel {
             name: ChannelName(name.to_owned()),
             kind,
             url,
@@ -55,8 +65,50 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
     })
 }
 
+/// Reads what is under `slack`, `teams`, `alertmanager` or `webhook`.
+fn read_place(key: &str, node: &Node, report: &mut Report<'_>) -> Option<(ChannelKind, SecretRef)> {
+    let (what, known): (_, &[&str]) = match key {
+        "slack" => ("`slack`", &["url"]),
+        "teams" => ("`teams`", &["url"]),
+        "webhook" => ("`webhook`", &["url"]),
+        _ => ("`alertmanager`", &["url", "labels", "bearer"]),
+    };
+    let fields = Fields::open(node, what, known, report)?;
+    let url = fields
+        .need("url", &reference("url"), report)
+        .and_then(|node| read_secret(node, "url", report));
+    let kind = match key {
+        "slack" => ChannelKind::Slack,
+        "teams" => ChannelKind::Teams,
+        "webhook" => ChannelKind::Webhook,
+        _ => {
+            let labels = match fields.entry("labels") {
+                Some(entry) => labels::read(&entry.value, report),
+                None => Some(BTreeMap::new()),
+            };
+            let bearer = match fields.entry("bearer") {
+                Some(entry) => Some(read_secret(&entry.value, "bearer", report)?),
+                None => None,
+            };
+            ChannelKind::Alertmanager {
+                labels: labels?,
+                bearer,
+            }
+        }
+    };
+    Some((kind, url?))
+}
+
+/// How to write where a secret is.
+fn reference(field: &str) -> String {
+    format!(
+        "write `{field}: {{env: NAME}}`, `{field}: {{file: PATH}}` or `{field}: {{secret: {{name: NAME, key: KEY}}}}`"
+    )
+}
+
 /// Reads where a secret is; never says what it found, since it may be the secret itself.
-fn read_secret(node: &Node, report: &mut Report<'_>) -> Option<SecretRef> {
+fn read_secret(node: &Node, field: &str, report: &mut Report<'_>) -> Option<SecretRef> {
+    let reference = reference(field);
     const KNOWN: &[&str] = &["env", "file", "secret"];
     if let Kind::Scalar(_) = &node.kind
         && !node.is_null()
@@ -64,49 +116,65 @@ fn read_secret(node: &Node, report: &mut Report<'_>) -> Option<SecretRef> {
         report
             .error(
                 node.span,
-                "`url` is written out, and whoever knows it can post to the channel",
+                format!("`{field}` is written out, and whoever knows it can post to the channel"),
             )
             .help(format!(
-                "{REFERENCE}: rule files are kept in Git and shown in messages, secrets are not"
+                "{reference}: rule files are kept in Git and shown in messages, secrets are not"
             ));
         return None;
     }
-    let fields = Fields::open(node, "`url`", KNOWN, report)?;
+    let what = match field {
+        "bearer" => "`bearer`",
+        _ => "`url`",
+    };
+    let fields = Fields::open(node, what, KNOWN, report)?;
     let given: Vec<_> = KNOWN.iter().filter_map(|name| fields.entry(name)).collect();
     let entry = match given.as_slice() {
         [entry] => entry,
         [] => {
             if !fields.unclear() {
                 report
-                    .error(fields.span, "`url` does not say where the URL is")
-                    .help(REFERENCE);
+                    .error(
+                        fields.span,
+                        format!("`{field}` does not say where {} is", noun(field)),
+                    )
+                    .help(reference);
             }
             return None;
         }
         [_, second, ..] => {
             report
-                .error(second.key_span, "`url` is given in more than one way")
-                .help(REFERENCE);
+                .error(
+                    second.key_span,
+                    format!("`{field}` is given in more than one way"),
+                )
+                .help(reference);
             return None;
         }
     };
     match entry.key.as_str() {
         "env" => {
-            let name = fields::text(&entry.value, "env", REFERENCE, report)?;
+            let name = fields::text(&entry.value, "env", &reference, report)?;
             if !is_variable(name) {
                 report
                     .error(entry.value.span, "`env` is not the name of an environment variable")
-                    .help("write the name of the variable that holds the URL: letters, digits and `_`, such as `SLACK_WEBHOOK_URL`");
+                    .help(format!(
+                        "write the name of the variable that holds {}: letters, digits and `_`, such as `SLACK_WEBHOOK_URL`",
+                        noun(field)
+                    ));
                 return None;
             }
             Some(SecretRef::Env(name.to_owned()))
         }
         "file" => {
-            let path = fields::text(&entry.value, "file", REFERENCE, report)?;
+            let path = fields::text(&entry.value, "file", &reference, report)?;
             if !is_path(path) {
                 report
                     .error(entry.value.span, "`file` is not the path of a file")
-                    .help("write the path of the file that holds the URL, such as `/etc/recant/slack-url`");
+                    .help(format!(
+                        "write the path of the file that holds {}, such as `/etc/recant/slack-url`",
+                        noun(field)
+                    ));
                 return None;
             }
             Some(SecretRef::File(path.to_owned()))
@@ -126,6 +194,14 @@ fn read_secret(node: &Node, report: &mut Report<'_>) -> Option<SecretRef> {
                 key: key?.to_owned(),
             })
         }
+    }
+}
+
+/// What a field refers to.
+fn noun(field: &str) -> &'static str {
+    match field {
+        "bearer" => "the token",
+        _ => "the URL",
     }
 }
 

@@ -1,7 +1,8 @@
 //! YAML (and JSON, which is YAML) as a tree with positions: what the documents are read from.
 //!
-//! Bounded in size, depth and number of nodes. Anchors, aliases, tags and merge keys are refused: rule files need
-//! none of them, and they are what YAML bombs are made of. A syntax error costs its document, not the next ones.
+//! Bounded in size, depth and number of nodes. Anchors, aliases, tags and merge keys are not followed: they are what
+//! YAML bombs are made of. Rule files need none of them, and are refused for them; in files of other programs they
+//! only hide what they stand for. A syntax error costs its document, not the next ones.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +23,61 @@ const MOST_SYNTAX_ERRORS: usize = 20;
 /// The documents of one file.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
-    pub(super) roots: Vec<Node>,
+    pub(super) roots: Vec<Root>,
     /// A part of the file could not be read: names may be defined there that we do not know.
     pub(super) broken: bool,
+}
+
+/// One document.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) node: Node,
+    pub(super) unfollowed: Vec<Unfollowed>,
+}
+
+/// Something of YAML that is not followed, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unfollowed {
+    pub(super) span: Span,
+    pub(super) what: YamlFeature,
+}
+
+/// What is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum YamlFeature {
+    Anchor,
+    Alias,
+    MergeKey,
+    Tag,
+}
+
+impl Unfollowed {
+    /// Refuses it, as in rule files.
+    pub(super) fn refuse(self, report: &mut Report<'_>) {
+        let Self { span, what } = self;
+        let (message, help) = match what {
+            YamlFeature::Anchor => (
+                "a YAML anchor is set".to_owned(),
+                "anchors and aliases are refused, since files can be blown up with them: leave the anchor out",
+            ),
+            YamlFeature::Alias => {
+                let text = report.file().text.get(span.start..span.end).unwrap_or("*");
+                (
+                    format!("a YAML alias ({}) is used", super::excerpt::quoted(text)),
+                    "aliases are refused, since files can be blown up with them: write the value out",
+                )
+            }
+            YamlFeature::MergeKey => (
+                "a YAML merge key (`<<`) is used".to_owned(),
+                "merge keys are refused: write the fields out",
+            ),
+            YamlFeature::Tag => (
+                "a YAML tag (`!…`) is set on this value".to_owned(),
+                "leave the tag out: the type of every field is known",
+            ),
+        };
+        report.error(span, message).help(help);
+    }
 }
 
 /// A value with its place.
@@ -129,6 +182,7 @@ pub(super) fn parse(report: &mut Report<'_>) -> Documents {
                     Taken::Document(root) => documents.roots.extend(root),
                     Taken::TooMuch => {
                         documents.broken = true;
+                        builder.refuse(report);
                         break;
                     }
                 }
@@ -136,6 +190,7 @@ pub(super) fn parse(report: &mut Report<'_>) -> Documents {
             Some(Err(error)) => {
                 documents.broken = true;
                 builder.open.clear();
+                builder.refuse(report);
                 syntax_errors += 1;
                 report_syntax(report, text, &error);
                 let goes_on = syntax_errors < MOST_SYNTAX_ERRORS
@@ -155,6 +210,7 @@ struct Builder {
     nodes: usize,
     open: Vec<Frame>,
     root: Option<Node>,
+    unfollowed: Vec<Unfollowed>,
 }
 
 /// A list or mapping that is not complete yet.
@@ -185,7 +241,7 @@ enum Key {
 enum Taken {
     More,
     /// A document is complete; `None`: it was empty.
-    Document(Option<Node>),
+    Document(Option<Root>),
     TooMuch,
 }
 
@@ -209,9 +265,7 @@ impl Builder {
             _ => false,
         };
         if tag {
-            report
-                .error(span, "a YAML tag (`!…`) is set on this value")
-                .help("leave the tag out: the type of every field is known");
+            self.unfollowed(span, YamlFeature::Tag);
         }
         match event {
             Event::Scalar(text, style, _, _) => {
@@ -247,25 +301,31 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.close(span, report),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.nodes += 1;
-                let name = super::excerpt::quoted(
-                    report.file().text.get(span.start..span.end).unwrap_or("*"),
-                );
-                report
-                    .error(span, format!("a YAML alias ({name}) is used"))
-                    .help("aliases are refused, since files can be blown up with them: write the value out");
+                self.unfollowed(span, YamlFeature::Alias);
                 let kind = Kind::Reported;
                 self.put(Node { span, kind }, report);
             }
-            Event::Anchor(..) => {
-                report
-                    .error(span, "a YAML anchor is set")
-                    .help("anchors and aliases are refused, since files can be blown up with them: leave the anchor out");
+            Event::Anchor(..) => self.unfollowed(span, YamlFeature::Anchor),
+            Event::DocumentEnd => {
+                let unfollowed = std::mem::take(&mut self.unfollowed);
+                let root = self.root.take();
+                return Taken::Document(root.map(|node| Root { node, unfollowed }));
             }
-            Event::DocumentEnd => return Taken::Document(self.root.take()),
             // Stream and document starts say nothing; comments are switched off.
             _ => {}
         }
         Taken::More
+    }
+
+    fn unfollowed(&mut self, span: Span, what: YamlFeature) {
+        self.unfollowed.push(Unfollowed { span, what });
+    }
+
+    /// What was found in a document that could not be read to its end.
+    fn refuse(&mut self, report: &mut Report<'_>) {
+        for unfollowed in std::mem::take(&mut self.unfollowed) {
+            unfollowed.refuse(report);
+        }
     }
 
     fn close(&mut self, end: Span, report: &mut Report<'_>) {
@@ -295,7 +355,7 @@ impl Builder {
             Some(Frame::Map {
                 entries, keys, key, ..
             }) => match std::mem::take(key) {
-                Key::None => *key = as_key(node, keys, report),
+                Key::None => *key = as_key(node, keys, &mut self.unfollowed, report),
                 Key::Reported(key_span) => entries.push(Entry {
                     key: String::new(),
                     key_span,
@@ -312,14 +372,20 @@ impl Builder {
 }
 
 /// The key that a node is.
-fn as_key(node: Node, keys: &mut BTreeMap<String, Span>, report: &mut Report<'_>) -> Key {
+fn as_key(
+    node: Node,
+    keys: &mut BTreeMap<String, Span>,
+    unfollowed: &mut Vec<Unfollowed>,
+    report: &mut Report<'_>,
+) -> Key {
     let Node { span, kind } = node;
     let text = match kind {
         Kind::Scalar(Scalar { text, style }) => {
             if style == Style::Plain && text == "<<" {
-                report
-                    .error(span, "a YAML merge key (`<<`) is used")
-                    .help("merge keys are refused: write the fields out");
+                unfollowed.push(Unfollowed {
+                    span,
+                    what: YamlFeature::MergeKey,
+                });
                 return Key::Reported(span);
             }
             text

@@ -3,60 +3,70 @@
 //! Limits: header 150 characters; section text 3000; 10 fields a section, 2000 characters each; 50 blocks; top-level
 //! text best below 4000; and all together somewhere about 13 000 bytes, above which Slack answers `msg_blocks_too_long`.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
-use recant_core::notice::{Fact, Notice, NoticeKind, Severity};
-use recant_core::rule::Link;
+use recant_core::notice::Notice;
 
 use crate::notify::Attempt;
-use crate::notify::text::{clip, clip_pieces, lines, one_line, units};
+use crate::notify::markup::Markup;
+use crate::notify::templates::{Context, Name, Templates, TextRoom};
+use crate::notify::text::one_line;
 
 const HEADER_UNITS: usize = 150;
 const FIELDS_PER_SECTION: usize = 10;
 /// Below the 13 000 at which messages were seen to be refused.
 const MAX_BYTES: usize = 12_000;
 
-/// How much of a notice is shown: units of all sentences, of one fact and of all links, and the number of facts.
+/// How much of a notice is shown: what the template is given, and units of what it makes of it.
 struct Room {
+    given: TextRoom,
     fallback: usize,
-    sentences: usize,
-    facts: usize,
-    fact: usize,
-    links: usize,
+    text: usize,
+    footer: usize,
 }
 
 /// Tried in this order until the message is small enough. A unit takes at most 3 bytes of JSON, so the last one always is.
 const ROOMS: [Room; 3] = [
     Room {
+        given: TextRoom {
+            sentence: 1000,
+            facts: 20,
+            fact: 300,
+            links: 2500,
+        },
         fallback: 2000,
-        sentences: 3000,
-        facts: 20,
-        fact: 300,
-        links: 2500,
+        text: 3000,
+        footer: 1000,
     },
     Room {
+        given: TextRoom {
+            sentence: 700,
+            facts: 10,
+            fact: 100,
+            links: 1000,
+        },
         fallback: 600,
-        sentences: 3000,
-        facts: 10,
-        fact: 100,
-        links: 1000,
+        text: 2000,
+        footer: 500,
     },
     Room {
+        given: TextRoom {
+            sentence: 300,
+            facts: 5,
+            fact: 50,
+            links: 0,
+        },
         fallback: 200,
-        sentences: 1000,
-        facts: 5,
-        fact: 50,
-        links: 0,
+        text: 1000,
+        footer: 300,
     },
 ];
 
 /// The body of the request.
-pub fn render(notice: &Notice, attempt: Attempt) -> Value {
+pub fn render(notice: &Notice, attempt: Attempt, templates: &Templates) -> Value {
     let mut message = Value::Null;
     for room in &ROOMS {
-        message = render_within(notice, attempt, room);
+        message = render_within(notice, attempt, templates, room);
         if message.to_string().len() <= MAX_BYTES {
             break;
         }
@@ -64,85 +74,62 @@ pub fn render(notice: &Notice, attempt: Attempt) -> Value {
     message
 }
 
-fn render_within(notice: &Notice, attempt: Attempt, room: &Room) -> Value {
-    let Notice {
-        id: _,
-        at,
-        kind,
-        severity,
-        watch,
-        target,
-        correlation,
-        headline,
-        sentences,
-        facts,
-        links,
-        channels: _,
-    } = notice;
-    let headline = format!("{} {}", icon(*kind, *severity), one_line(headline));
-    let sentences: Vec<String> = sentences.iter().map(|sentence| lines(sentence)).collect();
-    let repeat = match attempt {
-        Attempt::First => "",
-        Attempt::MayBeRepeat => "(may be a repeat) ",
+fn render_within(notice: &Notice, attempt: Attempt, templates: &Templates, room: &Room) -> Value {
+    let context = Context { notice, attempt };
+    let mut parts = templates
+        .render(Name::Slack, &context, &room.given)
+        .into_iter();
+    let mut part = || parts.next().unwrap_or_default();
+    let (headline, text, facts, links, footer) = (part(), part(), part(), part(), part());
+    let clip = |text: &str, max| Markup::Slack.clip(text, max);
+    // A header is plain text: back-ticks would show as such. Slack refuses an empty one.
+    let headline = match one_line(&headline) {
+        headline if headline.is_empty() => "Recant".to_owned(),
+        headline => headline,
     };
+    let title = Markup::Plain.clip(&headline.replace('`', ""), HEADER_UNITS);
 
-    // A header is plain text: back-ticks would show as such.
-    let title = clip(&headline.replace('`', ""), HEADER_UNITS);
     let mut blocks = vec![json!({
         "type": "header",
         "text": {"type": "plain_text", "text": title, "emoji": true},
     })];
-    if attempt == Attempt::MayBeRepeat {
-        blocks.push(context(
-            "_This may be a repeat: whether the first try arrived is not known._",
-        ));
+    let repeat = match attempt {
+        Attempt::First => "",
+        Attempt::MayBeRepeat => {
+            blocks.push(context_block(
+                "_This may be a repeat: whether the first try arrived is not known._",
+            ));
+            "(may be a repeat) "
+        }
+    };
+    if !text.is_empty() {
+        blocks.push(section(&clip(&text, room.text)));
     }
-    if sentences.iter().any(|sentence| !sentence.is_empty()) {
-        blocks.push(section(&escape(&sentences.join("\n"), room.sentences)));
-    }
-    let shown = facts.get(..room.facts).unwrap_or(facts);
-    for part in shown.chunks(FIELDS_PER_SECTION) {
-        let fields: Vec<Value> = part.iter().map(|fact| field(fact, room.fact)).collect();
+    // A field holds what its fact was cut to, and as much of words around it.
+    let fields: Vec<Value> = facts
+        .split("\n\n")
+        .map(|fact| clip(fact.trim(), room.given.fact * 2 + 200))
+        .filter(|fact| !fact.is_empty())
+        .take(room.given.facts)
+        .map(|fact| markdown(&fact))
+        .collect();
+    for fields in fields.chunks(FIELDS_PER_SECTION) {
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    if let Some(links) = render_links(links, room.links) {
-        blocks.push(section(&links));
+    if !links.is_empty() && room.given.links > 0 {
+        blocks.push(section(&clip(&links, room.given.links + 200)));
     }
-
-    let mut footer = String::new();
-    for subject in [
-        target
-            .as_ref()
-            .map(|target| escape(&one_line(&target.to_string()), 200)),
-        watch
-            .as_ref()
-            .map(|watch| format!("watch `{}`", escape(&one_line(&watch.to_string()), 200))),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        footer.push_str(&subject);
-        footer.push_str(" · ");
-    }
-    write!(
-        footer,
-        "<!date^{}^{{date_short_pretty}} {{time_secs}}|{at:.0}>",
-        at.as_second()
-    )
-    .expect("writing to a string cannot fail");
-    if let Some(correlation) = correlation {
-        write!(footer, " · id `{}`", escape(&one_line(&correlation.0), 100))
-            .expect("writing to a string cannot fail");
-    }
-    let hidden = facts.len() - shown.len();
+    let mut footer = clip(&footer, room.footer);
+    let hidden = notice.facts.len().saturating_sub(room.given.facts);
     if hidden > 0 {
-        write!(footer, " · {hidden} more values are in the journal")
-            .expect("writing to a string cannot fail");
+        footer = format!("{footer} · {hidden} more values are in the journal");
     }
-    blocks.push(context(&footer));
-
+    if !footer.is_empty() {
+        blocks.push(context_block(&footer));
+    }
+    let fallback = format!("{repeat}{}\n{text}", Markup::Slack.escape(&headline));
     json!({
-        "text": escape(&format!("{repeat}{headline}\n{}", sentences.join("\n")), room.fallback),
+        "text": clip(fallback.trim(), room.fallback),
         "blocks": blocks,
         // A preview of a dashboard's log-in page helps nobody.
         "unfurl_links": false,
@@ -150,88 +137,15 @@ fn render_within(notice: &Notice, attempt: Attempt, room: &Room) -> Value {
     })
 }
 
-fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
-    match kind {
-        NoticeKind::RollingBack => "⏪",
-        NoticeKind::Restored | NoticeKind::Passed | NoticeKind::SourceRecovered => "✅",
-        NoticeKind::Held => "✋",
-        NoticeKind::NotRestored
-        | NoticeKind::RollbackFailed
-        | NoticeKind::Inconclusive
-        | NoticeKind::SourceUnavailable
-        | NoticeKind::RuleWithoutData
-        | NoticeKind::FailedRevisionBack => match severity {
-            Severity::Info => "ℹ️",
-            Severity::Warning => "⚠️",
-            Severity::Critical => "🚨",
-        },
-    }
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": markdown(text)})
 }
 
-fn section(markdown: &str) -> Value {
-    json!({"type": "section", "text": {"type": "mrkdwn", "text": markdown}})
+fn context_block(text: &str) -> Value {
+    json!({"type": "context", "elements": [markdown(text)]})
 }
 
-fn context(markdown: &str) -> Value {
-    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": markdown}]})
-}
-
-fn field(fact: &Fact, max: usize) -> Value {
-    let Fact { label, value } = fact;
-    let text = format!(
-        "*{}*\n{}",
-        escape(&one_line(label), 75),
-        escape(&lines(value), max)
-    );
-    json!({"type": "mrkdwn", "text": text})
-}
-
-/// Links as text: buttons need an app that answers to them.
-fn render_links(links: &[Link], max: usize) -> Option<String> {
-    let mut shown = Vec::new();
-    let mut used = 0;
-    for link in links.iter().filter_map(render_link) {
-        used += units(&link) + 3;
-        if used > max {
-            break;
-        }
-        shown.push(link);
-    }
-    if shown.is_empty() {
-        return None;
-    }
-    if links.len() > shown.len() {
-        shown.push(format!("{} more not shown", links.len() - shown.len()));
-    }
-    Some(format!("*Where to look:* {}", shown.join(" · ")))
-}
-
-/// `None` for what would not become a link: other schemes, and addresses with white space.
-fn render_link(link: &Link) -> Option<String> {
-    let Link { label, url } = link;
-    let web = url.starts_with("https://") || url.starts_with("http://");
-    let plain = !url.chars().any(|c| c.is_whitespace() || c.is_control());
-    if !web || !plain {
-        return None;
-    }
-    let url = url
-        .replace('&', "&amp;")
-        .replace('<', "%3C")
-        .replace('>', "%3E")
-        .replace('|', "%7C");
-    let label = match one_line(label) {
-        label if label.is_empty() => "link".to_owned(),
-        label => label,
-    };
-    Some(format!("<{url}|{}>", escape(&label, 75)))
-}
-
-/// Text for Slack's mrkdwn, at most `max` units: `<!channel>` and the like stay the letters that they are.
-fn escape(text: &str, max: usize) -> String {
-    clip_pieces(text, max, |c, out| match c {
-        '&' => out.push_str("&amp;"),
-        '<' => out.push_str("&lt;"),
-        '>' => out.push_str("&gt;"),
-        c => out.push(c),
-    })
+/// Verbatim: Slack makes no links and mentions of what only looks like one.
+fn markdown(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
 }

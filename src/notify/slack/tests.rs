@@ -11,6 +11,7 @@ use recant_core::rule::Link;
 
 use super::*;
 use crate::notify::samples;
+use crate::notify::templates::Templates;
 use crate::notify::text::units;
 
 /// Every limit that Slack states, held against the body as it is sent.
@@ -117,13 +118,13 @@ fn whatever_a_notice_holds_the_body_keeps_slacks_limits() {
             .clone_from(text);
         notice.correlation = Some(text.as_str().into());
         for attempt in [Attempt::First, Attempt::MayBeRepeat] {
-            check_limits(&render(&notice, attempt));
+            check_limits(&render(&notice, attempt, &Templates::shipped()));
         }
         notice.sentences.clear();
         notice.facts.clear();
         notice.links.clear();
         notice.correlation = None;
-        check_limits(&render(&notice, Attempt::First));
+        check_limits(&render(&notice, Attempt::First, &Templates::shipped()));
     }
 }
 
@@ -135,14 +136,14 @@ proptest! {
         notice.links = vec![Link { label: texts.concat(), url: format!("https://a/{url}") }];
         notice.headline = texts.concat();
         notice.sentences = texts;
-        check_limits(&render(&notice, Attempt::MayBeRepeat));
+        check_limits(&render(&notice, Attempt::MayBeRepeat, &Templates::shipped()));
     }
 }
 
 #[test]
 fn a_usual_notice_is_shown_in_full() {
     for notice in samples::all() {
-        let text = render(&notice, Attempt::First).to_string();
+        let text = render(&notice, Attempt::First, &Templates::shipped()).to_string();
         assert!(!text.contains('…') && !text.contains("not shown"), "{text}");
         for word in notice.sentences.iter().flat_map(|s| s.split_whitespace()) {
             let escaped = word.replace('&', "&amp;").replace('>', "&gt;");
@@ -154,9 +155,9 @@ fn a_usual_notice_is_shown_in_full() {
 #[test]
 fn a_possible_repeat_says_so_in_the_notification_and_in_the_message() {
     let notice = samples::restored();
-    let first = render(&notice, Attempt::First).to_string();
+    let first = render(&notice, Attempt::First, &Templates::shipped()).to_string();
     assert!(!first.contains("may be a repeat"), "{first}");
-    let repeat = render(&notice, Attempt::MayBeRepeat);
+    let repeat = render(&notice, Attempt::MayBeRepeat, &Templates::shipped());
     let text = repeat["text"].as_str().unwrap();
     assert!(text.starts_with("(may be a repeat) "), "{text}");
     assert!(repeat["blocks"].to_string().contains("may be a repeat"));
@@ -175,7 +176,7 @@ fn only_web_addresses_become_links() {
         link("space", "https://grafana.example/a b"),
         link("", "http://runbooks.example"),
     ];
-    let body = render(&notice, Attempt::First);
+    let body = render(&notice, Attempt::First, &Templates::shipped());
     let links = body["blocks"]
         .as_array()
         .unwrap()
@@ -207,13 +208,20 @@ fn messages_read_well() {
             Attempt::First,
         ),
     ] {
-        insta::assert_snapshot!(name, samples::as_shown(&render(&notice, attempt)));
+        insta::assert_snapshot!(
+            name,
+            samples::as_shown(&render(&notice, attempt, &Templates::shipped()))
+        );
     }
 }
 
 #[test]
 fn the_body_is_block_kit() {
-    insta::assert_json_snapshot!(render(&samples::rolling_back(), Attempt::First));
+    insta::assert_json_snapshot!(render(
+        &samples::rolling_back(),
+        Attempt::First,
+        &Templates::shipped()
+    ));
 }
 
 #[test]
@@ -223,7 +231,7 @@ fn every_kind_and_severity_has_an_icon() {
             let mut notice = samples::rolling_back();
             notice.kind = kind;
             notice.severity = severity;
-            let body = render(&notice, Attempt::First);
+            let body = render(&notice, Attempt::First, &Templates::shipped());
             let header = body["blocks"][0]["text"]["text"]
                 .as_str()
                 .unwrap()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::emit;
 use crate::engine::Turn;
 use crate::engine::live::Live;
-use crate::ids::{ChannelName, NoticeId, TargetId};
+use crate::ids::{AnalysisId, ChannelName, NoticeId, TargetId};
 use crate::notice::{Notice, NoticeKind, Severity};
 use crate::rule::SourceKind;
 use crate::wording::capitalised;
@@ -85,7 +85,8 @@ fn about_source(
         severity,
         watch: None,
         target: None,
-        correlation: None,
+        // What is lost and what is back is the same incident, and only of this source.
+        correlation: Some(AnalysisId(format!("source-{source:?}").to_lowercase())),
         headline: headline.to_owned(),
         sentences,
         facts: Vec::new(),

@@ -8,7 +8,7 @@ use super::rules::{Setup, errors, latency};
 use super::target::{BAD, Behaviour, GOOD};
 use super::world::World;
 use crate::ids::TargetKind;
-use crate::notice::NoticeKind;
+use crate::notice::{Notice, NoticeKind, Severity};
 use crate::record::Record;
 use crate::saga::PlanEnd;
 use crate::verify::VerificationEnd;
@@ -114,6 +114,39 @@ fn at_every_record(story: impl Fn(&dyn Fn(&mut World)) -> World) {
             );
         }
     }
+}
+
+/// A resolve that overtakes what it resolves would leave an alert standing.
+#[test]
+fn notices_are_sent_again_in_the_order_in_which_they_were_made() {
+    let mut world = World::settled(Setup::with(vec![errors(0.05)]));
+    let book = world.setup.book();
+    let now = super::world::at(world.now);
+    let made: Vec<String> = (1..=12)
+        .map(|number| format!("v2-{}-n{number}", 14 - number))
+        .collect();
+    for id in &made {
+        let notice = Notice {
+            id: id.as_str().into(),
+            at: now,
+            kind: NoticeKind::RollingBack,
+            severity: Severity::Critical,
+            watch: None,
+            target: None,
+            correlation: None,
+            headline: String::new(),
+            sentences: vec![],
+            facts: vec![],
+            links: vec![],
+            channels: book.channels.keys().cloned().collect(),
+        };
+        let record = Record::Noticed(Box::new(notice));
+        world.shadow.apply(now, &record);
+    }
+    world.restart();
+    world.run(1);
+    let again: Vec<&str> = world.repeats.iter().map(|told| told.id.as_str()).collect();
+    assert_eq!(again, made);
 }
 
 #[test]

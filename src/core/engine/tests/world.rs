@@ -56,7 +56,8 @@ pub(super) struct World {
     /// The effects of that tick have left already, if its records are all there.
     pub(super) effects_leave: bool,
     pub(super) crashes: usize,
-    shadow: Ledger,
+    /// The fold of the journal.
+    pub(super) shadow: Ledger,
     outcomes: Vec<(i64, StepOutcome)>,
     retrying: Vec<StepCommand>,
     deliveries: Vec<Delivery>,
