@@ -11,7 +11,7 @@ mod kubelet;
 mod status;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use self::cronjob::cronjob_with_command;
+pub(crate) use self::cronjob::{USERS_FILE, cronjob_with_command, users_cronjob};
 use self::kubelet::Kubelet;
 use crate::bed::Bed;
 use crate::namespace::Namespace;
@@ -30,7 +30,7 @@ pub(crate) struct Jobs {
     bed: &'static Bed,
     namespace: String,
     book: Arc<Mutex<Book>>,
-    names: AtomicUsize,
+    names: Arc<AtomicUsize>,
     _stop: DropGuard,
 }
 
@@ -110,7 +110,7 @@ impl Jobs {
             bed,
             namespace: ns.name().to_owned(),
             book,
-            names: AtomicUsize::new(0),
+            names: Arc::default(),
             _stop: stop.drop_guard(),
         }
     }
@@ -156,10 +156,23 @@ impl Jobs {
 
     /// Creates a Job from a `CronJob`, as its schedule would, and returns its name.
     pub(crate) async fn trigger(&self, cronjob: &str) -> String {
-        let number = self.names.fetch_add(1, Ordering::Relaxed);
-        let job = format!("{cronjob}-{number}");
-        cronjob::trigger(self.bed, &self.namespace, cronjob, &job).await;
-        job
+        cronjob::trigger(self.bed, &self.namespace, cronjob, &self.names).await
+    }
+
+    /// Does so now and once in each period, whether or not the one before has ended, until the guard is dropped.
+    pub(crate) fn every(&self, cronjob: &str, period: Duration) -> DropGuard {
+        let stop = CancellationToken::new();
+        let (bed, names) = (self.bed, Arc::clone(&self.names));
+        let (namespace, cronjob) = (self.namespace.clone(), cronjob.to_owned());
+        let schedule = async move {
+            let mut ticks = tokio::time::interval(period);
+            loop {
+                ticks.tick().await;
+                cronjob::trigger(bed, &namespace, &cronjob, &names).await;
+            }
+        };
+        tokio::spawn(stop.clone().run_until_cancelled_owned(schedule));
+        stop.drop_guard()
     }
 
     fn must_have_run_all(&self) {

@@ -14,9 +14,10 @@ use kube::{Api, Resource};
 use serde_json::{Value, json};
 
 use crate::bed::Bed;
+use crate::cluster_metrics::ClusterMetrics;
 use crate::manifests;
 use crate::prometheus::Prometheus;
-use crate::services::{Behaviour, Service};
+use crate::services::{Behaviour, Line, Service};
 use crate::traffic::Traffic;
 use crate::wait::wait_for;
 
@@ -208,6 +209,18 @@ impl Namespace {
         self.bed.services().behave(&self.name, tag, behaviour);
     }
 
+    /// Sets a series that the pods of an image tag, or one pod, show from the next scrape on.
+    pub(crate) fn set_metric(&self, tag_or_pod: &str, series: &str, line: Line) {
+        let services = self.bed.services();
+        services.set_metric(&self.name, tag_or_pod, series, Some(line));
+    }
+
+    /// Takes such a series away again.
+    pub(crate) fn forget_metric(&self, tag_or_pod: &str, series: &str) {
+        let services = self.bed.services();
+        services.set_metric(&self.name, tag_or_pod, series, None);
+    }
+
     /// When a pod of this version gave its first bad answer.
     pub(crate) fn first_bad(&self, tag: &str) -> Option<Timestamp> {
         self.bed.services().first_bad(&self.name, tag)
@@ -230,7 +243,12 @@ impl Namespace {
 
     /// A Prometheus that scrapes the pods of this namespace every second.
     pub(crate) async fn prometheus(&self) -> Prometheus {
-        Prometheus::start(self.bed, &self.name).await
+        Prometheus::start(self.bed, &self.name, "").await
+    }
+
+    /// A Prometheus that scrapes what cAdvisor and kube-state-metrics would say, too.
+    pub(crate) async fn prometheus_beside(&self, metrics: &ClusterMetrics) -> Prometheus {
+        Prometheus::start(self.bed, &self.name, &metrics.scrape_configs()).await
     }
 }
 

@@ -23,10 +23,11 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one for a namespace, and waits until it answers.
-    pub(crate) async fn start(bed: &'static Bed, namespace: &str) -> Self {
+    /// Starts one for a namespace, and waits until it answers. `more` are entries of `scrape_configs`.
+    pub(crate) async fn start(bed: &'static Bed, namespace: &str, more: &str) -> Self {
         let folder = bed.folder("prometheus");
-        std::fs::write(folder.join("prometheus.yml"), configuration(bed, namespace))
+        let configuration = configuration(bed, namespace) + more;
+        std::fs::write(folder.join("prometheus.yml"), configuration)
             .expect("the bed's folder is writable");
         let mut prometheus = Self {
             bed,
@@ -108,7 +109,7 @@ impl Prometheus {
             &format!("{pods} scraped pods"),
             Duration::from_secs(30),
             || async {
-                let up = self.query("up").await?;
+                let up = self.query(r#"up{job="pods"}"#).await?;
                 let healthy = up.iter().filter(|(_, value)| *value > 0.0).count();
                 if healthy == pods && up.len() == pods {
                     Ok(())

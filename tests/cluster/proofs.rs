@@ -7,6 +7,7 @@ mod pods;
 mod prometheus;
 mod rollout;
 mod scaling;
+mod series;
 mod servers;
 mod services;
 mod undo;

@@ -2,7 +2,9 @@
 
 mod behaviour;
 mod ledger;
+mod mesh;
 mod server;
+mod settable;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,6 +20,8 @@ use kube::{Api, Client};
 pub(crate) use self::behaviour::Behaviour;
 use self::behaviour::Behaviours;
 pub(crate) use self::server::{Exposes, Service};
+pub(crate) use self::settable::Line;
+use self::settable::Settable;
 
 /// The port of a pod that declares none.
 const PORT: u16 = 8080;
@@ -27,6 +31,7 @@ const PORT: u16 = 8080;
 pub(crate) struct Services {
     pods: Arc<Mutex<Pods>>,
     behaviours: Behaviours,
+    settable: Settable,
 }
 
 #[derive(Debug, Default)]
@@ -51,13 +56,15 @@ struct ServedPod {
     name: String,
     tag: String,
     hash: String,
+    app: String,
 }
 
 impl Services {
     /// Starts the watch; it ends with the process.
     pub(crate) fn start(client: Client) -> Self {
         let services = Self::default();
-        let (pods, behaviours) = (Arc::clone(&services.pods), services.behaviours.clone());
+        let pods = Arc::clone(&services.pods);
+        let told = (services.behaviours.clone(), services.settable.clone());
         tokio::spawn(async move {
             let events = watcher(Api::<Pod>::all(client), watcher::Config::default());
             let mut events = std::pin::pin!(events.default_backoff());
@@ -74,10 +81,10 @@ impl Services {
                     watcher::Event::Init => listed.clear(),
                     watcher::Event::InitApply(pod) => {
                         listed.push(uid(&pod));
-                        pods.see(&pod, &behaviours);
+                        pods.see(&pod, &told);
                     }
                     watcher::Event::InitDone => pods.keep_only(&listed),
-                    watcher::Event::Apply(pod) => pods.see(&pod, &behaviours),
+                    watcher::Event::Apply(pod) => pods.see(&pod, &told),
                     watcher::Event::Delete(pod) => pods.remove(&uid(&pod)),
                 }
             }
@@ -88,6 +95,18 @@ impl Services {
     /// Changes how all pods of a namespace with this image tag answer, from now on.
     pub(crate) fn behave(&self, namespace: &str, tag: &str, behaviour: Behaviour) {
         self.behaviours.set(namespace, tag, behaviour);
+    }
+
+    /// Sets a series, such as `queue_length{queue="mail"}`, that the pods of an image tag or one pod show from the next
+    /// scrape on, or takes it away.
+    pub(crate) fn set_metric(
+        &self,
+        namespace: &str,
+        tag_or_pod: &str,
+        series: &str,
+        line: Option<Line>,
+    ) {
+        self.settable.set(namespace, tag_or_pod, series, line);
     }
 
     /// The services that traffic may be sent to: their pods are Ready, not leaving, and carry these labels.
@@ -152,7 +171,7 @@ impl Services {
 
 impl Pods {
     /// Takes a pod as it is now.
-    fn see(&mut self, pod: &Pod, behaviours: &Behaviours) {
+    fn see(&mut self, pod: &Pod, (behaviours, settable): &(Behaviours, Settable)) {
         let uid = uid(pod);
         let leaving = pod.metadata.deletion_timestamp.is_some();
         let Some(address) = address(pod).filter(|_| !leaving) else {
@@ -182,8 +201,9 @@ impl Pods {
             name: pod.metadata.name.clone().unwrap_or_default(),
             tag: tag(pod),
             hash: hash.cloned().unwrap_or_default(),
+            app: labels.get("app").cloned().unwrap_or_default(),
         };
-        let service = Service::start(served, address, behaviours.clone());
+        let service = Service::start(served, address, behaviours.clone(), settable.clone());
         self.services.push(Arc::clone(&service));
         self.present.insert(
             uid,

@@ -1,5 +1,7 @@
 //! `CronJob`s whose time a test decides: five minutes are too long to wait for.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use k8s_openapi::api::batch::v1::CronJob;
 use kube::Api;
 use serde_json::Value;
@@ -14,15 +16,23 @@ pub(crate) const USERS_FILE: &str = include_str!("../../acceptance/rollback-cron
 const USERS_NAMESPACE: &str = "claude-ecosystem";
 
 /// What `kubectl create job --from=cronjob/NAME` makes: the Job that the schedule would have made, with its owner.
-pub(super) async fn trigger(bed: &Bed, namespace: &str, cronjob: &str, job: &str) {
+/// Returns its name, of which `names` is the last part.
+pub(super) async fn trigger(
+    bed: &Bed,
+    namespace: &str,
+    cronjob: &str,
+    names: &AtomicUsize,
+) -> String {
     let api: Api<CronJob> = Api::namespaced(bed.client(), namespace);
     let found = api.get(cronjob).await.expect("the CronJob is there");
     let policy = found.spec.and_then(|spec| spec.concurrency_policy);
     let policy = policy.unwrap_or_else(|| "Allow".to_owned());
     assert_eq!(policy, "Allow", "other policies are not built here");
+    let job = format!("{cronjob}-{}", names.fetch_add(1, Ordering::Relaxed));
     let from = format!("--from=cronjob/{cronjob}");
-    bed.kubectl(&["-n", namespace, "create", "job", job, &from])
+    bed.kubectl(&["-n", namespace, "create", "job", &job, &from])
         .await;
+    job
 }
 
 /// Applies the users' file as it is, but for its namespace, by which tests are kept apart; returns the `CronJob`'s name.

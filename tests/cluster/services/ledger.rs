@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::mesh::Mesh;
+
 /// Upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
@@ -25,6 +27,7 @@ pub(super) struct Answer<'a> {
 pub(crate) struct Ledger {
     counters: BTreeMap<(String, String, u16), u64>,
     histograms: BTreeMap<(String, String), Histogram>,
+    mesh: Mesh,
     /// When the first request was answered.
     pub(crate) first_answer: Option<Timestamp>,
     /// When the first bad answer was given: a 5xx, or a slowed one.
@@ -51,6 +54,7 @@ impl Ledger {
             *count += 1;
         }
         histogram.sum += seconds;
+        self.mesh.note(answer.status, answer.took);
         *self
             .counters
             .entry((method, path, answer.status))
@@ -75,10 +79,13 @@ impl Ledger {
         bad.map(|(_, count)| count).sum()
     }
 
-    /// The text format 0.0.4 of Prometheus. As in a real service, a series appears when it is first used.
-    pub(super) fn exposition(&self) -> String {
+    /// The text format 0.0.4 of Prometheus. As in a real service, a series appears when it is first used. `service` is
+    /// the name of the Kubernetes Service in front of it.
+    pub(super) fn exposition(&self, service: &str) -> String {
         let mut text = String::new();
-        self.write(&mut text).expect("a String takes everything");
+        self.write(&mut text)
+            .and_then(|()| self.mesh.write(&mut text, service))
+            .expect("a String takes everything");
         text
     }
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::behaviour::{Behaviour, Behaviours};
 use super::ledger::{Answer, Ledger};
+use super::settable::Settable;
 
 /// How long an address may stay taken by the pod that had it before.
 const BIND_ATTEMPTS: u32 = 250;
@@ -31,8 +32,11 @@ pub(crate) struct Service {
     pub(crate) tag: String,
     /// The pod-template hash, by which revisions are told apart.
     pub(crate) hash: String,
+    /// The name of the Kubernetes Service in front of it: its label `app`.
+    app: String,
     pub(crate) address: SocketAddr,
     behaviours: Behaviours,
+    settable: Settable,
     ledger: Mutex<Ledger>,
     random: Mutex<Pcg64>,
     listening: AtomicBool,
@@ -59,6 +63,7 @@ impl Service {
         pod: super::ServedPod,
         address: SocketAddr,
         behaviours: Behaviours,
+        settable: Settable,
     ) -> Arc<Self> {
         static SEED: AtomicU64 = AtomicU64::new(1);
         let service = Arc::new(Self {
@@ -66,8 +71,10 @@ impl Service {
             pod: pod.name,
             tag: pod.tag,
             hash: pod.hash,
+            app: pod.app,
             address,
             behaviours,
+            settable,
             ledger: Mutex::default(),
             random: Mutex::new(Pcg64::seed_from_u64(SEED.fetch_add(1, Ordering::Relaxed))),
             listening: AtomicBool::new(false),
@@ -141,7 +148,10 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
         .exposes
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let truth = service.book().exposition();
+    let set = service
+        .settable
+        .exposition(&service.namespace, &service.tag, &service.pod);
+    let truth = service.book().exposition(&service.app) + &set;
     let with_values = |change: &dyn Fn(&str) -> String| {
         let lines = truth.lines().map(|line| match line.rsplit_once(' ') {
             Some((series, value)) if !line.starts_with('#') => {
