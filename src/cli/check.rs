@@ -1,6 +1,8 @@
 //! `recant check FILES…`: says everything that is wrong with rule files, and with users' Kubernetes and Prometheus
 //! files, before anything runs.
 
+mod templates;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -9,6 +11,8 @@ use std::process::ExitCode;
 use recant_core::spec::{self, Found, Knowledge, Manifests, Severity};
 
 use crate::config::{files, rules};
+
+pub use templates::check_templates;
 
 /// What `recant check` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +84,14 @@ fn found(found: Found, manifests: &Manifests) -> String {
         rule_sets,
         watches,
         channels,
+        tests,
     } = found;
+    let tests = match tests {
+        0 => String::new(),
+        tests => format!(", {}", counted(tests, "test")),
+    };
     let mut text = format!(
-        "{}, {}, {}",
+        "{}, {}, {}{tests}",
         counted(rule_sets, "rule set"),
         counted(watches, "watch"),
         counted(channels, "channel"),

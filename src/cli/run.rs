@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use recant_core::rule::{RuleBook, SecretRef};
+use recant_core::rule::{Channel, RuleBook, SecretRef};
 use recant_core::spec::{Loaded, Severity};
 
 use crate::agent;
@@ -117,9 +117,7 @@ fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
         );
     }
     let Loaded {
-        book,
-        diagnostics,
-        found: _,
+        book, diagnostics, ..
     } = rules::load(&settings.rules);
     for diagnostic in &diagnostics {
         super::eprint_line(&format!("{diagnostic}\n"));
@@ -312,7 +310,8 @@ async fn check_access(
     let secrets = book
         .channels
         .values()
-        .filter_map(|channel| match &channel.url {
+        .flat_map(Channel::secrets)
+        .filter_map(|secret| match secret {
             SecretRef::KubernetesSecret { name, key: _ } => {
                 Some((namespace.to_owned(), name.clone()))
             }

@@ -26,20 +26,32 @@ pub fn shipped() -> Vec<SourceFile> {
 
 /// Loads the rule files under `paths`; what cannot be read is among the diagnostics.
 pub fn load(paths: &[PathBuf]) -> Loaded {
+    load_files(paths).1
+}
+
+/// Like [`load`]; also the files, as places in them are told.
+pub fn load_files(paths: &[PathBuf]) -> (Vec<SourceFile>, Loaded) {
     let files::Collected { files, problems } = files::collect(paths);
-    let mut loaded = spec::load_with(&files, &shipped(), options(problems.is_empty()));
+    let options = Options {
+        partly: !problems.is_empty(),
+        checks: checks(),
+    };
+    let mut loaded = spec::load_with(&files, &shipped(), options);
     if !problems.is_empty() {
         loaded.book = None;
         loaded.diagnostics.splice(0..0, problems);
     }
-    loaded
+    (files, loaded)
 }
 
 /// Checks files under `paths`, Kubernetes objects and Prometheus rules among them; what cannot be read is among the
 /// diagnostics. Call it again with what a cluster said about the first answer.
 pub fn check(collected: &files::Collected, knowledge: &Knowledge) -> Checked {
     let files::Collected { files, problems } = collected;
-    let options = options(problems.is_empty());
+    let options = Options {
+        partly: !problems.is_empty(),
+        checks: checks(),
+    };
     let mut checked = spec::check(files, &shipped(), options, knowledge);
     if !problems.is_empty() {
         checked.loaded.book = None;
@@ -47,12 +59,4 @@ pub fn check(collected: &files::Collected, knowledge: &Knowledge) -> Checked {
         found.splice(0..0, problems.iter().cloned());
     }
     checked
-}
-
-/// With all checks; `complete`: all files could be read.
-fn options(complete: bool) -> Options {
-    Options {
-        partly: !complete,
-        checks: checks(),
-    }
 }

@@ -22,6 +22,7 @@ pub mod saga;
 pub mod snapshot;
 pub mod spec;
 pub mod target;
+pub mod testcase;
 pub mod time;
 pub mod verify;
 pub mod wording;

@@ -24,6 +24,7 @@ mod rule_set;
 mod secret;
 mod selector;
 mod syntax;
+mod test;
 mod tree;
 mod units;
 mod watch;
@@ -41,12 +42,15 @@ pub use self::units::duration;
 use self::drafts::Drafts;
 use self::report::Report;
 use crate::rule::RuleBook;
+use crate::testcase::{Origin, TestCase};
 
 /// What became of some files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// `None`: there are errors among the diagnostics.
     pub book: Option<RuleBook>,
+    /// The tests among the documents that can be run.
+    pub tests: Vec<TestCase>,
     /// Errors and warnings, in the order of files and lines.
     pub diagnostics: Vec<Diagnostic>,
     pub found: Found,
@@ -58,6 +62,14 @@ pub struct Found {
     pub rule_sets: usize,
     pub watches: usize,
     pub channels: usize,
+    pub tests: usize,
+}
+
+/// Line and column, both from 1, of a place in one of the files that were loaded.
+pub fn position(files: &[SourceFile], origin: Origin) -> (usize, usize) {
+    files
+        .get(origin.file)
+        .map_or((1, 1), |file| excerpt::position(&file.text, origin.offset))
 }
 
 /// How documents are loaded.
@@ -78,7 +90,11 @@ pub fn load(files: &[SourceFile], shipped: &[SourceFile]) -> Loaded {
 
 /// Like [`load`], with more that is checked, or less.
 pub fn load_with(files: &[SourceFile], shipped: &[SourceFile], options: Options) -> Loaded {
-    load_drafts(files, shipped, options, None).loaded
+    let drafts = Drafts {
+        incomplete: options.partly,
+        ..Drafts::default()
+    };
+    load_drafts(files, shipped, drafts, options.checks, None).loaded
 }
 
 /// What became of files among which Kubernetes objects and Prometheus rules are welcome.
@@ -96,21 +112,22 @@ pub fn check(
     options: Options,
     knowledge: &Knowledge,
 ) -> Checked {
-    load_drafts(files, shipped, options, Some(knowledge))
+    let drafts = Drafts {
+        incomplete: options.partly,
+        ..Drafts::default()
+    };
+    load_drafts(files, shipped, drafts, options.checks, Some(knowledge))
 }
 
 /// With `knowledge`, documents that are not Recant's are checked too; without, they are errors.
 fn load_drafts(
     files: &[SourceFile],
     shipped: &[SourceFile],
-    options: Options,
+    mut drafts: Drafts,
+    checks: Checks,
     knowledge: Option<&Knowledge>,
 ) -> Checked {
-    let mut drafts = Drafts {
-        incomplete: options.partly,
-        ..Drafts::default()
-    };
-    let report = |file| Report::new(file, options.checks);
+    let report = |file| Report::new(file, checks);
     let mut reports: Vec<Report<'_>> = files.iter().map(report).collect();
     let mut others = knowledge.map(|_| manifest::Documents::default());
     read(&mut reports, 0, &mut drafts, others.as_mut());
@@ -118,6 +135,7 @@ fn load_drafts(
         rule_sets: drafts.sets.len(),
         watches: drafts.watches.len(),
         channels: drafts.channels.len(),
+        tests: drafts.tests.len(),
     };
     // Reports are looked up by the index of their file: shipped files follow the user's.
     let mut shipped_reports: Vec<Report<'_>> = shipped.iter().map(report).collect();
@@ -125,7 +143,7 @@ fn load_drafts(
     read(&mut shipped_reports, files.len(), &mut shipped_drafts, None);
     reports.extend(shipped_reports);
 
-    let book = resolve::resolve(drafts, shipped_drafts, &mut reports);
+    let (book, tests) = resolve::resolve(drafts, shipped_drafts, &mut reports);
     let errors: usize = reports.iter().map(Report::errors).sum();
     let manifests = match (&others, knowledge) {
         (Some(others), Some(knowledge)) => others.check(knowledge, &mut reports),
@@ -133,6 +151,7 @@ fn load_drafts(
     };
     let loaded = Loaded {
         book: (errors == 0).then_some(book),
+        tests: if errors == 0 { tests } else { Vec::new() },
         diagnostics: reports.into_iter().flat_map(Report::finish).collect(),
         found,
     };

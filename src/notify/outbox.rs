@@ -1,12 +1,25 @@
 //! Brings notices to their channels: one bounded queue and one worker per channel, so that a dead channel delays no
 //! other, and no action.
 //!
-//! Per channel the order is kept, one message a second at most. A failed attempt is repeated after 1 s, 2 s, 4 s and so on
-//! up to five minutes, with jitter; or as long as the receiver asks for, up to five minutes. After a day, or when the
-//! receiver refuses the message, it is given up. When a queue is full the oldest of the least urgent notices in it gives
-//! way. Each of these ends is reported as a [`Delivery`] for the journal; what has none when the process ends is
-//! submitted again, as a possible repeat, by the next one.
+//! What a channel is told, and when:
+//! - The order is kept, but for one case: the beginning of an incident goes before what waits of others, by itself. Of
+//!   one incident nothing overtakes anything: its end is never told before its beginning.
+//! - One message a second at most, and no more than the service takes ([`Pace`](super::pace::Pace)); of its long ceilings
+//!   a fifth is kept for beginnings. When notices come faster than that, or the receiver was away, chat services get
+//!   what waits in one message, at most twenty notices in each; machines get each by itself.
+//! - A failed attempt is repeated after 1 s, 2 s, 4 s and so on up to five minutes, with jitter; or as long as the
+//!   receiver asks for, up to five minutes. After a day, or when the receiver refuses the message, it is given up; the
+//!   notices of a message that is refused are tried one by one first.
+//! - The end of an incident whose beginning is still waiting is told with it or after it; of one whose beginning was
+//!   given up it is told with the headline of that. To drop it would hide that something was done.
+//! - A notice that is submitted again while it waits or after it was delivered is not told twice.
+//!
+//! When a queue is full the oldest of the least urgent notices in it gives way; an end is as urgent as what it ends. Each
+//! of these ends is reported as a [`Delivery`] for the journal; what has none when the process ends is submitted again,
+//! as a possible repeat, by the next one.
 
+mod budget;
+mod digest;
 mod queue;
 mod worker;
 
@@ -23,7 +36,7 @@ use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
 
 use super::metrics::NotifyMetrics;
 use super::{Attempt, Notifier};
-use queue::{Item, Queue};
+use queue::{Pushed, Queue};
 use worker::Worker;
 
 /// How patient the outbox is. The default is what the agent uses; tests are quicker.
@@ -31,7 +44,7 @@ use worker::Worker;
 pub struct Patience {
     /// Notices that wait for one channel.
     pub queue: usize,
-    /// Least time between two messages to one channel: Slack takes one a second.
+    /// Least time between two messages to one channel.
     pub interval: Duration,
     /// Deadline of one attempt, reading the address included.
     pub attempt: Duration,
@@ -110,19 +123,26 @@ impl Outbox {
             self.give_up(notice, channel, reason);
             return;
         };
-        self.metrics.queued(channel);
-        let pushed = queue.push(Item {
-            notice: notice.clone(),
-            attempt,
-        });
-        if let Some(loser) = pushed {
-            self.metrics.ended(channel);
-            self.metrics.gave_up(channel);
-            let reason = format!(
-                "{} newer or more urgent notices were waiting for the channel",
-                queue.capacity()
-            );
-            self.give_up(&loser.notice, channel, reason);
+        match queue.push(notice, attempt) {
+            Pushed::Waits => self.metrics.queued(channel),
+            Pushed::WaitsAlready => {}
+            Pushed::DeliveredBefore => {
+                drop(self.deliveries.send(Delivery {
+                    notice: notice.id.clone(),
+                    channel: channel.clone(),
+                    outcome: DeliveryOutcome::Delivered,
+                }));
+            }
+            Pushed::Instead(loser) => {
+                self.metrics.queued(channel);
+                self.metrics.ended(channel);
+                self.metrics.gave_up(channel);
+                let reason = format!(
+                    "{} newer or more urgent notices were waiting for the channel",
+                    queue.capacity()
+                );
+                self.give_up(&loser.notice, channel, reason);
+            }
         }
     }
 

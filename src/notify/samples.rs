@@ -222,13 +222,17 @@ pub(super) fn all() -> impl Iterator<Item = Notice> {
     NoticeKind::ALL.iter().map(|kind| of(*kind))
 }
 
-/// The name of a golden file: that of the kind, as serde writes it.
+/// The name of a golden file: that of the kind.
 #[cfg(test)]
 pub(super) fn name_of(notice: &Notice) -> String {
-    serde_json::to_value(notice.kind)
-        .ok()
-        .and_then(|name| name.as_str().map(str::to_owned))
-        .expect("kinds are words")
+    let mut name = String::new();
+    for c in format!("{:?}", notice.kind).chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 
 mod matching;
 mod page;
+pub mod recorded;
 #[cfg(test)]
 mod tests;
 

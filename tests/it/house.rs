@@ -13,7 +13,8 @@ const CORE: &[(&str, &[&str])] = &[
     ("target", &["ids"]),
     ("wording", &["target"]),
     ("observation", &["ids"]),
-    ("spec", &["ids", "rule"]),
+    ("testcase", &["ids", "rule"]),
+    ("spec", &["ids", "rule", "testcase"]),
     ("measurement", &["ids", "observation", "rule", "target"]),
     ("history", &["measurement", "time"]),
     ("judge", &["ids", "measurement", "rule", "time", "wording"]),
@@ -104,6 +105,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("source", &["clock", "tls"]),
     ("cluster", &[]),
     ("journal", &[]),
+    ("ruletest", &["source"]),
     ("actuate", &["clock", "cluster"]),
     ("notify", &["tls"]),
     ("http", &["notify"]),
@@ -123,7 +125,7 @@ const RECANT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "source", "tls",
+            "ruletest", "source", "tls",
         ],
     ),
 ];

@@ -17,3 +17,4 @@ mod promql_oracle;
 mod run;
 mod settings;
 mod source;
+mod templates;

@@ -4,7 +4,10 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod alertmanager;
 mod receiver;
+mod restart;
+mod teams;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +22,7 @@ use recant::notify::client::HttpClient;
 use recant::notify::metrics::NotifyMetrics;
 use recant::notify::outbox::{Outbox, Patience};
 use recant::notify::secrets::Secrets;
+use recant::notify::templates::Templates;
 use recant::notify::{Attempt, Notifier, notifier};
 use recant_core::ids::{ChannelName, TargetId, TargetKind, WatchName};
 use recant_core::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind, Severity};
@@ -83,7 +87,7 @@ impl Bench {
             kind,
             url: SecretRef::File(path.display().to_string()),
         };
-        let notifier = notifier(&channel, &client, &Secrets::local());
+        let notifier = notifier(&channel, &client, &Secrets::local(), &Templates::shipped());
         assert!(!format!("{notifier:?}").contains("hunter2"));
         self.channels.insert(channel.name, notifier);
         self
@@ -117,6 +121,14 @@ impl Running {
     fn submit(&self, id: &str, channel: &str) {
         self.outbox
             .submit(&notice(id), &channel.into(), Attempt::First);
+    }
+
+    /// With more to say than any service takes.
+    fn submit_long(&self, id: &str, channel: &str) {
+        let mut notice = Notice::clone(&notice(id));
+        notice.sentences = vec!["It was bad, and this says at length how. ".repeat(12); 24];
+        self.outbox
+            .submit(&Arc::new(notice), &channel.into(), Attempt::First);
     }
 
     async fn next(&mut self) -> Delivery {

@@ -14,6 +14,18 @@ pub struct Channel {
     pub url: SecretRef,
 }
 
+impl Channel {
+    /// Every secret that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let Self { name: _, kind, url } = self;
+        let other = match kind {
+            ChannelKind::Slack | ChannelKind::Webhook | ChannelKind::Teams => None,
+            ChannelKind::Alertmanager { labels: _, bearer } => bearer.as_ref(),
+        };
+        std::iter::once(url).chain(other)
+    }
+}
+
 /// The dialects of channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelKind {

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::document::{self, Namespaced};
 use super::drafts::{ChannelDraft, Site};
-use super::fields::{self, Fields, NameKind};
+use super::fields::Fields;
 use super::report::Report;
+use super::secret::{Secret, is_key, is_path, is_variable};
 use super::tree::{Kind, Node};
 use crate::ids::ChannelName;
 use crate::rule::{Channel, ChannelKind, SecretRef};
@@ -22,6 +23,21 @@ const CHANNEL: &[&str] = &[
     "webhook",
 ];
 const KINDS: &[&str] = &["slack", "teams", "alertmanager", "webhook"];
+
+const URL: Secret = Secret {
+    field: "`url`",
+    noun: "the URL",
+    danger: "whoever knows it can post to the channel",
+    file: "/etc/recant/slack-url",
+    secret: "{name: slack, key: url}",
+};
+const BEARER: Secret = Secret {
+    field: "`bearer`",
+    noun: "the token",
+    file: "/etc/recant/alertmanager-token",
+    secret: "{name: alertmanager, key: token}",
+    ..URL
+};
 
 /// Reads a channel; `None` when it has no readable name.
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<ChannelDraft> {
@@ -75,8 +91,8 @@ fn read_place(key: &str, node: &Node, report: &mut Report<'_>) -> Option<(Channe
     };
     let fields = Fields::open(node, what, known, report)?;
     let url = fields
-        .need("url", &reference("url"), report)
-        .and_then(|node| read_secret(node, "url", report));
+        .need("url", &URL.reference(), report)
+        .and_then(|node| URL.read(node, report));
     let kind = match key {
         "slack" => ChannelKind::Slack,
         "teams" => ChannelKind::Teams,
@@ -87,7 +103,7 @@ fn read_place(key: &str, node: &Node, report: &mut Report<'_>) -> Option<(Channe
                 None => Some(BTreeMap::new()),
             };
             let bearer = match fields.entry("bearer") {
-                Some(entry) => Some(read_secret(&entry.value, "bearer", report)?),
+                Some(entry) => Some(BEARER.read(&entry.value, report)?),
                 None => None,
             };
             ChannelKind::Alertmanager {
@@ -97,143 +113,6 @@ fn read_place(key: &str, node: &Node, report: &mut Report<'_>) -> Option<(Channe
         }
     };
     Some((kind, url?))
-}
-
-/// How to write where a secret is.
-fn reference(field: &str) -> String {
-    format!(
-        "write `{field}: {{env: NAME}}`, `{field}: {{file: PATH}}` or `{field}: {{secret: {{name: NAME, key: KEY}}}}`"
-    )
-}
-
-/// Reads where a secret is; never says what it found, since it may be the secret itself.
-fn read_secret(node: &Node, field: &str, report: &mut Report<'_>) -> Option<SecretRef> {
-    let reference = reference(field);
-    const KNOWN: &[&str] = &["env", "file", "secret"];
-    if let Kind::Scalar(_) = &node.kind
-        && !node.is_null()
-    {
-        report
-            .error(
-                node.span,
-                format!("`{field}` is written out, and whoever knows it can post to the channel"),
-            )
-            .help(format!(
-                "{reference}: rule files are kept in Git and shown in messages, secrets are not"
-            ));
-        return None;
-    }
-    let what = match field {
-        "bearer" => "`bearer`",
-        _ => "`url`",
-    };
-    let fields = Fields::open(node, what, KNOWN, report)?;
-    let given: Vec<_> = KNOWN.iter().filter_map(|name| fields.entry(name)).collect();
-    let entry = match given.as_slice() {
-        [entry] => entry,
-        [] => {
-            if !fields.unclear() {
-                report
-                    .error(
-                        fields.span,
-                        format!("`{field}` does not say where {} is", noun(field)),
-                    )
-                    .help(reference);
-            }
-            return None;
-        }
-        [_, second, ..] => {
-            report
-                .error(
-                    second.key_span,
-                    format!("`{field}` is given in more than one way"),
-                )
-                .help(reference);
-            return None;
-        }
-    };
-    match entry.key.as_str() {
-        "env" => {
-            let name = fields::text(&entry.value, "env", &reference, report)?;
-            if !is_variable(name) {
-                report
-                    .error(entry.value.span, "`env` is not the name of an environment variable")
-                    .help(format!(
-                        "write the name of the variable that holds {}: letters, digits and `_`, such as `SLACK_WEBHOOK_URL`",
-                        noun(field)
-                    ));
-                return None;
-            }
-            Some(SecretRef::Env(name.to_owned()))
-        }
-        "file" => {
-            let path = fields::text(&entry.value, "file", &reference, report)?;
-            if !is_path(path) {
-                report
-                    .error(entry.value.span, "`file` is not the path of a file")
-                    .help(format!(
-                        "write the path of the file that holds {}, such as `/etc/recant/slack-url`",
-                        noun(field)
-                    ));
-                return None;
-            }
-            Some(SecretRef::File(path.to_owned()))
-        }
-        _ => {
-            const HELP: &str =
-                "write `secret: {name: slack, key: url}`: a Secret in the agent's namespace";
-            let fields = Fields::open(&entry.value, "`secret`", &["name", "key"], report)?;
-            let name = fields
-                .need("name", HELP, report)
-                .and_then(|node| fields::name(node, "name", NameKind::Subdomain, report));
-            let key = fields
-                .need("key", HELP, report)
-                .and_then(|node| read_key(node, HELP, report));
-            Some(SecretRef::KubernetesSecret {
-                name: name?.to_owned(),
-                key: key?.to_owned(),
-            })
-        }
-    }
-}
-
-/// What a field refers to.
-fn noun(field: &str) -> &'static str {
-    match field {
-        "bearer" => "the token",
-        _ => "the URL",
-    }
-}
-
-pub(super) fn read_key<'n>(node: &'n Node, help: &str, report: &mut Report<'_>) -> Option<&'n str> {
-    let key = fields::text(node, "key", help, report)?;
-    if !is_key(key) {
-        report
-            .error(node.span, "`key` is not a key of a Secret")
-            .help("write letters, digits, `-`, `_` and `.`, at most 253 characters");
-        return None;
-    }
-    Some(key)
-}
-
-/// Whether a text is the name of an environment variable.
-pub(super) fn is_variable(text: &str) -> bool {
-    text.len() <= 256
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Whether a text can be a path, and is no URL.
-pub(super) fn is_path(text: &str) -> bool {
-    text.len() <= 4096 && !text.contains("://") && !text.chars().any(char::is_control)
-}
-
-/// Whether a text can be a key of a Secret.
-pub(super) fn is_key(text: &str) -> bool {
-    text.len() <= 253
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// Keeps values of a document that may be secrets out of what is shown.

@@ -7,12 +7,13 @@ use super::fields::{self, Fields, NameKind};
 use super::nearest::nearest;
 use super::report::Report;
 use super::rule_set;
+use super::test;
 use super::tree::{Kind, Node};
 use super::watch;
 
 /// The version of the documents that is understood.
 pub(super) const API_VERSION: &str = "recant.dev/v1alpha1";
-const KINDS: [&str; 3] = ["RuleSet", "Watch", "Channel"];
+const KINDS: [&str; 4] = ["RuleSet", "Watch", "Channel", "Test"];
 
 /// Reads one document of file number `file` into `drafts`.
 pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut Report<'_>) {
@@ -20,7 +21,7 @@ pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut R
         return;
     }
     let kind = kind(node, report);
-    if !matches!(kind, Some("RuleSet" | "Watch")) {
+    if !matches!(kind, Some("RuleSet" | "Watch" | "Test")) {
         // It is, or may be meant as, a channel.
         channel::mask_document(node, report);
     }
@@ -31,6 +32,7 @@ pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut R
             None => drafts.incomplete = true,
         },
         Some("Watch") => drafts.watches.extend(watch::read(node, file, report)),
+        Some("Test") => drafts.tests.extend(test::read(node, file, report)),
         Some(_) => match channel::read(node, file, report) {
             Some(channel) => drafts.channels.push(channel),
             None => drafts.incomplete = true,

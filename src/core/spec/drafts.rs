@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::report::Span;
+use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{Channel, Link, Rule, ScrapeEndpoint, SourceKind};
 
@@ -69,6 +70,7 @@ pub(super) struct Drafts {
     pub(super) sets: Vec<SetDraft>,
     pub(super) watches: Vec<WatchDraft>,
     pub(super) channels: Vec<ChannelDraft>,
+    pub(super) tests: Vec<TestDraft>,
     /// Something could not be read that may define a name.
     pub(super) incomplete: bool,
 }

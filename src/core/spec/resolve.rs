@@ -8,17 +8,24 @@ use super::drafts::{ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, 
 use super::excerpt::quoted;
 use super::nearest::nearest;
 use super::report::Report;
+use super::test;
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 use crate::rule::{Channel, OnFail, Rule, RuleBook, Watch};
+use crate::testcase::TestCase;
 
-/// Makes the rule book, as far as it goes; whether it may be used is for the caller, who counts errors.
+/// Makes the rule book and the tests, as far as it goes; whether it may be used is for the caller, who counts errors.
 ///
 /// Rule sets of `shipped` are used where no set of the user's has the same name.
-pub(super) fn resolve(drafts: Drafts, shipped: Drafts, reports: &mut [Report<'_>]) -> RuleBook {
+pub(super) fn resolve(
+    drafts: Drafts,
+    shipped: Drafts,
+    reports: &mut [Report<'_>],
+) -> (RuleBook, Vec<TestCase>) {
     let Drafts {
         sets,
         watches,
         channels,
+        tests,
         incomplete,
     } = drafts;
     let mut names = Names {
@@ -52,15 +59,18 @@ pub(super) fn resolve(drafts: Drafts, shipped: Drafts, reports: &mut [Report<'_>
             names.watch(watch, reports)
         })
         .collect();
-    RuleBook {
+    let mut book = RuleBook {
         watches,
-        channels: names
-            .channels
-            .into_values()
-            .filter_map(|draft| draft.channel)
-            .map(|channel: Channel| (channel.name.clone(), channel))
-            .collect(),
-    }
+        channels: BTreeMap::new(),
+    };
+    let tests = test::resolve(tests, &names, &book, reports);
+    book.channels = names
+        .channels
+        .into_values()
+        .filter_map(|draft| draft.channel)
+        .map(|channel: Channel| (channel.name.clone(), channel))
+        .collect();
+    (book, tests)
 }
 
 /// Reports a watch whose name or target another watch has.
@@ -127,7 +137,7 @@ fn repeated(
 }
 
 /// What names can refer to.
-struct Names {
+pub(super) struct Names {
     sets: BTreeMap<String, SetDraft>,
     channels: BTreeMap<String, ChannelDraft>,
     /// Names may exist that we do not know: those that seem missing are not reported.
@@ -135,7 +145,17 @@ struct Names {
 }
 
 impl Names {
-    fn watch(&self, draft: WatchDraft, reports: &mut [Report<'_>]) -> Option<Watch> {
+    /// All rule sets by name, and where they are written.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (&str, Site)> {
+        self.sets.iter().map(|(name, set)| (name.as_str(), set.site))
+    }
+
+    /// Names may exist that are not known here.
+    pub(super) fn incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    pub(super) fn watch(&self, draft: WatchDraft, reports: &mut [Report<'_>]) -> Option<Watch> {
         let WatchDraft {
             name,
             site: _,

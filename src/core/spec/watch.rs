@@ -8,7 +8,7 @@ use super::drafts::{Reference, Site, WatchDraft};
 use super::excerpt::quoted;
 use super::fields::{self, Fields, NameKind};
 use super::nearest::nearest;
-use super::report::Report;
+use super::report::{Report, Span};
 use super::tree::{Kind, Node};
 use crate::ids::{TargetId, TargetKind, WatchName};
 use crate::rule::{Link, ScrapeEndpoint, SourceKind};
@@ -27,6 +27,13 @@ const WATCH: &[&str] = &[
     "scrape",
     "links",
 ];
+
+/// The fields of a watch within a test.
+pub(super) const IN_TEST: &[&str] = &[
+    "target", "rules", "source", "release", "onFail", "onPass", "dryRun", "scrape", "links",
+];
+/// What a test's watch, target and namespace are called when it does not say.
+const TESTED: &str = "test";
 
 /// How long a release is watched, when the watch does not say.
 const DEFAULT_WATCH: Duration = Duration::from_mins(30);
@@ -47,7 +54,79 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             report,
         )
         .and_then(|node| read_target(node, namespace, file, report));
-    let rules = read_rules(&fields, file, report);
+    let span = metadata.name.map_or(fields.span, |(_, node)| node.span);
+    let name = metadata
+        .name
+        .zip(namespace)
+        .map(|((name, _), namespace)| WatchName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        });
+    Some(read_body(&fields, name, target, Site { file, span }, report))
+}
+
+/// Reads the fields of a watch that a test holds: it has no name, and its target may be left out.
+pub(super) fn read_in_test(
+    node: &Node,
+    file: usize,
+    report: &mut Report<'_>,
+) -> Option<WatchDraft> {
+    let fields = Fields::open(node, "`watch`", IN_TEST, report)?;
+    let target = match fields.get("target") {
+        None => Some(tested_target(file, node.span)),
+        Some(node) => read_target(node, Some(TESTED), file, report),
+    };
+    let span = fields.span;
+    let site = Site { file, span };
+    Some(read_body(&fields, Some(tested_name()), target, site, report))
+}
+
+/// A watch of all rules of some sets, for a test at `site`.
+pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
+    WatchDraft {
+        name: Some(tested_name()),
+        site,
+        target: Some(tested_target(site.file, site.span)),
+        source: None,
+        rules: sets
+            .into_iter()
+            .map(|name| Reference { name, site })
+            .collect(),
+        watch: DEFAULT_WATCH,
+        dry_run: false,
+        rollback: true,
+        fail_channels: Vec::new(),
+        pass_channels: Vec::new(),
+        scrape: None,
+        links: Vec::new(),
+    }
+}
+
+fn tested_name() -> WatchName {
+    WatchName {
+        namespace: TESTED.to_owned(),
+        name: TESTED.to_owned(),
+    }
+}
+
+fn tested_target(file: usize, span: Span) -> (TargetId, Site) {
+    let target = TargetId {
+        namespace: TESTED.to_owned(),
+        kind: TargetKind::Deployment,
+        name: TESTED.to_owned(),
+    };
+    (target, Site { file, span })
+}
+
+fn read_body(
+    fields: &Fields<'_>,
+    name: Option<WatchName>,
+    target: Option<(TargetId, Site)>,
+    site: Site,
+    report: &mut Report<'_>,
+) -> WatchDraft {
+    let file = site.file;
+    let rules = read_rules(fields, file, report);
     let source = fields
         .get("source")
         .and_then(|node| read_source(node, report));
@@ -55,8 +134,8 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         .get("release")
         .and_then(|node| read_release(node, report))
         .unwrap_or(DEFAULT_WATCH);
-    let on_fail = read_on_fail(&fields, file, report);
-    let pass_channels = read_on_pass(&fields, file, report);
+    let on_fail = read_on_fail(fields, file, report);
+    let pass_channels = read_on_pass(fields, file, report);
     let dry_run = fields
         .get("dryRun")
         .and_then(|node| fields::boolean(node, "dryRun", report))
@@ -72,17 +151,10 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             )
             .help("leave one of them out");
     }
-    let links = read_links(&fields, report);
-    let span = metadata.name.map_or(fields.span, |(_, node)| node.span);
-    Some(WatchDraft {
-        name: metadata
-            .name
-            .zip(namespace)
-            .map(|((name, _), namespace)| WatchName {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-        site: Site { file, span },
+    let links = read_links(fields, report);
+    WatchDraft {
+        name,
+        site,
         target,
         source,
         rules,
@@ -93,7 +165,7 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         pass_channels,
         scrape,
         links,
-    })
+    }
 }
 
 fn read_target(

@@ -4,6 +4,8 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod merging;
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;

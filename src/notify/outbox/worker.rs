@@ -1,20 +1,25 @@
-//! The worker of one channel: takes one notice after the other, and tries until it has an end.
+//! The worker of one channel: sends one message after the other, and tries until each notice has an end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::ids::ChannelName;
-use recant_core::notice::{Delivery, DeliveryOutcome};
+use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
 
 use super::Patience;
+use super::budget::Budget;
+use super::digest::digest;
 use super::queue::{Item, Queue};
 use crate::notify::metrics::NotifyMetrics;
 use crate::notify::{Attempt, Notifier, NotifyError};
+
+/// A wait for a ceiling of the service that is worth telling several notices in one message.
+const LONG_WAIT: Duration = Duration::from_secs(3);
 
 pub(super) struct Worker {
     pub(super) channel: ChannelName,
@@ -26,99 +31,207 @@ pub(super) struct Worker {
     pub(super) stop: CancellationToken,
 }
 
+/// What follows an attempt.
+enum Next {
+    GoOn,
+    /// Wait; `asked`: the receiver said so.
+    Wait {
+        wait: Duration,
+        asked: bool,
+    },
+}
+
 impl Worker {
     pub(super) async fn run(self) {
-        // When the next message may leave at the earliest.
-        let mut free = Instant::now();
-        while let Some(mut item) = self.next().await {
-            let Some(outcome) = self.deliver(&mut item, &mut free).await else {
-                self.queue.put_back(item);
-                return;
-            };
-            self.metrics.ended(&self.channel);
-            // Nobody listens any more: then it stays open in the journal, and the next process tries again.
-            drop(self.deliveries.send(Delivery {
-                notice: item.notice.id.clone(),
-                channel: self.channel.clone(),
-                outcome,
-            }));
+        let pace = self.notifier.pace();
+        let mut budget = Budget::new(pace, self.patience.interval);
+        let mut backoff = self.backoff();
+        // Behind: what waits is told together where that is possible.
+        let mut behind = false;
+        while self.something().await {
+            let waited = self.wait_for_budget(&budget).await;
+            let pressed = behind || waited > LONG_WAIT || self.stop.is_cancelled();
+            let now = Instant::now();
+            let batch = self.queue.take(pace.merges, budget.left(now), pressed);
+            budget.spend(now);
+            match self.attempt(batch, &mut backoff).await {
+                Next::GoOn => behind = behind && self.queue.length() > 1,
+                Next::Wait { wait, asked } => {
+                    behind = true;
+                    self.pause(wait, asked).await;
+                    // One failure is enough: the next process goes on.
+                    if self.stop.is_cancelled() {
+                        return;
+                    }
+                }
+            }
         }
     }
 
-    /// The next notice, or `None` when there is none and the outbox stops.
-    async fn next(&self) -> Option<Item> {
+    fn backoff(&self) -> ExponentialBackoff {
+        let (shortest, longest) = self.patience.backoff;
+        ExponentialBuilder::new()
+            .with_min_delay(shortest)
+            .with_max_delay(longest)
+            .without_max_times()
+            .with_jitter()
+            .build()
+    }
+
+    /// Waits until there is a notice; false when there is none and the outbox stops.
+    async fn something(&self) -> bool {
         loop {
-            if let Some(item) = self.queue.pop() {
-                return Some(item);
+            if self.queue.length() > 0 {
+                return true;
             }
             tokio::select! {
                 // What was pushed before the stop is still tried.
                 biased;
                 () = self.queue.wait() => {}
-                () = self.stop.cancelled() => return self.queue.pop(),
+                () = self.stop.cancelled() => return self.queue.length() > 0,
             }
         }
     }
 
-    /// Tries until there is an end; `None` when the outbox stops before.
-    async fn deliver(&self, item: &mut Item, free: &mut Instant) -> Option<DeliveryOutcome> {
-        let Patience {
-            queue: _,
-            interval,
-            attempt: deadline,
-            backoff: (shortest, longest),
-            attempts,
-            time,
-        } = self.patience;
-        let mut backoff = ExponentialBuilder::new()
-            .with_min_delay(shortest)
-            .with_max_delay(longest)
-            .without_max_times()
-            .with_jitter()
-            .build();
+    /// Waits until a message may leave: the beginning of an incident, which may come meanwhile, sooner than others.
+    async fn wait_for_budget(&self, budget: &Budget) -> Duration {
         let begun = Instant::now();
-        let mut count = 0;
         loop {
-            sleep_until(*free).await;
-            *free = Instant::now() + interval;
-            self.metrics.attempted(&self.channel);
-            count += 1;
-            let result = timeout(deadline, self.notifier.send(&item.notice, item.attempt))
-                .await
-                .unwrap_or_else(|_| {
-                    Err(NotifyError::NoAnswer {
-                        host: "the receiver".to_owned(),
-                        reason: "nothing came in time".to_owned(),
-                    })
-                });
-            let error = match result {
-                Ok(()) => return Some(DeliveryOutcome::Delivered),
-                Err(error) => error,
-            };
-            self.metrics.failed(&self.channel, &error);
-            if error.may_have_arrived() {
-                item.attempt = Attempt::MayBeRepeat;
+            let now = Instant::now();
+            let free = budget.free_at(self.queue.begins(false), now);
+            if free <= now {
+                return begun.elapsed();
             }
-            let wait = backoff
+            tokio::select! {
+                () = sleep_until(free) => {}
+                () = self.queue.wait() => {}
+            }
+        }
+    }
+
+    /// Waits after a failure. The beginning of an incident is tried at once, unless the receiver asked to wait.
+    async fn pause(&self, wait: Duration, asked: bool) {
+        let over = sleep(wait);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = &mut over => return,
+                () = self.queue.wait(), if !asked => {
+                    if self.queue.begins(true) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends these notices in one message, and gives each its end if it has one.
+    async fn attempt(&self, mut batch: Vec<Item>, backoff: &mut ExponentialBackoff) -> Next {
+        let Some(notice) = self.message(&batch) else {
+            return Next::GoOn;
+        };
+        let attempt = batch
+            .iter()
+            .map(|item| item.attempt)
+            .find(|attempt| *attempt == Attempt::MayBeRepeat)
+            .unwrap_or(Attempt::First);
+        let now = Instant::now();
+        for item in &mut batch {
+            item.tries += 1;
+            item.begun.get_or_insert(now);
+        }
+        self.metrics.attempted(&self.channel);
+        let sent = timeout(self.patience.attempt, self.notifier.send(&notice, attempt)).await;
+        let error = match sent {
+            Ok(Ok(())) => {
+                for item in batch {
+                    self.queue.delivered(&item.notice);
+                    self.end(&item, DeliveryOutcome::Delivered);
+                }
+                *backoff = self.backoff();
+                return Next::GoOn;
+            }
+            Ok(Err(error)) => error,
+            Err(_) => NotifyError::NoAnswer {
+                host: "the receiver".to_owned(),
+                reason: "nothing came in time".to_owned(),
+            },
+        };
+        self.metrics.failed(&self.channel, &error);
+        let longest = self.patience.backoff.1;
+        let wait = if error.retry() {
+            backoff
                 .next()
                 .unwrap_or(longest)
                 .max(error.retry_after().unwrap_or_default())
-                .min(longest);
-            if !error.retry() || count >= attempts || begun.elapsed() + wait > time {
-                return Some(self.give_up(item, &error, count));
+                .min(longest)
+        } else {
+            Duration::ZERO
+        };
+        let several = batch.len() > 1;
+        let mut left = false;
+        for mut item in batch {
+            if error.may_have_arrived() {
+                item.attempt = Attempt::MayBeRepeat;
             }
-            self.tell(item, &error, count, wait);
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return None,
-                () = sleep(wait) => {}
+            let age = item.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+            if !error.retry() && several {
+                // Which of them is refused is not known.
+                item.alone = true;
+                self.queue.put_back(item);
+            } else if !error.retry()
+                || item.tries >= self.patience.attempts
+                || age + wait > self.patience.time
+            {
+                self.give_up(&item, &error);
+            } else {
+                self.tell(&item, &error, wait);
+                self.queue.put_back(item);
+                left = true;
             }
+        }
+        if left {
+            Next::Wait {
+                wait,
+                asked: error.retry_after().is_some(),
+            }
+        } else {
+            Next::GoOn
         }
     }
 
-    fn give_up(&self, item: &Item, error: &NotifyError, count: usize) -> DeliveryOutcome {
+    /// The message that tells of all of these.
+    fn message(&self, batch: &[Item]) -> Option<Notice> {
+        let notices: Vec<&Notice> = batch.iter().map(|item| &*item.notice).collect();
+        let (first, others) = notices.split_first()?;
+        let mut message = digest(first, others);
+        // Machines are told the end as it is; people would wonder what it is the end of.
+        if self.notifier.pace().merges
+            && others.is_empty()
+            && let Some(headline) = self.queue.lost_beginning(first)
+        {
+            let before =
+                format!("The message about its beginning was never delivered: {headline}.");
+            message.sentences.insert(0, before);
+        }
+        Some(message)
+    }
+
+    fn end(&self, item: &Item, outcome: DeliveryOutcome) {
+        self.metrics.ended(&self.channel);
+        // Nobody listens any more: then it stays open in the journal, and the next process tries again.
+        drop(self.deliveries.send(Delivery {
+            notice: item.notice.id.clone(),
+            channel: self.channel.clone(),
+            outcome,
+        }));
+    }
+
+    fn give_up(&self, item: &Item, error: &NotifyError) {
         self.metrics.gave_up(&self.channel);
-        let reason = match count {
+        let reason = match item.tries {
             1 => error.in_full(),
             count => format!("{} (tried {count} times)", error.in_full()),
         };
@@ -128,11 +241,13 @@ impl Worker {
             "a notice for channel `{}` was given up: {reason}",
             self.channel
         );
-        DeliveryOutcome::GivenUp { reason }
+        self.queue.given_up(&item.notice);
+        self.end(item, DeliveryOutcome::GivenUp { reason });
     }
 
     /// The first failure is news; the later ones are counted in the metrics.
-    fn tell(&self, item: &Item, error: &NotifyError, count: usize, wait: Duration) {
+    fn tell(&self, item: &Item, error: &NotifyError, wait: Duration) {
+        let count = item.tries;
         let (channel, error) = (&self.channel, error.in_full());
         if count == 1 {
             tracing::warn!(

@@ -1,5 +1,6 @@
 //! What a template is given: a notice without hidden characters, bounded, and in words.
 
+use minijinja::context;
 use minijinja::value::Value;
 
 use recant_core::notice::{Fact, Notice, NoticeKind, Severity, Status};
@@ -47,75 +48,44 @@ impl Context<'_> {
             channels: _,
         } = self.notice;
         let name = |text: String| Value::from(clip(&one_line(&text), NAME));
-        let or_none = |value: Option<Value>| value.unwrap_or(Value::from(()));
         let (shown, more_links) = fitting(links, room.links);
         let at_text = format!("{at:.0}");
-        let variables: Vec<(&str, Value)> = vec![
-            ("id", name(id.to_string())),
-            ("at", Value::from(at_text.clone())),
-            ("date", date(markup, at.as_second(), &at_text)),
-            ("kind", Value::from(word(kind))),
-            ("severity", Value::from(word(severity))),
-            ("status", Value::from(status(self.notice))),
-            ("icon", Value::from(icon(*kind, *severity))),
-            (
-                "repeat",
-                Value::from(match self.attempt {
-                    Attempt::First => false,
-                    Attempt::MayBeRepeat => true,
-                }),
-            ),
-            (
-                "watch",
-                or_none(watch.as_ref().map(|watch| name(watch.to_string()))),
-            ),
-            (
-                "target",
-                or_none(target.as_ref().map(|target| name(target.to_string()))),
-            ),
-            (
-                "namespace",
-                or_none(
-                    target
-                        .as_ref()
-                        .map(|target| &target.namespace)
-                        .or(watch.as_ref().map(|watch| &watch.namespace))
-                        .map(|namespace| name(namespace.clone())),
-                ),
-            ),
-            (
-                "correlation",
-                or_none(correlation.as_ref().map(|id| name(id.to_string()))),
-            ),
-            (
-                "headline",
-                Value::from(clip(&one_line(headline), room.sentence)),
-            ),
-            (
-                "sentences",
-                sentences
-                    .iter()
-                    .map(|sentence| clip(&lines(sentence), room.sentence))
-                    .filter(|sentence| !sentence.is_empty())
-                    .collect(),
-            ),
-            (
-                "facts",
-                facts
-                    .iter()
-                    .take(room.facts)
-                    .map(|Fact { label, value }| {
-                        Value::from_iter([
-                            ("label", clip(&one_line(label), LABEL)),
-                            ("value", clip(&without_empty_lines(value), room.fact)),
-                        ])
-                    })
-                    .collect(),
-            ),
-            ("links", shown),
-            ("more_links", Value::from(more_links)),
-        ];
-        variables.into_iter().collect()
+        let told = |fact: &Fact| {
+            context! {
+                label => clip(&one_line(&fact.label), LABEL),
+                value => clip(&without_empty_lines(&fact.value), room.fact),
+            }
+        };
+        let namespace = target
+            .as_ref()
+            .map(|target| &target.namespace)
+            .or(watch.as_ref().map(|watch| &watch.namespace));
+        let sentences = sentences
+            .iter()
+            .map(|sentence| clip(&lines(sentence), room.sentence))
+            .filter(|sentence| !sentence.is_empty());
+        context! {
+            id => name(id.to_string()),
+            date => date(markup, at.as_second(), &at_text),
+            at => at_text,
+            kind => word(kind),
+            severity => word(severity),
+            status => status(self.notice),
+            icon => icon(*kind, *severity),
+            repeat => match self.attempt {
+                Attempt::First => false,
+                Attempt::MayBeRepeat => true,
+            },
+            watch => watch.as_ref().map(|watch| name(watch.to_string())),
+            target => target.as_ref().map(|target| name(target.to_string())),
+            namespace => namespace.map(|namespace| name(namespace.clone())),
+            correlation => correlation.as_ref().map(|id| name(id.to_string())),
+            headline => clip(&one_line(headline), room.sentence),
+            sentences => sentences.collect::<Value>(),
+            facts => facts.iter().take(room.facts).map(told).collect::<Value>(),
+            links => shown,
+            more_links,
+        }
     }
 }
 
@@ -130,10 +100,10 @@ fn fitting(links: &[Link], max: usize) -> (Value, usize) {
             used += units(&Markup::Slack.link(label, url)) + 3;
             used <= max
         })
-        .map(|(label, url)| Value::from_iter([("label", label), ("url", url.clone())]))
+        .map(|(label, url)| context! { label, url })
         .collect();
     let more = links.len() - shown.len();
-    (Value::from(shown), more)
+    (shown.into_iter().collect(), more)
 }
 
 /// An empty line ends a fact.

@@ -22,7 +22,9 @@ fn the_body_is_as_documented() {
 
 #[test]
 fn a_repeat_and_a_missing_correlation_show() {
-    let body = rendered(&samples::source_unavailable(), Attempt::MayBeRepeat);
+    let mut notice = samples::source_unavailable();
+    notice.correlation = None;
+    let body = rendered(&notice, Attempt::MayBeRepeat);
     assert_eq!(body["data"]["mayBeRepeat"], true);
     assert_eq!(body["data"]["correlation"], Value::Null);
     assert_eq!(body["type"], "recant.notice.sourceUnavailable");

@@ -21,6 +21,8 @@ pub(crate) enum Reply {
     Hang,
     /// Status 200, and a body without end.
     Endless,
+    /// Status 200, and a body that breaks off.
+    Half,
 }
 
 impl Reply {
@@ -55,7 +57,7 @@ impl Request {
     }
 }
 
-/// Answers by its replies in turn, then with an empty 200.
+/// Answers by its replies in turn, then with an empty 200, or what [`Receiver::then`] says.
 pub(crate) struct Receiver {
     pub(crate) base: String,
     shared: Arc<Mutex<Shared>>,
@@ -64,6 +66,7 @@ pub(crate) struct Receiver {
 #[derive(Default)]
 struct Shared {
     replies: VecDeque<Reply>,
+    then: Option<(StatusCode, &'static str)>,
     requests: Vec<Request>,
 }
 
@@ -71,6 +74,7 @@ impl Receiver {
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let shared = Arc::new(Mutex::new(Shared {
             replies: replies.into_iter().collect(),
+            then: None,
             requests: Vec::new(),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,6 +82,14 @@ impl Receiver {
         let router = Router::new().fallback(answer).with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { base, shared }
+    }
+
+    /// What is answered when there are no more replies.
+    pub(crate) fn then(self, reply: Reply) -> Self {
+        if let Reply::Status(status, _, body) = reply {
+            self.shared.lock().unwrap().then = Some((status, body));
+        }
+        self
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -99,12 +111,22 @@ async fn answer(
             headers,
             body: serde_json::from_slice(&body).unwrap(),
         });
-        shared.replies.pop_front()
+        match (shared.replies.pop_front(), shared.then) {
+            (None, Some((status, body))) => Some(Reply::Status(status, HeaderMap::new(), body)),
+            (reply, _) => reply,
+        }
     };
     match reply {
         None => StatusCode::OK.into_response(),
         Some(Reply::Status(status, headers, body)) => (status, headers, body).into_response(),
         Some(Reply::Hang) => std::future::pending().await,
+        Some(Reply::Half) => {
+            let chunks = stream::iter([
+                Ok(Bytes::from_static(b"o")),
+                Err(std::io::Error::other("it breaks off")),
+            ]);
+            Body::from_stream(chunks).into_response()
+        }
         Some(Reply::Endless) => {
             let chunks =
                 stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024])));

@@ -8,8 +8,21 @@ use crate::spec::excerpt::quoted;
 use crate::spec::fields::{self, Fields, listed};
 use crate::spec::nearest::nearest;
 use crate::spec::report::Report;
-use crate::spec::secret;
+use crate::spec::secret::Secret;
 use crate::spec::tree::{Kind, Node};
+
+const PASSWORD: Secret = Secret {
+    field: "`password`",
+    noun: "the secret",
+    danger: "it is a secret",
+    file: "/etc/recant/password",
+    secret: "{name: redis, key: password}",
+};
+const AUTHORIZATION: Secret = Secret {
+    field: "`authorization`",
+    secret: "{name: queue, key: authorization}",
+    ..PASSWORD
+};
 
 const FACTS: [&str; 5] = [
     "restarts",
@@ -97,7 +110,7 @@ pub(super) fn http_json(node: &Node, report: &mut Report<'_>) -> Option<HttpJson
         .and_then(|node| read_path(node, report));
     let authorization = match fields.get("authorization") {
         None => Some(None),
-        Some(node) => secret::read(node, "`authorization`", report).map(Some),
+        Some(node) => AUTHORIZATION.read(node, report).map(Some),
     };
     Some(HttpJson {
         url: url?,
@@ -217,7 +230,7 @@ pub(super) fn redis(node: &Node, report: &mut Report<'_>) -> Option<Redis> {
     };
     let password = match fields.get("password") {
         None => Some(None),
-        Some(node) => secret::read(node, "`password`", report).map(Some),
+        Some(node) => PASSWORD.read(node, report).map(Some),
     };
     if let (Some(entry), None) = (fields.entry("username"), fields.entry("password")) {
         report

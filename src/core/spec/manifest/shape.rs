@@ -54,7 +54,7 @@ pub enum Shape {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shapes {
     kinds: BTreeMap<ObjectKind, Shape>,
-    named: BTreeMap<String, Shape>,
+    pub(super) named: BTreeMap<String, Shape>,
 }
 
 impl Shapes {

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::super::checks::Checks;
 use super::super::diagnostic::SourceFile;
 use super::super::report::Report;
 use super::super::tree::{self, Kind, Node};
@@ -51,7 +50,7 @@ fn read(name: &str, text: &str, shapes: &mut Shapes) -> Vec<String> {
         name: name.to_owned(),
         text: text.to_owned(),
     };
-    let mut report = Report::new(&file, Checks::default());
+    let mut report = Report::new(&file, super::super::checks::Checks::default());
     let documents = tree::parse(&mut report);
     let mut wrong = Vec::new();
     for root in &documents.roots {

@@ -1,0 +1,284 @@
+//! Runs tests of rules: the engine as it is in production, with the clock of the data, and series instead of sources.
+//!
+//! The cluster is a model without surprises (`workload`): every step of a plan succeeds, and pods switch at once.
+
+mod expect;
+mod recorded;
+mod workload;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use recant_core::analysis::Ending;
+use recant_core::engine::{Answer, Effect, Engine, EngineSettings, Inputs, Output};
+use recant_core::explain;
+use recant_core::guard::GuardSettings;
+use recant_core::judge::Finding;
+use recant_core::ledger::Ledger;
+use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
+use recant_core::plan::{StepCommand, StepOutcome};
+use recant_core::record::Record;
+use recant_core::rule::{Channel, RuleBook, SourceKind};
+use recant_core::testcase::{ExpectedAction, ExpectedVerdict, Origin, TestCase};
+
+use recorded::Recording;
+use workload::Workload;
+
+/// Between two ticks, and between two looks at a metric at least: the default of the setting `interval`.
+const TICK: SignedDuration = SignedDuration::from_secs(5);
+
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// None: the test passed.
+    pub failures: Vec<Failure>,
+    /// All that happened: time since the beginning, and what.
+    pub story: Vec<(SignedDuration, String)>,
+}
+
+/// An expectation that was not met.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    pub origin: Origin,
+    pub at: SignedDuration,
+    /// `verdict`, `rule http/error-rate`, `actions`.
+    pub what: String,
+    pub expected: String,
+    pub got: String,
+    /// What the rules say then.
+    pub sentences: Vec<String>,
+}
+
+/// Runs one test; `channels` are those of the rule book that its watch is of.
+pub fn run<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Outcome {
+    let begin = begin();
+    let mut world = World::new(test, channels, begin);
+    let mut failures = Vec::new();
+    let mut expectations = test.expect.iter().peekable();
+    for second in seconds(test) {
+        world.tick(begin + SignedDuration::from_secs(second));
+        while let Some(expectation) = expectations.next_if(|expectation| {
+            signed(expectation.at).as_secs() == second
+        }) {
+            failures.extend(expect::compare(expectation, &world));
+        }
+    }
+    failures.extend(expect::never(test, &world));
+    Outcome {
+        failures,
+        story: world.story,
+    }
+}
+
+/// Any time will do, but it must be the same every time.
+fn begin() -> Timestamp {
+    Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// When the engine ticks: regularly, and at every time that the test speaks of.
+fn seconds(test: &TestCase) -> BTreeSet<i64> {
+    let times = |at: Duration| signed(at).as_secs();
+    let releases = test
+        .releases
+        .iter()
+        .flat_map(|release| [Some(release.at), release.completes]);
+    let mut seconds: BTreeSet<i64> = releases
+        .flatten()
+        .chain(test.expect.iter().map(|expectation| expectation.at))
+        .map(times)
+        .collect();
+    let values = test
+        .series
+        .iter()
+        .map(|series| &series.values)
+        .chain(test.answers.iter().map(|answer| &answer.values))
+        .map(|values| values.len())
+        .max();
+    // Without a last expectation the test runs to the end of its series.
+    let end = match test.expect.last() {
+        Some(last) if test.never.is_empty() => times(last.at),
+        last => {
+            let series = values.unwrap_or(0).saturating_mul(test.interval.as_secs());
+            let series = i64::try_from(series).unwrap_or(LONGEST).min(LONGEST);
+            last.map_or(series, |last| times(last.at).max(series))
+        }
+    };
+    let regular = usize::try_from(TICK.as_secs()).unwrap_or(1);
+    seconds.extend((0..=end).step_by(regular));
+    seconds.retain(|second| *second <= end);
+    seconds
+}
+
+/// Tests end then at the latest.
+const LONGEST: i64 = 48 * 3600;
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// Everything around the engine.
+struct World {
+    engine: Engine,
+    workload: Workload,
+    recording: Recording,
+    begin: Timestamp,
+    now: Timestamp,
+    retrying: Vec<StepCommand>,
+    outcomes: Vec<StepOutcome>,
+    deliveries: Vec<Delivery>,
+    verdict: ExpectedVerdict,
+    findings: Vec<Finding>,
+    notices: Vec<Notice>,
+    actions: Vec<ExpectedAction>,
+    story: Vec<(SignedDuration, String)>,
+}
+
+impl World {
+    fn new<'c>(
+        test: &TestCase,
+        channels: impl IntoIterator<Item = &'c Channel>,
+        begin: Timestamp,
+    ) -> Self {
+        let book = RuleBook {
+            watches: vec![test.watch.clone()],
+            channels: channels
+                .into_iter()
+                .map(|channel| (channel.name.clone(), channel.clone()))
+                .collect(),
+        };
+        let settings = EngineSettings {
+            guards: GuardSettings {
+                cool_down: SignedDuration::from_mins(10),
+                actions_per_hour: 10,
+                dry_run: false,
+                kill_switch: false,
+            },
+            source: SourceKind::Prometheus,
+            interval: TICK,
+        };
+        Self {
+            engine: Engine::new(&book, settings, Ledger::default()),
+            workload: Workload::new(test, begin),
+            recording: Recording::new(test, begin),
+            begin,
+            now: begin,
+            retrying: Vec::new(),
+            outcomes: Vec::new(),
+            deliveries: Vec::new(),
+            verdict: ExpectedVerdict::None,
+            findings: Vec::new(),
+            notices: Vec::new(),
+            actions: Vec::new(),
+            story: Vec::new(),
+        }
+    }
+
+    /// The cluster goes on, then the engine hears of it, asks, and hears the answers.
+    fn tick(&mut self, now: Timestamp) {
+        self.now = now;
+        self.workload.advance(now);
+        for command in std::mem::take(&mut self.retrying) {
+            self.carry_out(command);
+        }
+        let inputs = Inputs {
+            cluster: self.workload.news(),
+            steps: std::mem::take(&mut self.outcomes),
+            deliveries: std::mem::take(&mut self.deliveries),
+            ..Inputs::default()
+        };
+        let output = self.engine.tick(now, inputs);
+        self.take(output);
+        let mut answers = Vec::new();
+        for asked in self.engine.questions(now) {
+            let pods = self.workload.pods();
+            let observation = self.recording.read(&asked.question, &pods, now);
+            for target in asked.targets {
+                answers.push(Answer {
+                    target,
+                    question: asked.question.clone(),
+                    observation: observation.clone(),
+                });
+            }
+        }
+        let output = self.engine.tick(
+            now,
+            Inputs {
+                answers,
+                ..Inputs::default()
+            },
+        );
+        self.take(output);
+        for target in self.engine.snapshot(now).targets {
+            if let Some(analysis) = target.analysis {
+                self.findings = analysis.findings;
+            }
+        }
+    }
+
+    fn take(&mut self, output: Output) {
+        let at = self.now.duration_since(self.begin);
+        for record in output.records {
+            let texts = explain::texts(&record);
+            self.story.extend(texts.into_iter().map(|text| (at, text)));
+            self.note(record);
+        }
+        for effect in output.effects {
+            match effect {
+                Effect::Step(command) => self.carry_out(command),
+                Effect::Notify {
+                    notice, channels, ..
+                } => {
+                    self.deliveries
+                        .extend(channels.into_iter().map(|channel| Delivery {
+                            notice: notice.id.clone(),
+                            channel,
+                            outcome: DeliveryOutcome::Delivered,
+                        }));
+                }
+            }
+        }
+    }
+
+    /// Keeps what expectations may ask for.
+    fn note(&mut self, record: Record) {
+        match record {
+            Record::AnalysisBegan { .. } => {
+                self.verdict = ExpectedVerdict::Undecided;
+                self.findings.clear();
+            }
+            Record::Failed { findings, .. } => {
+                self.verdict = ExpectedVerdict::Fail;
+                self.findings = findings;
+            }
+            Record::AnalysisEnded {
+                ending, findings, ..
+            } => {
+                self.verdict = match ending {
+                    Ending::Pass => ExpectedVerdict::Pass,
+                    Ending::Fail => ExpectedVerdict::Fail,
+                    Ending::Inconclusive { .. } => ExpectedVerdict::Inconclusive,
+                    Ending::Superseded { .. } => ExpectedVerdict::Superseded,
+                };
+                self.findings = findings;
+            }
+            Record::PlanBegan { plan } => self.actions.push(ExpectedAction::Rollback {
+                to: plan.to.revision,
+            }),
+            Record::Noticed(notice) => self.notices.push(*notice),
+            _ => {}
+        }
+    }
+
+    fn carry_out(&mut self, command: StepCommand) {
+        match self.workload.carry_out(&command, self.now) {
+            None => self.retrying.push(command),
+            Some(result) => self.outcomes.push(StepOutcome {
+                plan: command.plan,
+                index: command.index,
+                result,
+            }),
+        }
+    }
+}
