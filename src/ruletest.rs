@@ -59,9 +59,9 @@ pub fn run<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>)
     let mut expectations = test.expect.iter().peekable();
     for second in seconds(test) {
         world.tick(begin + SignedDuration::from_secs(second));
-        while let Some(expectation) = expectations.next_if(|expectation| {
-            signed(expectation.at).as_secs() == second
-        }) {
+        while let Some(expectation) =
+            expectations.next_if(|expectation| signed(expectation.at).as_secs() == second)
+        {
             failures.extend(expect::compare(expectation, &world));
         }
     }

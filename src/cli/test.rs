@@ -54,11 +54,7 @@ struct Ran {
 }
 
 /// Runs the tests: results go to `out`, what is wrong with files to `err`.
-pub fn test(
-    args: &TestArgs,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> anyhow::Result<ExitCode> {
+pub fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let paths = with_companions(&args.files);
     let (files, loaded) = rules::load_files(&paths);
     let Loaded {
@@ -125,7 +121,11 @@ pub fn test(
 }
 
 fn show(ran: &Ran, outcome: &Outcome, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
-    let result = if ran.failures.is_empty() { "ok" } else { "FAILED" };
+    let result = if ran.failures.is_empty() {
+        "ok"
+    } else {
+        "FAILED"
+    };
     writeln!(out, "  {}: {result}", ran.name)?;
     if verbose {
         for (at, text) in &outcome.story {
@@ -141,11 +141,7 @@ fn show(ran: &Ran, outcome: &Outcome, verbose: bool, out: &mut dyn Write) -> io:
 }
 
 /// An expectation that was not met, in several lines.
-fn told(
-    failure: &Failure,
-    file: &str,
-    position: impl Fn(Origin) -> (usize, usize),
-) -> String {
+fn told(failure: &Failure, file: &str, position: impl Fn(Origin) -> (usize, usize)) -> String {
     let (line, column) = position(failure.origin);
     let mut text = format!(
         "{file}:{line}:{column}: at {}, {}:\n  expected: {}\n  got:      {}",

@@ -10,6 +10,7 @@ mod arms;
 mod decide;
 mod finish;
 mod hold;
+mod levels;
 mod live;
 mod observe;
 mod progress;

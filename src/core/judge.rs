@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use counts::{Arms, BASELINE_IDLE, CountsEvidence};
 pub use evidence::{Before, Evidence};
 pub use finding::{Finding, Measured, Seen, State};
-pub use level::{LevelArms, LevelEvidence, Sample};
+pub use level::{LevelArms, LevelEvidence, RateArms, Sample};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`CountsEvidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);

@@ -3,9 +3,7 @@
 use jiff::SignedDuration;
 
 use recant_core::judge::State;
-use recant_core::testcase::{
-    ActionKind, Expectation, ExpectedAction, ExpectedState, TestCase,
-};
+use recant_core::testcase::{ActionKind, Expectation, ExpectedAction, ExpectedState, TestCase};
 
 use super::{Failure, World, signed};
 
@@ -40,22 +38,36 @@ pub(super) fn compare(expectation: &Expectation, world: &World) -> Vec<Failure> 
             fail(
                 &format!("rule {rule}"),
                 expected.as_str().to_owned(),
-                state.map_or("nothing: no release is judged", ExpectedState::as_str).to_owned(),
-                finding.map(|finding| finding.sentence.clone()).into_iter().collect(),
+                state
+                    .map_or("nothing: no release is judged", ExpectedState::as_str)
+                    .to_owned(),
+                finding
+                    .map(|finding| finding.sentence.clone())
+                    .into_iter()
+                    .collect(),
             );
         }
     }
     for text in &expectation.says {
         let said = said(world);
         if !said.iter().any(|sentence| sentence.contains(text)) {
-            let got = if said.is_empty() { "nothing was said" } else { "none of this" };
+            let got = if said.is_empty() {
+                "nothing was said"
+            } else {
+                "none of this"
+            };
             fail("says", format!("{text:?}"), got.to_owned(), said);
         }
     }
     if let Some(actions) = &expectation.actions
         && *actions != world.actions
     {
-        fail("actions", listed(actions), listed(&world.actions), sentences(world));
+        fail(
+            "actions",
+            listed(actions),
+            listed(&world.actions),
+            sentences(world),
+        );
     }
     failures
 }
@@ -65,9 +77,11 @@ pub(super) fn never(test: &TestCase, world: &World) -> Vec<Failure> {
     let mut failures = Vec::new();
     for (kind, origin) in &test.never {
         let done: Vec<String> = match kind {
-            ActionKind::Notify => {
-                world.notices.iter().map(|notice| notice.headline.clone()).collect()
-            }
+            ActionKind::Notify => world
+                .notices
+                .iter()
+                .map(|notice| notice.headline.clone())
+                .collect(),
             ActionKind::Rollback | ActionKind::Scale => world
                 .actions
                 .iter()

@@ -41,7 +41,11 @@ impl Recording {
         let always = test.watch.always.iter().map(|always| &always.rule);
         for rule in test.watch.rules.iter().chain(always) {
             let of_rule = answers.entry(Question::of(rule)).or_default();
-            for answer in test.answers.iter().filter(|answer| answer.rule == rule.name) {
+            for answer in test
+                .answers
+                .iter()
+                .filter(|answer| answer.rule == rule.name)
+            {
                 if !of_rule.iter().any(|(of, _)| *of == answer.of) {
                     of_rule.push((answer.of.clone(), answer.values.points().collect()));
                 }
@@ -167,7 +171,10 @@ impl Series {
     fn sample(&self, moment: usize, interval: SignedDuration) -> Option<(usize, f64)> {
         for index in (0..=moment).rev() {
             let passed = i32::try_from(moment - index).unwrap_or(i32::MAX);
-            if interval.checked_mul(passed).is_none_or(|age| age >= LOOKBACK) {
+            if interval
+                .checked_mul(passed)
+                .is_none_or(|age| age >= LOOKBACK)
+            {
                 return None;
             }
             match self.points.get(index) {

@@ -39,10 +39,10 @@ pub(super) struct Workload {
 
 impl Workload {
     pub(super) fn new(test: &TestCase, begin: Timestamp) -> Self {
-        let first = test
-            .revisions
-            .first()
-            .map_or_else(|| RevisionHash::from("v1"), |revision| revision.hash.clone());
+        let first = test.revisions.first().map_or_else(
+            || RevisionHash::from("v1"),
+            |revision| revision.hash.clone(),
+        );
         let mut workload = Self {
             id: test.watch.target.clone(),
             revisions: test.revisions.clone(),
@@ -103,8 +103,16 @@ impl Workload {
     }
 
     fn number(&mut self, hash: &RevisionHash, now: Timestamp) {
-        let newest = self.numbers.iter().flatten().map(|(number, _)| *number).max();
-        let place = self.revisions.iter().position(|revision| revision.hash == *hash);
+        let newest = self
+            .numbers
+            .iter()
+            .flatten()
+            .map(|(number, _)| *number)
+            .max();
+        let place = self
+            .revisions
+            .iter()
+            .position(|revision| revision.hash == *hash);
         let Some(place) = place else { return };
         if let Some(number) = self.numbers.get_mut(place) {
             *number = Some((newest.unwrap_or(0) + 1, now));
@@ -156,7 +164,12 @@ impl Workload {
                     stable: Some(self.stable.clone()),
                     aborted: self.aborted,
                     promote_full: self.promote_full,
-                    phase: if self.complete { "Healthy" } else { "Progressing" }.to_owned(),
+                    phase: if self.complete {
+                        "Healthy"
+                    } else {
+                        "Progressing"
+                    }
+                    .to_owned(),
                     message: String::new(),
                     workload_ref: false,
                 }),
@@ -193,7 +206,11 @@ impl Workload {
     }
 
     /// Carries out a step of a plan; `None`: not yet.
-    pub(super) fn carry_out(&mut self, command: &StepCommand, now: Timestamp) -> Option<StepResult> {
+    pub(super) fn carry_out(
+        &mut self,
+        command: &StepCommand,
+        now: Timestamp,
+    ) -> Option<StepResult> {
         match command.admit(&self.state()) {
             Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
             Admission::NotYet { .. } => return None,

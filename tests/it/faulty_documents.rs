@@ -69,7 +69,7 @@ fn check_files(name: &str, files: &[(&str, String)]) {
 fn fields_and_documents() {
     for (name, text) in [
         ("unknown_field", rule(&format!("{RATIO}\nmaxx: 5%"))),
-        ("field_of_a_later_version", rule("gauge: 'redis_list_length{key=\"q\"}'\nmax: 100\nfor: 1m")),
+        ("field_of_a_later_version", rule("burnRate: {objective: 99.9%}\nmax: 14")),
         ("duplicate_key", rule(&format!("{RATIO}\nmax: 5%\nmax: 6%"))),
         ("spec_around_the_fields", "apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: shop}\nspec:\n  rules: []\n".to_owned()),
         ("document_of_others", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: checkout}\n".to_owned()),

@@ -12,7 +12,10 @@ pub(super) fn write(path: &Path, all: &[Ran]) -> anyhow::Result<()> {
     let mut report = Report::new("recant test");
     let mut suites: Vec<TestSuite> = Vec::new();
     for ran in all {
-        if suites.last().is_none_or(|suite| suite.name.as_str() != ran.file) {
+        if suites
+            .last()
+            .is_none_or(|suite| suite.name.as_str() != ran.file)
+        {
             suites.push(TestSuite::new(ran.file.as_str()));
         }
         let status = match ran.failures.first() {

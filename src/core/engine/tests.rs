@@ -8,6 +8,7 @@ mod bad;
 mod crash;
 mod good;
 mod guards;
+mod levels;
 mod plans;
 mod properties;
 mod releases;

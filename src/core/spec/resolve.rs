@@ -147,7 +147,9 @@ pub(super) struct Names {
 impl Names {
     /// All rule sets by name, and where they are written.
     pub(super) fn sets(&self) -> impl Iterator<Item = (&str, Site)> {
-        self.sets.iter().map(|(name, set)| (name.as_str(), set.site))
+        self.sets
+            .iter()
+            .map(|(name, set)| (name.as_str(), set.site))
     }
 
     /// Names may exist that are not known here.

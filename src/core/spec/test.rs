@@ -134,10 +134,7 @@ fn read_watch(node: &Node, file: usize, report: &mut Report<'_>) -> Option<Watch
             let text = fields::text(node, "watch", HELP, report)?;
             if text.split('/').count() != 2 {
                 report
-                    .error(
-                        node.span,
-                        format!("`watch` cannot be {}", quoted(text)),
-                    )
+                    .error(node.span, format!("`watch` cannot be {}", quoted(text)))
                     .help(HELP);
                 return None;
             }
@@ -166,16 +163,15 @@ fn read_interval(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
         return Some(interval);
     }
     report
-        .error(node.span, "`interval` is the time between two values of a series: whole seconds, from 1s to 1h")
+        .error(
+            node.span,
+            "`interval` is the time between two values of a series: whole seconds, from 1s to 1h",
+        )
         .help("write how often the metrics are scraped, such as `15s`, or leave it out for 15s");
     None
 }
 
-fn read_revisions(
-    node: &Node,
-    help: &str,
-    report: &mut Report<'_>,
-) -> Option<Vec<TestRevision>> {
+fn read_revisions(node: &Node, help: &str, report: &mut Report<'_>) -> Option<Vec<TestRevision>> {
     let Kind::Map(entries) = &node.kind else {
         if !matches!(node.kind, Kind::Reported) {
             report
@@ -188,9 +184,7 @@ fn read_revisions(
         return None;
     };
     if entries.is_empty() {
-        report
-            .error(node.span, "`revisions` is empty")
-            .help(help);
+        report.error(node.span, "`revisions` is empty").help(help);
         return None;
     }
     let mut revisions = Vec::new();
@@ -199,7 +193,10 @@ fn read_revisions(
         if entry.key.is_empty() {
             continue;
         }
-        if !entry.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        if !entry
+            .key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             || entry.key.len() > 63
         {
             report
@@ -261,10 +258,15 @@ fn read_releases(
             .get("completes")
             .map(|node| (read_time(node, "completes", report), node));
         let Some((at, node)) = at else { continue };
-        let earlier = releases.last().map(|last| last.completes.unwrap_or(last.at));
+        let earlier = releases
+            .last()
+            .map(|last| last.completes.unwrap_or(last.at));
         if earlier.is_some_and(|earlier| at <= earlier) {
             report
-                .error(node.span, "this release begins before the one above it has completed")
+                .error(
+                    node.span,
+                    "this release begins before the one above it has completed",
+                )
                 .help("write releases in the order of time, one after the other");
         }
         let completes = match completes {
@@ -338,18 +340,18 @@ fn read_time(node: &Node, field: &str, report: &mut Report<'_>) -> Option<Durati
     None
 }
 
-fn read_never(
-    node: &Node,
-    file: usize,
-    report: &mut Report<'_>,
-) -> Vec<(ActionKind, Origin)> {
-    const HELP: &str = "write what must not happen: `never: [rollback]`; there are `rollback`, `scale`, `notify`";
+fn read_never(node: &Node, file: usize, report: &mut Report<'_>) -> Vec<(ActionKind, Origin)> {
+    const HELP: &str =
+        "write what must not happen: `never: [rollback]`; there are `rollback`, `scale`, `notify`";
     let mut never: Vec<(ActionKind, Origin)> = Vec::new();
     for item in fields::list(node, "never", HELP, report).unwrap_or_default() {
         let Some(text) = fields::text(item, "never", HELP, report) else {
             continue;
         };
-        match ActionKind::ALL.into_iter().find(|kind| kind.as_str() == text) {
+        match ActionKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+        {
             Some(kind) if never.iter().any(|(known, _)| *known == kind) => {
                 report
                     .error(item.span, format!("`{text}` is named twice"))

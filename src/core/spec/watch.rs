@@ -62,7 +62,13 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         });
-    Some(read_body(&fields, name, target, Site { file, span }, report))
+    Some(read_body(
+        &fields,
+        name,
+        target,
+        Site { file, span },
+        report,
+    ))
 }
 
 /// Reads the fields of a watch that a test holds: it has no name, and its target may be left out.
@@ -78,7 +84,13 @@ pub(super) fn read_in_test(
     };
     let span = fields.span;
     let site = Site { file, span };
-    Some(read_body(&fields, Some(tested_name()), target, site, report))
+    Some(read_body(
+        &fields,
+        Some(tested_name()),
+        target,
+        site,
+        report,
+    ))
 }
 
 /// A watch of all rules of some sets, for a test at `site`.

@@ -9,9 +9,7 @@ use crate::spec::fields::{self, Fields};
 use crate::spec::nearest::nearest;
 use crate::spec::report::Report;
 use crate::spec::tree::{Kind, Node};
-use crate::testcase::{
-    ExpectedAction, ExpectedState, ExpectedVerdict, Origin, TestRevision,
-};
+use crate::testcase::{ExpectedAction, ExpectedState, ExpectedVerdict, Origin, TestRevision};
 
 pub(in crate::spec) const EXPECT: &[&str] = &["at", "verdict", "rules", "says", "actions"];
 
@@ -65,7 +63,10 @@ pub(super) fn read(
         let actions = fields
             .get("actions")
             .map(|node| read_actions(node, revisions, report));
-        let nothing = EXPECT.iter().skip(1).all(|field| fields.entry(field).is_none());
+        let nothing = EXPECT
+            .iter()
+            .skip(1)
+            .all(|field| fields.entry(field).is_none());
         if nothing && !fields.unclear() {
             report
                 .error(item.span, "this expectation expects nothing")
@@ -74,7 +75,10 @@ pub(super) fn read(
         let Some(at) = at else { continue };
         if all.last().is_some_and(|last| at < last.at) {
             report
-                .error(at_node.span, "this expectation is earlier than the one above it")
+                .error(
+                    at_node.span,
+                    "this expectation is earlier than the one above it",
+                )
                 .help("write expectations in the order of time");
         }
         all.push(ExpectationDraft {
@@ -155,7 +159,8 @@ fn read_rules(
 
 /// One text, or a list of them.
 fn read_says(node: &Node, report: &mut Report<'_>) -> Vec<String> {
-    const HELP: &str = "write a part of what a rule says, or of what people are told: `says: the limit is 5 %`";
+    const HELP: &str =
+        "write a part of what a rule says, or of what people are told: `says: the limit is 5 %`";
     let text = |node: &Node, report: &mut Report<'_>| {
         fields::text(node, "says", HELP, report).map(ToOwned::to_owned)
     };
@@ -164,9 +169,7 @@ fn read_says(node: &Node, report: &mut Report<'_>) -> Vec<String> {
             let items = fields::list(node, "says", HELP, report).unwrap_or_default();
             items.iter().filter_map(|item| text(item, report)).collect()
         }
-        Kind::Scalar(_) | Kind::Map(_) | Kind::Reported => {
-            text(node, report).into_iter().collect()
-        }
+        Kind::Scalar(_) | Kind::Map(_) | Kind::Reported => text(node, report).into_iter().collect(),
     }
 }
 
@@ -200,7 +203,10 @@ fn read_actions(
                 },
                 Err(_) => {
                     report
-                        .error(item.span, format!("{} is no number of replicas", quoted(replicas)))
+                        .error(
+                            item.span,
+                            format!("{} is no number of replicas", quoted(replicas)),
+                        )
                         .help(HELP);
                     continue;
                 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{TestDraft, WatchUnderTest};
 use crate::ids::RuleName;
-use crate::rule::{Level, Rule, RuleBook, Selector, Watch, What};
 use crate::rule::Question;
+use crate::rule::{Level, Rule, RuleBook, Selector, Watch, What};
 use crate::spec::drafts::{Reference, Site};
 use crate::spec::excerpt::quoted;
 use crate::spec::nearest::nearest;
@@ -31,7 +31,10 @@ pub(in crate::spec) fn resolve(
                 && let Some(report) = reports.get_mut(draft.site.file)
             {
                 report
-                    .error(draft.site.span, format!("test `{}` is written twice in this file", draft.name))
+                    .error(
+                        draft.site.span,
+                        format!("test `{}` is written twice in this file", draft.name),
+                    )
                     .help("give it another name");
             }
             test(draft, names, book, reports)
@@ -68,7 +71,10 @@ fn test(
                 report
                     .error(
                         answer.rule.site.span,
-                        format!("rule `{}` reads series: its answers are not written", rule.name),
+                        format!(
+                            "rule `{}` reads series: its answers are not written",
+                            rule.name
+                        ),
                     )
                     .help("write the values of its metric into `series`");
                 return None;
@@ -158,18 +164,23 @@ fn watch_under_test(
                 .iter()
                 .find(|watch| watch.name.to_string() == reference.name);
             if found.is_none() && !names.incomplete() {
-                let known: Vec<String> =
-                    book.watches.iter().map(|watch| watch.name.to_string()).collect();
+                let known: Vec<String> = book
+                    .watches
+                    .iter()
+                    .map(|watch| watch.name.to_string())
+                    .collect();
                 reports
                     .get_mut(site.file)?
                     .error(
                         reference.site.span,
                         format!("there is no watch {}", quoted(&reference.name)),
                     )
-                    .help(match nearest(&reference.name, known.iter().map(String::as_str)) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "give the file of the watch too".to_owned(),
-                    });
+                    .help(
+                        match nearest(&reference.name, known.iter().map(String::as_str)) {
+                            Some(near) => format!("did you mean `{near}`?"),
+                            None => "give the file of the watch too".to_owned(),
+                        },
+                    );
             }
             found.cloned()
         }
@@ -218,7 +229,10 @@ fn rule_named<'r>(
             .split_once('/')
             .map_or(name.as_str(), |(_, rule)| rule)
     };
-    if let Some(rule) = rules.iter().find(|rule| rule.name.as_str() == reference.name) {
+    if let Some(rule) = rules
+        .iter()
+        .find(|rule| rule.name.as_str() == reference.name)
+    {
         return Some(rule);
     }
     let found: Vec<&Arc<Rule>> = rules
@@ -234,15 +248,21 @@ fn rule_named<'r>(
             let help = match nearest(&reference.name, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
-                    let all: Vec<String> =
-                        rules.iter().take(10).map(|rule| format!("`{}`", rule.name)).collect();
+                    let all: Vec<String> = rules
+                        .iter()
+                        .take(10)
+                        .map(|rule| format!("`{}`", rule.name))
+                        .collect();
                     format!("its rules are {}", all.join(", "))
                 }
             };
             report
                 .error(
                     reference.site.span,
-                    format!("the watch under test has no rule {}", quoted(&reference.name)),
+                    format!(
+                        "the watch under test has no rule {}",
+                        quoted(&reference.name)
+                    ),
                 )
                 .help(help);
         }

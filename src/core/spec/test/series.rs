@@ -92,7 +92,10 @@ fn read_name(node: &Node, revisions: &[TestRevision], report: &mut Report<'_>) -
         }
         if labels.iter().any(|(name, _)| *name == matcher.label) {
             report
-                .error(node.span, format!("label `{}` is given twice", matcher.label))
+                .error(
+                    node.span,
+                    format!("label `{}` is given twice", matcher.label),
+                )
                 .help("leave one of them out");
             return None;
         }

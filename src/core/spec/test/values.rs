@@ -20,10 +20,7 @@ pub(super) fn values(text: &str) -> Result<Values, (String, &'static str)> {
                 format!("{} is a native histogram", quoted(item)),
                 "native histograms are not read: write the series of the buckets",
             ),
-            _ => (
-                format!("{} is no value of a series", quoted(item)),
-                USAGE,
-            ),
+            _ => (format!("{} is no value of a series", quoted(item)), USAGE),
         })?;
         values.runs.push(run);
     }
@@ -167,8 +164,27 @@ mod tests {
     #[test]
     fn what_promtool_does_not_take_is_refused() {
         for text in [
-            "", " ", "_x0", "x", "1+2", "1x", "1+x3", "1x-2", "1x2.5", "__", "_x", "stalex3", "Infx3", "1e", ".",
-            "1,2", "--1x2", "1+-2x3", "0x3x4", "{{schema:1}}", "1+2x99999999999999999999",
+            "",
+            " ",
+            "_x0",
+            "x",
+            "1+2",
+            "1x",
+            "1+x3",
+            "1x-2",
+            "1x2.5",
+            "__",
+            "_x",
+            "stalex3",
+            "Infx3",
+            "1e",
+            ".",
+            "1,2",
+            "--1x2",
+            "1+-2x3",
+            "0x3x4",
+            "{{schema:1}}",
+            "1+2x99999999999999999999",
         ] {
             assert!(values(text).is_err(), "{text}");
         }
