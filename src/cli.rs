@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod journal;
 pub mod run;
+pub mod schema;
 pub mod test;
 
 use std::process::ExitCode;

@@ -11,5 +11,6 @@ pub mod http;
 pub mod journal;
 pub mod notify;
 pub mod ruletest;
+pub mod schema;
 pub mod source;
 pub mod tls;

@@ -31,6 +31,12 @@ enum Command {
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
     Run(cli::run::RunArgs),
+    /// Prints the JSON Schema of all documents, for editors
+    ///
+    /// Keep it in a file, and begin documents with a comment that names it:
+    ///   # yaml-language-server: $schema=recant.schema.json
+    #[command(verbatim_doc_comment)]
+    Schema,
     Test(cli::test::TestArgs),
 }
 
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from),
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Run(args) => cli::run::run(&args),
+        Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),
     };

@@ -78,7 +78,7 @@ fn report(
     Ok(Checked::Faulty)
 }
 
-/// What the files hold; of files of others only when there are any.
+/// What the files hold; tests and files of others only when there are any.
 fn found(found: Found, manifests: &Manifests) -> String {
     let Found {
         rule_sets,
@@ -86,17 +86,14 @@ fn found(found: Found, manifests: &Manifests) -> String {
         channels,
         tests,
     } = found;
-    let tests = match tests {
-        0 => String::new(),
-        tests => format!(", {}", counted(tests, "test")),
-    };
     let mut text = format!(
-        "{}, {}, {}{tests}",
+        "{}, {}, {}",
         counted(rule_sets, "rule set"),
         counted(watches, "watch"),
         counted(channels, "channel"),
     );
     for (count, what) in [
+        (tests, "test"),
         (manifests.objects, "Kubernetes object"),
         (manifests.rule_files, "Prometheus rule file"),
     ] {

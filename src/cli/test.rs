@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use recant_core::spec::{self, Loaded};
 use recant_core::testcase::{Origin, TestCase};
-use recant_core::wording::{plural, span};
+use recant_core::wording::plural;
 
 use crate::config::rules;
 use crate::ruletest::{self, Failure, Outcome};
@@ -157,11 +157,24 @@ fn told(failure: &Failure, file: &str, position: impl Fn(Origin) -> (usize, usiz
     text
 }
 
+/// A time as it is written in tests: `1h30m`.
 fn time(at: SignedDuration) -> String {
-    if at.is_zero() {
-        return "0s".to_owned();
+    let seconds = at.as_secs();
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let text: String = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
     }
-    span(at).replace(' ', "")
 }
 
 /// Rules and their tests belong together: whichever of `http.yaml` and `http_test.yaml` is named, both are read.

@@ -8,9 +8,14 @@ use super::checks::checks;
 use super::files;
 
 /// The rule sets that every watch can name: file name and text.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 4] = [
+    ("rules/grpc.yaml", include_str!("../../rules/grpc.yaml")),
     ("rules/http.yaml", include_str!("../../rules/http.yaml")),
     ("rules/istio.yaml", include_str!("../../rules/istio.yaml")),
+    (
+        "rules/linkerd.yaml",
+        include_str!("../../rules/linkerd.yaml"),
+    ),
 ];
 
 /// The files of the rule sets that Recant ships.

@@ -5,6 +5,7 @@
 //! files; nothing here fails or panics, whatever the text.
 
 mod actions;
+mod always;
 mod channel;
 mod checks;
 mod diagnostic;
@@ -62,6 +63,7 @@ pub struct Found {
     pub rule_sets: usize,
     pub watches: usize,
     pub channels: usize,
+    /// Those without errors of their own.
     pub tests: usize,
 }
 

@@ -101,7 +101,7 @@ impl Recording {
             let at = at(self.begin, self.interval, sampled).as_millisecond();
             let page = self.pages.entry(series.pod.clone()).or_default();
             // Writing to a string does not fail.
-            let _written = writeln!(page, "{} {value} {at}", series.name);
+            let _written = writeln!(page, "{} {} {at}", series.name, exposed(value));
         }
     }
 
@@ -185,6 +185,14 @@ impl Series {
         }
         None
     }
+}
+
+/// A value as the text format has it.
+fn exposed(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    value.to_string()
 }
 
 /// A label value as the text format has it.

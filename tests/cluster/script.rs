@@ -112,18 +112,21 @@ impl Shop {
 }
 
 /// The users' file with the smallest repair that makes it act: `rollback-cronjob.patch`.
-fn repaired() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/acceptance");
-    let patch = folder.join("rollback-cronjob.patch");
-    let output = Command::new("patch")
-        .args(["--silent", "--output=-"])
-        .arg(folder.join("rollback-cronjob.yaml"))
-        .arg(&patch)
+async fn repaired() -> String {
+    let users = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/acceptance");
+    let folder = Bed::get().await.folder("repaired");
+    let file = folder.join("rollback-cronjob.yaml");
+    std::fs::copy(users.join("rollback-cronjob.yaml"), &file).expect("the users' file is there");
+    let applied = Command::new("git")
+        .args(["apply", "--whitespace=nowarn"])
+        .arg(users.join("rollback-cronjob.patch"))
+        .current_dir(&folder)
+        .env("GIT_CEILING_DIRECTORIES", &folder)
         .output()
-        .expect("`patch` is installed; tests/testbed/build sees to it");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "`{}`: {said}", patch.display());
-    String::from_utf8(output.stdout).expect("the users' file is UTF-8")
+        .expect("git runs");
+    let said = String::from_utf8_lossy(&applied.stderr);
+    assert!(applied.status.success(), "the patch does not apply: {said}");
+    std::fs::read_to_string(&file).expect("the users' file is UTF-8")
 }
 
 /// `text` with every `from` replaced; there must be so many.

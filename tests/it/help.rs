@@ -24,6 +24,8 @@ fn help_tells_what_a_newcomer_needs() {
         ("demo", &["demo", "--help"]),
         ("journal", &["journal", "--help"]),
         ("check", &["check", "--help"]),
+        ("test", &["test", "--help"]),
+        ("schema", &["schema", "--help"]),
     ] {
         insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!(format!("help__{name}"), shown(arguments));

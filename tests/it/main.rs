@@ -1,6 +1,7 @@
 //! Tests of the whole program that need no cluster.
 
 mod alerts;
+mod always_documents;
 mod check;
 mod demo;
 mod faulty_documents;
@@ -15,7 +16,9 @@ mod manifests;
 mod notify;
 mod program;
 mod promql_oracle;
+mod rule_tests;
 mod run;
+mod schema;
 mod settings;
 mod source;
 mod templates;

@@ -56,7 +56,7 @@ fn the_smallest_repairs_leave_no_error() {
             fs::copy(&path, folder.path().join(name)).expect("a copy");
         }
     }
-    assert_eq!(patches.len(), 3, "{patches:?}");
+    assert_eq!(patches.len(), 4, "{patches:?}");
     for patch in patches {
         let applied = Command::new("git")
             .args(["apply", "--whitespace=nowarn"])

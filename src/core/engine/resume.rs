@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::live::Live;
-use super::{Effect, Turn, releases, tell};
+use super::{Effect, Turn, always, releases, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
 use crate::judge::Phase;
@@ -17,7 +17,7 @@ use crate::time::elapsed;
 use crate::verify::VerificationEnd;
 
 /// Counters of longer ago are not counted on from: hours would be one tick's counts.
-const SHORT: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const SHORT: SignedDuration = SignedDuration::from_mins(5);
 
 pub(super) fn resume(
     turn: &mut Turn<'_>,
@@ -26,6 +26,7 @@ pub(super) fn resume(
 ) {
     send_again(turn, channels);
     forget_unwatched(turn, lives);
+    always::resume(turn, lives);
     for (target, live) in lives.iter_mut() {
         restore(turn, target, live);
         finish_beginning(turn, target, live);

@@ -74,6 +74,7 @@ pub(super) enum WatchUnderTest {
 
 /// Reads a test; `None` when it has errors.
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<TestDraft> {
+    const REVISIONS: &str = "say which pods run which revision, the first one first: `revisions: {v1: [web-1], v2: [web-2]}`";
     let before = report.errors();
     let fields = Fields::open(node, "a test", TEST, report)?;
     let metadata = document::metadata(&fields, Namespaced::No, report);
@@ -85,7 +86,6 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         None => Some(DEFAULT_INTERVAL),
         Some(node) => read_interval(node, report),
     };
-    const REVISIONS: &str = "say which pods run which revision, the first one first: `revisions: {v1: [web-1], v2: [web-2]}`";
     let revisions = fields
         .need("revisions", REVISIONS, report)
         .and_then(|node| read_revisions(node, REVISIONS, report))
@@ -192,6 +192,10 @@ fn read_revisions(node: &Node, help: &str, report: &mut Report<'_>) -> Option<Ve
     for entry in entries {
         if entry.key.is_empty() {
             continue;
+        }
+        if revisions.len() >= MOST_THINGS {
+            too_many(entry.key_span, "revisions", report);
+            return None;
         }
         if !entry
             .key
@@ -314,12 +318,14 @@ fn known_revision(
     }
     // Without any, `revisions` itself was reported.
     if !revisions.is_empty() {
-        report
-            .error(span, format!("there is no revision {}", quoted(text)))
-            .help(match nearest(text, known()) {
+        let full = report.is_full();
+        let finding = report.error(span, format!("there is no revision {}", quoted(text)));
+        if !full {
+            finding.help(match nearest(text, known()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name it in `revisions`, with its pods".to_owned(),
             });
+        }
     }
     None
 }

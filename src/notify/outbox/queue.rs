@@ -194,6 +194,11 @@ impl Queue {
         let mut state = self.lock();
         state.in_hand.remove(&notice.id);
         state.lose(notice);
+        if let Status::Resolved(_) = notice.status()
+            && let Some(incident) = notice.incident()
+        {
+            state.open.remove(&incident);
+        }
     }
 
     /// The headline of the beginning that was never delivered, of the incident that this notice ends.
@@ -250,7 +255,8 @@ impl State {
             return (0..self.items.len().min(1)).collect();
         }
         // Beginnings first, since nothing of their incident is before them; then what came first.
-        let mut chosen: Vec<usize> = firsts.into_iter().take(MOST).collect();
+        let together = |position: &usize| self.items.get(*position).is_some_and(|item| !item.alone);
+        let mut chosen: Vec<usize> = firsts.into_iter().filter(together).take(MOST).collect();
         for position in 0..from_front {
             if chosen.len() < MOST && !chosen.contains(&position) {
                 chosen.push(position);

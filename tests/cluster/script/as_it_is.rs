@@ -34,7 +34,7 @@ fn the_users_script_never_acts_on_a_bad_release() {
 
         // With both queries mended it sees the errors, and its own counting ends it before it acts.
         let counting = replaced(
-            &repaired(),
+            &repaired().await,
             "health_issues=$((health_issues + 1))",
             "((health_issues++))",
             2,

@@ -13,8 +13,8 @@ use crate::manifests;
 const WINDOW: &str = "[20s]";
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
-fn repaired_and_quick() -> String {
-    replaced(&repaired(), "[5m]", WINDOW, 3)
+async fn repaired_and_quick() -> String {
+    replaced(&repaired().await, "[5m]", WINDOW, 3)
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn the_repaired_script_takes_a_bad_deployment_back_and_undoes_its_own_undo() {
         ns.deployment(APP, "v1", 1).await;
         let traffic = ns.traffic(APP, 50.0);
         traffic.next(100, WITHIN).await;
-        let cronjob = shop.apply(&repaired_and_quick()).await;
+        let cronjob = shop.apply(&repaired_and_quick().await).await;
         let look = async || {
             let job = jobs.trigger(&cronjob).await;
             jobs.wait_run(&job, 1, WITHIN).await
@@ -87,7 +87,7 @@ fn the_repaired_script_undoes_a_rollout_and_then_fails_over_a_deployment_that_is
         ns.wait_serving(APP, "v2").await;
         shop.wait_errors().await;
 
-        let cronjob = shop.apply(&repaired_and_quick()).await;
+        let cronjob = shop.apply(&repaired_and_quick().await).await;
         let job = jobs.trigger(&cronjob).await;
         let ran = jobs.wait_run(&job, 1, WITHIN).await;
         let (out, err) = (ran.stdout(), ran.stderr());

@@ -10,7 +10,7 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Level, LevelCheck,
+    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Level, LevelCheck,
     LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part, RatioMetric, Rule, RuleBook,
     Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
 };
@@ -151,6 +151,7 @@ pub(super) struct Setup {
     /// Seconds between scrapes.
     pub(super) scrape: i64,
     pub(super) seed: u64,
+    pub(super) always: Vec<Always>,
 }
 
 impl Default for Setup {
@@ -171,6 +172,7 @@ impl Default for Setup {
             targets: vec!["checkout"],
             scrape: 1,
             seed: 1,
+            always: Vec::new(),
         }
     }
 }
@@ -222,7 +224,7 @@ impl Setup {
                 rollback: self.rollback,
                 notify: channels.clone(),
             },
-            always: Vec::new(),
+            always: self.always.clone(),
             on_pass: channels.clone(),
             scrape: None,
             links: Vec::new(),

@@ -91,16 +91,19 @@ fn test(
         if read.contains(&series.metric) {
             continue;
         }
-        let help = match nearest(&series.metric, read.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "leave it out, or test the rules that read it".to_owned(),
-        };
-        report
-            .warn(
-                site.span,
-                format!("no rule of this test reads `{}`", series.metric),
-            )
-            .help(help);
+        let full = report.is_full();
+        let finding = report.warn(
+            site.span,
+            format!("no rule of this test reads `{}`", series.metric),
+        );
+        if !full {
+            finding.help(
+                match nearest(&series.metric, read.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "leave it out, or test the rules that read it".to_owned(),
+                },
+            );
+        }
     }
     let expect = expect
         .into_iter()
@@ -209,9 +212,10 @@ fn rules_file(test: &str) -> Option<String> {
 
 fn rules_of(watch: &Watch) -> Vec<Arc<Rule>> {
     let always = watch.always.iter().map(|always| &always.rule);
+    let mut names: BTreeSet<&RuleName> = BTreeSet::new();
     let mut rules: Vec<Arc<Rule>> = Vec::new();
     for rule in watch.rules.iter().chain(always) {
-        if !rules.iter().any(|known| known.name == rule.name) {
+        if names.insert(&rule.name) {
             rules.push(rule.clone());
         }
     }
@@ -224,11 +228,6 @@ fn rule_named<'r>(
     rules: &'r [Arc<Rule>],
     report: &mut Report<'_>,
 ) -> Option<&'r Rule> {
-    let short = |name: &'r RuleName| {
-        name.as_str()
-            .split_once('/')
-            .map_or(name.as_str(), |(_, rule)| rule)
-    };
     if let Some(rule) = rules
         .iter()
         .find(|rule| rule.name.as_str() == reference.name)
@@ -242,29 +241,17 @@ fn rule_named<'r>(
     match found.as_slice() {
         [rule] => return Some(rule),
         [] => {
-            let known = rules
-                .iter()
-                .flat_map(|rule| [rule.name.as_str(), short(&rule.name)]);
-            let help = match nearest(&reference.name, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let all: Vec<String> = rules
-                        .iter()
-                        .take(10)
-                        .map(|rule| format!("`{}`", rule.name))
-                        .collect();
-                    format!("its rules are {}", all.join(", "))
-                }
-            };
-            report
-                .error(
-                    reference.site.span,
-                    format!(
-                        "the watch under test has no rule {}",
-                        quoted(&reference.name)
-                    ),
-                )
-                .help(help);
+            let full = report.is_full();
+            let finding = report.error(
+                reference.site.span,
+                format!(
+                    "the watch under test has no rule {}",
+                    quoted(&reference.name)
+                ),
+            );
+            if !full {
+                finding.help(meant(&reference.name, rules));
+            }
         }
         [first, second, ..] => {
             report
@@ -276,6 +263,29 @@ fn rule_named<'r>(
         }
     }
     None
+}
+
+/// The rule that was probably meant, else what there is.
+fn meant(word: &str, rules: &[Arc<Rule>]) -> String {
+    let known = rules
+        .iter()
+        .flat_map(|rule| [rule.name.as_str(), short(&rule.name)]);
+    if let Some(near) = nearest(word, known) {
+        return format!("did you mean `{near}`?");
+    }
+    let all: Vec<String> = rules
+        .iter()
+        .take(10)
+        .map(|rule| format!("`{}`", rule.name))
+        .collect();
+    format!("its rules are {}", all.join(", "))
+}
+
+/// The name of a rule within its set.
+fn short(name: &RuleName) -> &str {
+    name.as_str()
+        .split_once('/')
+        .map_or(name.as_str(), |(_, rule)| rule)
 }
 
 fn reads_series(rule: &Rule) -> bool {

@@ -121,12 +121,14 @@ fn known_pod(
     if revisions.is_empty() || known().any(|name| name == pod) {
         return Some(PodName::from(pod));
     }
-    report
-        .error(span, format!("pod {} is of no revision", quoted(pod)))
-        .help(match nearest(pod, known()) {
+    let full = report.is_full();
+    let finding = report.error(span, format!("pod {} is of no revision", quoted(pod)));
+    if !full {
+        finding.help(match nearest(pod, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "name it in `revisions`".to_owned(),
         });
+    }
     None
 }
 

@@ -1,0 +1,142 @@
+//! The metrics of rules.
+
+use schemars::JsonSchema;
+
+use super::channel::SecretRef;
+
+/// Counted events: `bad` or `good` ones of a `total`.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ratio {
+    /// A selector of the counter of bad events, for `max`.
+    pub bad: Option<String>,
+    /// A selector of the counter of good events, for `min`.
+    pub good: Option<String>,
+    /// A selector of the counter of all events.
+    pub total: String,
+    /// `zero`: no series of bad events means that there were none.
+    pub absent_bad: Option<AbsentBad>,
+}
+
+/// What no series of bad events means.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum AbsentBad {
+    Zero,
+}
+
+/// The unit of buckets.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+/// Events of a counter lately.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Rate {
+    /// A selector of the counter.
+    pub counter: String,
+    /// How long events are counted together, such as `5m`.
+    pub per: String,
+}
+
+/// An expression, alone or with a range.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Promql {
+    Text(String),
+    Query(PromqlQuery),
+}
+
+/// An expression, perhaps over a range of time.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PromqlQuery {
+    /// `${namespace}` and `${name}` are those of the target.
+    pub query: String,
+    /// How long ago the first point is, such as `10m`; with `step`.
+    pub range: Option<String>,
+    /// How far apart the points are, such as `15s`.
+    pub step: Option<String>,
+}
+
+/// A fact, alone or with the time that it is counted over.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Kubernetes {
+    Fact(Fact),
+    Counted(KubernetesFact),
+}
+
+/// What the status of Kubernetes objects says of the pods of the target, or of itself.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum Fact {
+    Restarts,
+    OutOfMemoryKills,
+    UnreadyPods,
+    PendingPods,
+    FailedProgress,
+}
+
+/// A fact that is counted over some time.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct KubernetesFact {
+    pub fact: Fact,
+    /// How long it is counted together, such as `10m`.
+    pub per: Option<String>,
+}
+
+/// A number in a JSON document.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct HttpJson {
+    /// Without user name, password or token.
+    pub url: String,
+    /// A `JSONPath` (RFC 9535) that selects exactly one number.
+    pub path: String,
+    /// Where the value of the header `Authorization` is found.
+    pub authorization: Option<SecretRef>,
+}
+
+/// The length of a list or of a stream.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Redis {
+    /// `host:port`.
+    pub address: String,
+    /// The key of a list.
+    pub list: Option<String>,
+    /// The key of a stream.
+    pub stream: Option<String>,
+    /// 0 when left out.
+    pub database: Option<u8>,
+    pub username: Option<String>,
+    /// Where the password is found.
+    pub password: Option<SecretRef>,
+}
+
+/// How the values of several pods become one.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum Over {
+    Max,
+    Mean,
+    Sum,
+    Min,
+}
+
+/// A label that tells the revisions apart: its value is the pod-template hash, or one of two given values.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Arms {
+    pub label: String,
+    /// Its value for the new revision.
+    pub canary: Option<String>,
+    /// Its value for the revision that it is compared with.
+    pub baseline: Option<String>,
+}

@@ -1,0 +1,112 @@
+//! `Watch` documents.
+
+use schemars::JsonSchema;
+
+use super::{ApiVersion, NamespacedMetadata};
+
+/// Always `Watch`.
+#[derive(Debug, JsonSchema)]
+pub enum Kind {
+    Watch,
+}
+
+/// A workload, the rules that judge its releases, and what is done then.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Watch {
+    pub api_version: ApiVersion,
+    pub kind: Kind,
+    pub metadata: NamespacedMetadata,
+    /// What is watched.
+    pub target: Target,
+    /// Rule sets (`http`) and single rules (`http/error-rate`).
+    #[schemars(length(min = 1))]
+    pub rules: Vec<String>,
+    /// Where its metrics come from; left out, the setting `source` says.
+    pub source: Option<Source>,
+    /// How its releases are judged.
+    pub release: Option<Release>,
+    /// What is done when a release has failed; left out it is taken back.
+    pub on_fail: Option<Vec<OnFail>>,
+    /// Who is told when a release has passed.
+    pub on_pass: Option<Vec<OnPass>>,
+    /// Judges and tells what it would have done, without doing it.
+    pub dry_run: Option<bool>,
+    /// Where the pods expose their metrics, for `source: scrape`.
+    pub scrape: Option<Scrape>,
+    /// Links that notices carry.
+    #[schemars(length(max = 10))]
+    pub links: Option<Vec<Link>>,
+}
+
+/// A workload in the namespace of the watch.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Target {
+    pub kind: TargetKind,
+    pub name: String,
+}
+
+/// Kinds of workload that can be watched.
+#[derive(Debug, JsonSchema)]
+pub enum TargetKind {
+    Deployment,
+    Rollout,
+}
+
+/// Where metrics come from.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum Source {
+    Prometheus,
+    Scrape,
+}
+
+/// How releases are judged.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Release {
+    /// How long a release is watched from its first traffic on, such as `30m`.
+    pub watch: String,
+}
+
+/// One action.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
+pub struct OnFail {
+    /// Takes the release back: `rollback: {}`.
+    pub rollback: Option<Empty>,
+    /// Tells these channels.
+    pub notify: Option<Vec<String>>,
+}
+
+/// Nothing: `{}`.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Empty {}
+
+/// One action.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct OnPass {
+    /// Tells these channels.
+    pub notify: Vec<String>,
+}
+
+/// Where a pod exposes its metrics.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Scrape {
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// `/metrics` when left out.
+    pub path: Option<String>,
+}
+
+/// A link.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Link {
+    pub label: String,
+    pub url: String,
+}
