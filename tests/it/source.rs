@@ -5,3 +5,4 @@ mod prometheus;
 mod prometheus_faults;
 mod same_counts;
 mod scrape;
+mod values;

@@ -277,7 +277,7 @@ fn begin(
                 .or_else(|| recorded.filter(|_| recent)),
         ),
         Before::Level { beyond } => Before::Level {
-            beyond: rule.beyond().unwrap_or(beyond && recent),
+            beyond: rule.beyond(now).unwrap_or(beyond && recent),
         },
     });
     let analysis = Analysis {
