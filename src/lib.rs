@@ -10,5 +10,6 @@ pub mod demo;
 pub mod http;
 pub mod journal;
 pub mod notify;
+pub mod secrets;
 pub mod source;
 pub mod tls;

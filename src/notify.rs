@@ -7,7 +7,6 @@ pub mod metrics;
 pub mod outbox;
 #[cfg(test)]
 mod samples;
-pub mod secrets;
 pub mod slack;
 mod text;
 pub mod webhook;
@@ -20,8 +19,8 @@ use async_trait::async_trait;
 use recant_core::notice::Notice;
 use recant_core::rule::{Channel, ChannelKind};
 
+use crate::secrets::{SecretError, Secrets};
 use client::HttpClient;
-use secrets::{SecretError, Secrets};
 use slack::Slack;
 use webhook::Webhook;
 

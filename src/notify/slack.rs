@@ -10,8 +10,8 @@ use recant_core::notice::Notice;
 use recant_core::rule::SecretRef;
 
 use super::client::HttpClient;
-use super::secrets::{Secrets, place};
 use super::{Attempt, Notifier, NotifyError};
+use crate::secrets::{Secrets, place};
 
 pub use blocks::render;
 

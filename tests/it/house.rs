@@ -100,12 +100,13 @@ const CORE: &[(&str, &[&str])] = &[
 const RECANT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
+    ("secrets", &[]),
     ("config", &[]),
-    ("source", &["clock", "tls"]),
+    ("source", &["clock", "secrets", "tls"]),
     ("cluster", &[]),
     ("journal", &[]),
     ("actuate", &["clock", "cluster"]),
-    ("notify", &["tls"]),
+    ("notify", &["secrets", "tls"]),
     ("http", &["notify"]),
     (
         "agent",
@@ -123,7 +124,7 @@ const RECANT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "source", "tls",
+            "secrets", "source", "tls",
         ],
     ),
 ];

@@ -3,5 +3,6 @@
 mod fixture;
 mod prometheus;
 mod prometheus_faults;
+mod redis;
 mod same_counts;
 mod scrape;

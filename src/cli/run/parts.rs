@@ -26,7 +26,7 @@ use crate::http::metrics::Metrics;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
-use crate::notify::secrets::{KubernetesSecrets, Secrets};
+use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
 use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions};
 use crate::source::scrape::{Scrape, ScrapeOptions};
