@@ -3,6 +3,7 @@
 mod logging;
 mod opening;
 mod parts;
+mod sources;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

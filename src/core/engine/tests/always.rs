@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::rules::{CHANNEL, Setup, errors};
 use super::target::{BAD, GOOD};
-use super::workers::{autoscaler, state, worker};
+use super::workers::{state, worker};
 use super::world::{World, at};
 use crate::guard::Guard;
 use crate::incident::{IncidentEnd, ScalingEnd};
@@ -17,7 +17,6 @@ use crate::notice::NoticeKind;
 use crate::observation::{Cause, Observation};
 use crate::record::Record;
 use crate::rule::{Always, Rule, Scale, ScaleTo};
-use crate::scaling::{Budget, ScaleObject};
 
 /// To five workers.
 fn to_five() -> Scale {

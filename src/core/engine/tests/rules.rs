@@ -10,9 +10,9 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Level, LevelCheck,
-    LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part, RatioMetric, Rule, RuleBook,
-    Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
+    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Level,
+    LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part, RatioMetric, Rule,
+    RuleBook, Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";

@@ -11,7 +11,7 @@ use crate::engine::tests::world::World;
 use crate::notice::NoticeKind;
 use crate::record::Record;
 use crate::rule::{Scale, ScaleTo};
-use crate::scaling::Budget;
+use crate::scaling::{Budget, ScaleObject};
 
 /// From the first error to the undo.
 fn story(prepare: impl Fn(&mut World)) -> World {

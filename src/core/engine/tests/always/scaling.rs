@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    breaks, ended, guards, heals, incidents, numbers, scalings, settled, setup, to_five,
-    undone_after,
+    breaks, guards, heals, incidents, numbers, scalings, settled, setup, to_five, undone_after,
 };
 use crate::engine::tests::rules::Setup;
-use crate::engine::tests::target::{BAD, GOOD};
+use crate::engine::tests::target::BAD;
 use crate::engine::tests::workers::{autoscaler, state};
-use crate::engine::tests::world::{World, at};
+use crate::engine::tests::world::at;
 use crate::guard::Guard;
 use crate::incident::ScalingEnd;
 use crate::notice::NoticeKind;

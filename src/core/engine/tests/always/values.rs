@@ -62,7 +62,7 @@ fn a_queue_that_cannot_be_read_neither_opens_nor_ends_an_incident() {
     lengthen(&mut world, |_, _| None);
     world.run(400);
     assert!(ended(&world).is_empty(), "{}", world.transcript());
-    assert_eq!(world.told(NoticeKind::NoData), 1);
+    assert_eq!(world.told(NoticeKind::RuleWithoutData), 1);
     lengthen(&mut world, |_, _| Some(3.0));
     world.run_until(180, |world| !ended(world).is_empty());
     assert_eq!(incidents(&world), 1);
@@ -90,5 +90,26 @@ fn how_long_a_value_has_been_beyond_survives_a_short_restart() {
     world.restart();
     world.run_until(60, |world| incidents(world) > 0);
     let took = world.now - long_since;
-    assert!((30..=35).contains(&took), "{took} s\n{}", world.transcript());
+    assert!(
+        (30..=35).contains(&took),
+        "{took} s\n{}",
+        world.transcript()
+    );
+}
+
+#[test]
+fn without_rules_for_releases_none_is_judged() {
+    let mut world = World::settled(Setup {
+        rules: Vec::new(),
+        ..watched(gauge("queue_length", 100.0, 30), Some(to_five()))
+    });
+    world.workers.state = Some(state(2));
+    lengthen(&mut world, |_, _| Some(40.0));
+    world.ship("v2");
+    world.run(120);
+    assert!(world.endings().is_empty(), "{}", world.transcript());
+    assert!(world.plans().is_empty() && world.kinds().is_empty());
+    assert_eq!(world.target().serving(), ["v2"], "{}", world.transcript());
+    lengthen(&mut world, |_, _| Some(150.0));
+    world.run_until(60, |world| !world.workers.writes.is_empty());
 }
