@@ -8,6 +8,7 @@ mod json;
 mod report;
 mod scaled;
 mod sources;
+mod targets;
 mod templates;
 
 use std::io::{self, Write};

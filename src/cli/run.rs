@@ -2,7 +2,8 @@
 
 mod logging;
 mod opening;
-pub(in crate::cli) mod parts;
+mod parts;
+pub(in crate::cli) mod sources;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -322,10 +323,15 @@ async fn check_access(
 
 /// What the agent needs rights for, whose own namespace is `namespace`.
 pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
+    let rules = book.watches.iter().flat_map(|watch| {
+        let always = watch.always.iter().map(|always| &always.rule);
+        watch.rules.iter().chain(always)
+    });
     let secrets = book
         .channels
         .values()
         .flat_map(Channel::secrets)
+        .chain(rules.filter_map(|rule| rule.secret()))
         .filter_map(|secret| match secret {
             SecretRef::KubernetesSecret { name, key: _ } => {
                 Some((namespace.to_owned(), name.clone()))

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use recant_core::rule::{Channel, ChannelKind, SecretRef};
 
 use super::NotifyError;
-use super::secrets::{Secrets, place};
+use crate::secrets::{Secrets, place};
 
 /// By when the host has answered.
 const TIMEOUT: Duration = Duration::from_secs(5);

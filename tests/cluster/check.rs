@@ -1,6 +1,7 @@
 //! `recant check --cluster` against a real API server, and the shipped field lists against its schemas.
 
 mod fields;
+mod sources;
 mod wire;
 
 use std::path::Path;

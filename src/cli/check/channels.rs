@@ -8,7 +8,7 @@ use recant_core::rule::RuleBook;
 
 use super::findings::{Area, Findings, some};
 use crate::notify::reach::Reach;
-use crate::notify::secrets::{KubernetesSecrets, Secrets};
+use crate::secrets::{KubernetesSecrets, Secrets};
 
 /// Channels looked at at once.
 const AT_ONCE: usize = 8;

@@ -8,7 +8,6 @@ use recant_core::spec::{Checked, Knowledge, Manifests, Presence};
 use super::findings::{Area, Findings};
 use super::{channels, scaled, sources};
 use crate::cli::run::needs;
-use crate::cli::run::parts::refuse_values;
 use crate::cluster::{ClusterError, kubernetes};
 use crate::config::files::Collected;
 use crate::config::rules;
@@ -69,17 +68,10 @@ async fn look_around(
         );
         return checked;
     };
-    if let Err(error) = refuse_values(book) {
-        findings.error(
-            Area::Files,
-            format!("{error:#}"),
-            "`recant run` does not start with it",
-        );
-    }
     if let Some(client) = client.as_ref().filter(|_| reached) {
         rights(client, settings, book, &namespace, findings).await;
         scaled::look(client, book, findings).await;
-        sources::look(client, settings, book, findings).await;
+        sources::look(client, settings, book, &namespace, findings).await;
     }
     channels::look(client.as_ref(), &namespace, book, findings).await;
     checked

@@ -7,19 +7,18 @@ use std::time::Duration;
 use kube::Client;
 use recant_core::ids::TargetId;
 use recant_core::observation::{Cumulative, Observation};
-use recant_core::rule::{Question, Rule, RuleBook, SourceKind};
-use recant_core::target::{TargetNews, TargetState};
+use recant_core::rule::{Question, RuleBook, SourceKind};
+use recant_core::target::TargetState;
 use tokio_util::sync::CancellationToken;
 
-use super::findings::{Area, Findings, some};
-use crate::cli::run::parts;
-use crate::cluster::Cluster as _;
+use super::findings::{Area, Findings};
+use super::targets;
+use crate::cli::run::sources::sources;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::config::settings::Settings;
+use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::{Query, QueryTarget, Source};
 
-/// By when the watches have shown the targets.
-const SEEN: Duration = Duration::from_secs(10);
 /// Above the deadlines that the sources have of their own.
 const ANSWERED: Duration = Duration::from_secs(90);
 
@@ -28,6 +27,7 @@ pub(super) async fn look(
     client: &Client,
     settings: &Settings,
     book: &RuleBook,
+    namespace: &str,
     findings: &mut Findings,
 ) {
     if book.watches.is_empty() {
@@ -38,12 +38,19 @@ pub(super) async fn look(
         );
         return;
     }
-    let states = targets(client, book, findings).await;
+    let wanted: BTreeSet<TargetId> = book.watches.iter().map(|w| w.target.clone()).collect();
+    let list: Vec<TargetId> = wanted.iter().cloned().collect();
+    let stop = CancellationToken::new();
+    let cluster = Arc::new(KubernetesCluster::start(client.clone(), &list, &stop));
+    let states = targets::look(&cluster, &wanted, findings).await;
+    let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client.clone(), namespace)));
     for (kind, asked) in questions(settings, book) {
-        let made = parts::sources(settings, &BTreeSet::from([kind]));
-        match made.map(|sources| sources.into_values().next()) {
-            Ok(Some(source)) => ask(kind, source, &asked, book, &states, findings).await,
-            Ok(None) => {}
+        match sources(settings, &BTreeSet::from([kind]), &secrets, &cluster) {
+            Ok(sources) => {
+                for source in sources.into_values() {
+                    ask(kind, source, &asked, book, &states, findings).await;
+                }
+            }
             Err(error) => findings.error(
                 Area::Source,
                 format!("{}: {error:#}", called(kind)),
@@ -51,109 +58,8 @@ pub(super) async fn look(
             ),
         }
     }
-}
-
-/// What the cluster shows of each target that it has.
-async fn targets(
-    client: &Client,
-    book: &RuleBook,
-    findings: &mut Findings,
-) -> BTreeMap<TargetId, TargetState> {
-    let wanted: BTreeSet<TargetId> = book.watches.iter().map(|w| w.target.clone()).collect();
-    let list: Vec<TargetId> = wanted.iter().cloned().collect();
-    let stop = CancellationToken::new();
-    let cluster = KubernetesCluster::start(client.clone(), &list, &stop);
-    let mut states = BTreeMap::new();
-    let mut gone = BTreeSet::new();
-    let seen = async {
-        loop {
-            for news in cluster.news() {
-                match news {
-                    TargetNews::State(state) => {
-                        states.insert(state.id.clone(), *state);
-                    }
-                    TargetNews::Gone(target) => {
-                        gone.insert(target);
-                    }
-                }
-            }
-            let synced = cluster.watches().iter().all(|watch| watch.synced);
-            let complete = states.len() + gone.len() >= wanted.len();
-            if synced && complete {
-                return;
-            }
-            tokio::select! {
-                () = cluster.changed() => {}
-                () = tokio::time::sleep(Duration::from_millis(100)) => {}
-            }
-        }
-    };
-    // What was not seen by then is told below.
-    drop(tokio::time::timeout(SEEN, seen).await);
-    let faults: BTreeMap<String, String> = cluster
-        .watches()
-        .into_iter()
-        .filter_map(|watch| {
-            Some((
-                watch.namespace,
-                format!("{}: {}", watch.resource, watch.error?),
-            ))
-        })
-        .collect();
     stop.cancel();
     cluster.stopped().await;
-
-    let mut there = Vec::new();
-    for target in &wanted {
-        if let Some(state) = states.get(target) {
-            there.push(format!("{target}"));
-            state_of(state, findings);
-        } else if gone.contains(target) {
-            findings.error(
-                Area::Target,
-                format!("{target} does not exist"),
-                "create it, or mend `target` and `metadata.namespace` of the Watch",
-            );
-        } else {
-            let why = faults
-                .get(&target.namespace)
-                .map_or("the cluster did not show it in time", String::as_str);
-            findings.unknown(
-                Area::Target,
-                format!("{target} could not be looked at: {why}"),
-                "see the rights above, or try again",
-            );
-        }
-    }
-    if !there.is_empty() {
-        findings.ok(Area::Target, format!("there: {}", some(&there)));
-    }
-    states
-}
-
-fn state_of(state: &TargetState, findings: &mut Findings) {
-    let target = &state.id;
-    if let Some(place) = &state.kill_switch {
-        findings.warning(
-            Area::Target,
-            format!("{target} will not be acted on: the kill switch is on at {place}"),
-            "remove the annotation `recant.dev/kill-switch` when it is to be acted on",
-        );
-    }
-    if state.paused {
-        findings.warning(
-            Area::Target,
-            format!("{target} is paused: nothing is done to it while it is"),
-            "resume it when it is to be acted on",
-        );
-    }
-    if state.pods.is_empty() {
-        findings.warning(
-            Area::Target,
-            format!("{target} has no pod, so there is nothing to measure"),
-            "is it scaled to 0?",
-        );
-    }
 }
 
 /// Each question with the targets that ask it, and the names of the rules.
@@ -164,9 +70,7 @@ fn questions<'b>(settings: &Settings, book: &'b RuleBook) -> BTreeMap<SourceKind
     for watch in &book.watches {
         let typed = watch.source.unwrap_or(settings.source);
         let always = watch.always.iter().map(|always| &always.rule);
-        // No source answers the others yet: that was told.
-        let counted = |rule: &&Arc<Rule>| rule.counts().is_some();
-        for rule in watch.rules.iter().chain(always).filter(counted) {
+        for rule in watch.rules.iter().chain(always) {
             let question = Question::of(rule);
             kinds
                 .entry(question.source().unwrap_or(typed))
@@ -243,7 +147,8 @@ async fn ask(
         findings.ok(
             Area::Source,
             format!(
-                "{name} can be asked, its clock agrees with ours, and it answered {answered} of {all} questions with data"
+                "{name} can be asked{}, and answered {answered} of {all} questions with data",
+                clock(kind)
             ),
         );
     }
@@ -316,12 +221,20 @@ fn judge(observation: &Observation) -> Answer {
     }
 }
 
+/// What an answer says about the clock of those that are asked for their time.
+fn clock(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Prometheus | SourceKind::HttpJson => ", its clock agrees with ours",
+        SourceKind::Scrape | SourceKind::Kubernetes | SourceKind::Redis => "",
+    }
+}
+
 fn called(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Prometheus => "Prometheus",
         SourceKind::Scrape => "the pods' own metrics",
         SourceKind::Kubernetes => "the status of Kubernetes objects",
-        SourceKind::HttpJson => "a JSON document over HTTP",
+        SourceKind::HttpJson => "JSON over HTTP",
         SourceKind::Redis => "Redis",
     }
 }
