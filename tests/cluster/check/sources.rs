@@ -24,7 +24,7 @@ apiVersion: recant.dev/v1alpha1
 kind: Watch
 metadata: {{name: checkout, namespace: {namespace}}}
 target: {{kind: Deployment, name: checkout}}
-rules: [values]
+rules: [values, http]
 "
     )
 }
@@ -35,6 +35,7 @@ fn every_kind_of_source_is_asked_once() {
         let bed = Bed::get().await;
         let ns = bed.namespace("sources").await;
         ns.deployment("checkout", "v1", 1).await;
+        let _traffic = ns.traffic("checkout", 20.0);
         let mut redis = Redis::start(bed, None).await;
         redis.push("jobs", 3).await;
         let url = redis.url();
@@ -44,12 +45,17 @@ fn every_kind_of_source_is_asked_once() {
         // Right after its start the pod may not be ready, and the Role may not be in force.
         wait_for("Redis and the cluster to have answered", WITHIN, || async {
             let ran = check(&agent, &wire).await;
-            let answered = ["the status of Kubernetes objects", "Redis"]
-                .iter()
-                .all(|name| {
-                    let good = format!("ok source {name} can be asked, and answered 1 of 1");
-                    ran.findings().iter().any(|found| found.starts_with(&good))
-                });
+            let findings = ran.findings();
+            let answered = [
+                ("the status of Kubernetes objects", "1 of 1"),
+                ("Redis", "1 of 1"),
+                ("the pods' own metrics", "2 of 2"),
+            ]
+            .iter()
+            .all(|(name, all)| {
+                let good = format!("ok source {name} can be asked, and answered {all} questions");
+                findings.iter().any(|found| found.starts_with(&good))
+            });
             if !answered {
                 return Err(ran.text);
             }

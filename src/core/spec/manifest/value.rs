@@ -132,7 +132,13 @@ fn read(scalar: &Scalar) -> Read {
     if boolean.contains(&text) {
         return Read::Boolean;
     }
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    // As YAML 1.1 has it, `1_000` is a number, and `_1` is none.
+    let begins = |c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-');
+    if !text.starts_with(begins) {
+        return Read::Text;
+    }
+    let plain = text.replace('_', "");
+    let digits = plain.strip_prefix(['+', '-']).unwrap_or(&plain);
     let all = |text: &str, allowed: fn(char) -> bool| !text.is_empty() && text.chars().all(allowed);
     let based =
         |prefix: &str, allowed| digits.strip_prefix(prefix).is_some_and(|d| all(d, allowed));
@@ -151,7 +157,8 @@ fn read(scalar: &Scalar) -> Read {
 }
 
 fn is_whole(text: &str) -> bool {
-    text.parse::<f64>()
+    text.replace('_', "")
+        .parse::<f64>()
         .is_ok_and(|number| number.is_finite() && number.fract().abs() < f64::EPSILON)
 }
 
@@ -192,7 +199,10 @@ mod tests {
             ("nan", Read::Text),
             ("y", Read::Text),
             ("0x", Read::Text),
-            ("1_000", Read::Text),
+            ("1_000", Read::Integer),
+            ("_1", Read::Text),
+            ("-_", Read::Text),
+            ("+", Read::Text),
         ] {
             assert_eq!(read(&scalar(text, Style::Plain)), kind, "{text}");
             assert_eq!(
