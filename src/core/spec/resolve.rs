@@ -280,15 +280,20 @@ impl Names {
         report: &mut Report<'_>,
     ) {
         let help = || {
-            let elsewhere = self.sets.values().find(|set| {
+            let elsewhere = self.sets.values().filter(|set| {
                 rule_name.is_none() && set.rules.iter().any(|rule| rule.name == set_name)
             });
-            match elsewhere {
-                Some(set) => format!(
-                    "there is a rule of that name in a set: write `{}/{set_name}`",
-                    set.name
+            let elsewhere: Vec<String> = elsewhere
+                .map(|set| format!("`{}/{set_name}`", set.name))
+                .take(10)
+                .collect();
+            match elsewhere.as_slice() {
+                [only] => format!("there is a rule of that name in a set: write {only}"),
+                [_, ..] => format!(
+                    "there are rules of that name in several sets: write one of {}",
+                    elsewhere.join(", ")
                 ),
-                None => meant(
+                [] => meant(
                     set_name,
                     self.sets.keys().map(String::as_str),
                     "the rule sets are",
