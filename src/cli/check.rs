@@ -35,7 +35,9 @@ lead nowhere) and Prometheus rule files, in YAML or JSON.
 With --cluster it also looks, and only looks: whether this identity has the rights that the agent needs, whether the \
 targets are there, whether Prometheus or the pods answer the questions of the rules, whether the channels can be \
 reached (no message is sent), and at the files with the API server's own fields and objects. Settings are those of \
-`recant run`: --config, and the environment.
+`recant run`: --config, and the environment. It looks with the identity of the kubeconfig ($KUBECONFIG), or of the pod \
+that it runs in: to see the rights of the agent, use the agent's. The agent's own namespace is `lease.namespace`, else \
+that of the kubeconfig's context.
 
 Exit codes: 0 when there is no error; 2 when there are errors, or arguments or settings cannot be used; 4 when \
 something could not be looked at.")]
