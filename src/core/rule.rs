@@ -10,6 +10,7 @@ use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 
 mod always;
 mod channel;
+mod judging;
 mod level;
 mod metric;
 mod promql;
@@ -18,6 +19,7 @@ mod selector;
 
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
 pub use channel::{Channel, ChannelKind, SecretRef};
+pub use judging::{Assurance, Judging, WhenUnclear};
 pub use level::{
     HttpJson, KubernetesFact, Level, LevelMetric, LevelUnit, Over, Redis, RedisKey, Sampled,
 };
@@ -43,6 +45,7 @@ pub struct Watch {
     pub rules: Vec<Arc<Rule>>,
     /// How long a release is watched from the first traffic of its canary arm (a Rollout: from its promotion).
     pub watch: Duration,
+    pub assurance: Assurance,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: bool,
     pub on_fail: OnFail,
@@ -110,6 +113,7 @@ pub struct Rule {
     /// How long it must be broken without a break before it fails; the document's `for`.
     pub lasting: Duration,
     pub dry_run: bool,
+    pub judging: Judging,
     pub check: Check,
 }
 

@@ -13,6 +13,7 @@ mod document;
 mod drafts;
 mod excerpt;
 mod fields;
+mod judging;
 mod level;
 mod limits;
 mod manifest;

@@ -65,6 +65,15 @@ pub struct Rule {
     pub least: Option<u64>,
     /// How the revisions are told apart, when not by their pods.
     pub arms: Option<Arms>,
+    /// What a pod counts within so long after its start is left out: `30s` for quantiles and `0s` for shares when left
+    /// out.
+    pub skip: Option<String>,
+    /// Whether a limit, while the old revision runs beside, fails only what is also worse than that; `true` when left
+    /// out.
+    pub beside: Option<bool>,
+    /// Its share of the evidence relative to the other rules; 1 when left out. 0: shown, and never decides.
+    #[schemars(range(min = 0, max = 100))]
+    pub weight: Option<u64>,
     /// Tells what it would have done, without doing it.
     pub dry_run: Option<bool>,
 }

@@ -67,10 +67,24 @@ pub enum Source {
 
 /// How releases are judged.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Release {
-    /// How long a release is watched from its first traffic on, such as `30m`.
-    pub watch: String,
+    /// How long a release is watched from its first traffic on, such as `30m`, which it is when left out.
+    pub watch: Option<String>,
+    /// The chance that a release which keeps every rule is ever called bad: `1%` when left out, at most `5%`.
+    pub false_alarms: Option<String>,
+    /// What a watch ends with when its evidence says neither; `inconclusive` when left out.
+    pub when_unclear: Option<WhenUnclear>,
+}
+
+/// What an unclear watch becomes.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum WhenUnclear {
+    /// People are told what is missing.
+    Inconclusive,
+    /// Nothing was found against the release.
+    Pass,
 }
 
 /// One action.

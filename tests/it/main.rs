@@ -6,6 +6,7 @@ mod check;
 mod check_settings;
 mod demo;
 mod faulty_documents;
+mod faulty_judging;
 mod faulty_values;
 mod good_documents;
 mod help;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
-use crate::rule::{Channel, Link, Rule, Scale, ScrapeEndpoint, SourceKind};
+use crate::rule::{Assurance, Channel, Link, Rule, Scale, ScrapeEndpoint, SourceKind};
 
 /// A place in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(super) struct WatchDraft {
     pub(super) source: Option<SourceKind>,
     pub(super) rules: Vec<Reference>,
     pub(super) watch: std::time::Duration,
+    pub(super) assurance: Assurance,
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) fail_channels: Vec<Reference>,

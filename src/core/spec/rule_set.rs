@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::document::{self, Namespaced};
 use super::drafts::{RuleDraft, SetDraft, Site};
 use super::fields::{self, Fields, NameKind};
+use super::judging::{self, Judged};
 use super::level;
 use super::limits;
 use super::metric::{self, Measures};
@@ -35,6 +36,9 @@ const RULE: &[&str] = &[
     "for",
     "least",
     "arms",
+    "skip",
+    "beside",
+    "weight",
     "dryRun",
 ];
 
@@ -102,6 +106,7 @@ fn read_rule<'n>(
             fields::name(node, "name", NameKind::Label, report).map(|name| (name, node.span))
         });
     let measured = read_check(&fields, report);
+    let judging = judging::read(&fields, judged(&fields), report);
     let arms = metric::read_arms(&fields, report);
     let dry_run = match fields.get("dryRun") {
         None => Some(false),
@@ -116,9 +121,21 @@ fn read_rule<'n>(
             lasting,
             check,
             dry_run: dry_run?,
+            judging: judging?,
         })
     };
     Some((name, span, rule()))
+}
+
+/// What the rule measures, as far as its fields say.
+fn judged(rule: &Fields<'_>) -> Judged {
+    if rule.get("ratio").is_some() {
+        Judged::Share
+    } else if rule.get("histogram").is_some() {
+        Judged::Latency
+    } else {
+        Judged::Value
+    }
 }
 
 /// What is measured and must hold of it, and for how long it must be broken.

@@ -1,18 +1,17 @@
 //! `Watch` documents: a target, its rules, and what to do then.
 
-use std::time::Duration;
-
 use super::actions::{read_on_fail, read_on_pass, references};
 use super::always;
 use super::document::{self, Namespaced};
 use super::drafts::{Reference, Site, WatchDraft};
 use super::excerpt::quoted;
 use super::fields::{self, Fields, NameKind};
+use super::judging::{self, DEFAULT_WATCH};
 use super::nearest::nearest;
 use super::report::{Report, Span};
 use super::tree::{Kind, Node};
 use crate::ids::{TargetId, TargetKind, WatchName};
-use crate::rule::{Link, ScrapeEndpoint, SourceKind};
+use crate::rule::{Assurance, Link, ScrapeEndpoint, SourceKind};
 
 const WATCH: &[&str] = &[
     "apiVersion",
@@ -38,10 +37,6 @@ pub(super) const IN_TEST: &[&str] = &[
 /// What a test's watch, target and namespace are called when it does not say.
 const TESTED: &str = "test";
 
-/// How long a release is watched, when the watch does not say.
-const DEFAULT_WATCH: Duration = Duration::from_mins(30);
-/// The longest watch of a release (semantics.md, releases and revisions).
-const MOST_WATCH: Duration = Duration::from_hours(24);
 /// Links that fit into a notice.
 const MOST_LINKS: usize = 10;
 
@@ -108,6 +103,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
             .map(|name| Reference { name, site })
             .collect(),
         watch: DEFAULT_WATCH,
+        assurance: Assurance::default(),
         dry_run: false,
         rollback: true,
         fail_channels: Vec::new(),
@@ -146,10 +142,10 @@ fn read_body(
     let source = fields
         .get("source")
         .and_then(|node| read_source(node, report));
-    let watch = fields
-        .get("release")
-        .and_then(|node| read_release(node, report))
-        .unwrap_or(DEFAULT_WATCH);
+    let (watch, assurance) = match fields.get("release") {
+        None => (None, None),
+        Some(node) => judging::read_release(node, report),
+    };
     let on_fail = read_on_fail(fields, file, report);
     let namespace = name.as_ref().map(|name| name.namespace.as_str());
     let always = always::read(fields, namespace, file, report);
@@ -176,7 +172,8 @@ fn read_body(
         target,
         source,
         rules,
-        watch,
+        watch: watch.unwrap_or(DEFAULT_WATCH),
+        assurance: assurance.unwrap_or_default(),
         dry_run,
         rollback: on_fail.rollback,
         fail_channels: on_fail.notify,
@@ -270,23 +267,6 @@ fn read_source(node: &Node, report: &mut Report<'_>) -> Option<SourceKind> {
             None
         }
     }
-}
-
-fn read_release(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
-    let fields = Fields::open(node, "`release`", &["watch"], report)?;
-    let node = fields.need("watch", "write `release: {watch: 30m}`", report)?;
-    let watch = fields::duration(node, "watch", report)?;
-    let reason = if watch.is_zero() {
-        "a `watch` of no time judges nothing"
-    } else if watch > MOST_WATCH {
-        "a release is watched for at most 24h"
-    } else {
-        return Some(watch);
-    };
-    report
-        .error(node.span, reason)
-        .help("write how long a release is watched from its first traffic on, such as `30m`");
-    None
 }
 
 fn read_scrape(node: &Node, report: &mut Report<'_>) -> Option<ScrapeEndpoint> {

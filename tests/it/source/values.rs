@@ -14,8 +14,8 @@ use recant::source::{Query, Source};
 use recant_core::ids::PodName;
 use recant_core::observation::{Cause, Cumulative, LevelReading, Observation, SeriesKey};
 use recant_core::rule::{
-    ArmsBy, Check, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, MatchOp, Over, Promql,
-    PromqlRange, Question, Rule, Sampled, Selector, What,
+    ArmsBy, Check, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, MatchOp, Over,
+    Promql, PromqlRange, Question, Rule, Sampled, Selector, What,
 };
 use recant_core::target::Pod;
 
@@ -83,6 +83,7 @@ fn rate(counter: Selector) -> Question {
         arms: ArmsBy::Pod,
         lasting: Duration::ZERO,
         dry_run: false,
+        judging: Judging::default(),
         check: Check::Level(LevelCheck {
             metric: LevelMetric {
                 sampled: Sampled::Rate {

@@ -10,9 +10,9 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Level,
-    LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part, RatioMetric, Rule,
-    RuleBook, Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
+    Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric,
+    Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part,
+    RatioMetric, Rule, RuleBook, Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -30,6 +30,7 @@ fn rule(name: &str, check: CountsCheck) -> Rule {
         arms: ArmsBy::Pod,
         lasting: Duration::ZERO,
         dry_run: false,
+        judging: Judging::default(),
         check: Check::Counts(check),
     }
 }
@@ -125,6 +126,7 @@ fn level(name: &str, sampled: Sampled, max: f64, lasting: u64) -> Rule {
         arms: ArmsBy::Pod,
         lasting: Duration::from_secs(lasting),
         dry_run: false,
+        judging: Judging::default(),
         check: Check::Level(LevelCheck {
             metric: LevelMetric {
                 sampled,
@@ -219,6 +221,7 @@ impl Setup {
             source: None,
             rules: self.rules.iter().cloned().map(Arc::new).collect(),
             watch: Duration::from_secs(self.watch),
+            assurance: Assurance::default(),
             dry_run: self.dry_run,
             on_fail: OnFail {
                 rollback: self.rollback,

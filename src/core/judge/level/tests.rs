@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use super::trend::line;
 use super::*;
-use crate::rule::{ArmsBy, Check, Level, LevelMetric, LevelUnit, Over, Rule, Sampled, Selector};
+use crate::rule::{
+    ArmsBy, Check, Judging, Level, LevelMetric, LevelUnit, Over, Rule, Sampled, Selector,
+};
 
 const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -74,6 +76,7 @@ fn rule(check: LevelCheck, lasting: u64) -> Rule {
         arms: ArmsBy::Pod,
         lasting: Duration::from_secs(lasting),
         dry_run: false,
+        judging: Judging::default(),
         check: Check::Level(check),
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::judge::State;
 use crate::measurement::RatioCounts;
-use crate::rule::{ArmsBy, Check, Compare, Part, RatioMetric, Rule, Selector};
+use crate::rule::{ArmsBy, Check, Compare, Judging, Part, RatioMetric, Rule, Selector};
 
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -34,6 +34,7 @@ fn named(check: CountsCheck) -> Rule {
         arms: ArmsBy::Pod,
         lasting: std::time::Duration::ZERO,
         dry_run: false,
+        judging: Judging::default(),
         check: Check::Counts(check),
     }
 }
