@@ -21,6 +21,7 @@ pub mod record;
 pub mod rule;
 pub mod saga;
 pub mod scaling;
+pub mod sequential;
 pub mod snapshot;
 pub mod spec;
 pub mod target;

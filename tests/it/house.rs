@@ -20,6 +20,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("judge", &["ids", "measurement", "rule", "time", "wording"]),
     ("analysis", &["ids", "judge", "time"]),
     ("scaling", &["ids", "rule", "wording"]),
+    ("sequential", &[]),
     ("plan", &["ids", "rule", "scaling", "target"]),
     (
         "saga",
