@@ -10,6 +10,7 @@ mod counts;
 mod evidence;
 mod finding;
 mod level;
+mod release;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ pub use counts::{Arms, BASELINE_IDLE, CountsEvidence, WindowedCounts};
 pub use evidence::{Before, Evidence};
 pub use finding::{Finding, Measured, Seen, State};
 pub use level::{LevelArms, LevelEvidence, RateArms, Sample};
+pub use release::{FALSE_PASSES, Pace, Past, ReleaseEvidence, TrialShown};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`CountsEvidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);

@@ -1,0 +1,214 @@
+//! The evidence of one rule about counts in one release: beside the baseline, and alone once that has gone.
+//!
+//! Counts come in at every look and become one tick of the judge when as much time has passed as lies between two samples.
+//! Each phase has tests of its own (judge.md 9, 10); the one that has not begun, or is over, keeps what it said.
+
+mod past;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use past::Past;
+pub use trial::TrialShown;
+
+use super::{Arms, Phase};
+use crate::measurement::Counts;
+use crate::rule::{CountsCheck, Judging};
+use crate::sequential::{Doubt, Phased, Reading, Settings, Span};
+use crate::time::elapsed;
+use trial::Trial;
+
+/// False passes (judge.md 2): a missed fault is still seen to the end of the watch, a tighter one only delays.
+pub const FALSE_PASSES: f64 = 0.05;
+/// A tick is over a little before the next sample is due: looks come at whole seconds, and not quite.
+const EARLY: SignedDuration = SignedDuration::from_millis(200);
+
+/// Evidence of one rule in one release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseEvidence {
+    settings: Settings,
+    /// The analysis began beside a baseline: each phase has half of the weight.
+    halved: bool,
+    beside: Option<Trial>,
+    alone: Option<Trial>,
+    /// Whether the phase alone has begun.
+    stands_alone: bool,
+    /// What was counted since the last tick of the judge.
+    canary: Option<Counts>,
+    baseline: Option<Counts>,
+    since: Option<Timestamp>,
+    /// Events of the canary that were judged.
+    events: f64,
+    /// What was measured before the release, as long as the tests wait for the first buckets.
+    #[serde(skip)]
+    past: Option<Box<Past>>,
+}
+
+/// How long a release is watched, how often there are samples, how sure a verdict has to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    pub watch: Duration,
+    /// Between two samples.
+    pub tick: Duration,
+    pub false_alarms: f64,
+}
+
+impl Pace {
+    fn settings(self) -> Settings {
+        let tick = self.tick.as_secs_f64().clamp(0.1, 3600.0);
+        let ticks = (self.watch.as_secs_f64() / tick).ceil().max(1.0);
+        Settings {
+            alpha: self.false_alarms,
+            beta: FALSE_PASSES,
+            tick,
+            span: Span::Release {
+                // A watch is at most a day long.
+                horizon: ticks.min(1e6) as u64,
+            },
+            ..Settings::default()
+        }
+    }
+}
+
+impl ReleaseEvidence {
+    /// Evidence at the beginning of an analysis.
+    pub fn new(
+        check: &CountsCheck,
+        judging: Judging,
+        phase: Phase,
+        pace: Pace,
+        past: Past,
+    ) -> Self {
+        let mut evidence = Self {
+            settings: pace.settings(),
+            halved: phase == Phase::Beside,
+            beside: None,
+            alone: None,
+            stands_alone: phase == Phase::Alone,
+            canary: None,
+            baseline: None,
+            since: None,
+            events: 0.0,
+            past: Some(Box::new(past)),
+        };
+        evidence.begin(check, judging, None);
+        evidence
+    }
+
+    /// Makes the tests, as soon as the buckets of a histogram are known.
+    fn begin(&mut self, check: &CountsCheck, judging: Judging, first: Option<&Counts>) {
+        if self.alone.is_some() {
+            return;
+        }
+        let past = self.past.take().unwrap_or_default();
+        let counts = first.or_else(|| past.sum());
+        let beside =
+            || Trial::beside(check, judging, self.settings, counts, &past).filter(|_| self.halved);
+        self.beside = beside();
+        self.alone = Trial::alone(check, self.settings, counts, &past);
+        if self.alone.is_none() {
+            self.past = Some(past);
+        }
+    }
+
+    /// Takes in what one look counted.
+    pub fn take(&mut self, check: &CountsCheck, judging: Judging, arms: &Arms) {
+        let first = arms.canary.as_ref().or(arms.baseline.as_ref());
+        if let Some(first) = first {
+            self.begin(check, judging, Some(first));
+        }
+        for (sum, counts) in [
+            (&mut self.canary, &arms.canary),
+            (&mut self.baseline, &arms.baseline),
+        ] {
+            match (sum, counts) {
+                (Some(sum), Some(counts)) => sum.add(counts),
+                (sum @ None, Some(counts)) => *sum = Some(counts.clone()),
+                (_, None) => {}
+            }
+        }
+        self.since.get_or_insert(arms.at);
+    }
+
+    /// Judges what came in, once so much time has passed as lies between two samples. True when it judged.
+    pub fn tick(&mut self, check: &CountsCheck, phase: Phase, now: Timestamp) -> bool {
+        self.stands_alone |= phase == Phase::Alone;
+        let tick = SignedDuration::try_from_secs_f64(self.settings.tick)
+            .unwrap_or(SignedDuration::from_secs(1));
+        let Some(since) = self.since else {
+            return false;
+        };
+        // Of a tick of one look the next look is the end.
+        let waits = tick > SignedDuration::from_millis(1_500);
+        if waits && now >= since && elapsed(since, now) < tick - EARLY {
+            return false;
+        }
+        self.since = waits.then_some(now);
+        let (canary, baseline) = (self.canary.take(), self.baseline.take());
+        self.events += canary.as_ref().map_or(0.0, Counts::total);
+        if self.stands_alone {
+            if let Some(trial) = &mut self.alone {
+                trial.update_alone(check, canary.as_ref());
+            }
+        } else if let Some(trial) = &mut self.beside {
+            trial.update_beside(check, canary.as_ref(), baseline.as_ref());
+        }
+        true
+    }
+
+    /// How much it says against the release, and for it. Below `least` events it says neither.
+    pub fn reading(&self, check: &CountsCheck) -> Reading {
+        let of = |trial: &Option<Trial>| trial.as_ref().map_or(Reading::SILENT, Trial::reading);
+        let reading = if self.halved {
+            Phased {
+                beside: of(&self.beside),
+                alone: self.stands_alone.then(|| of(&self.alone)),
+            }
+            .reading()
+        } else {
+            of(&self.alone)
+        };
+        if self.events >= check.least as f64 {
+            return reading;
+        }
+        Reading {
+            log_bad: reading.log_bad.min(0.0),
+            log_good: reading.log_good.min(0.0),
+            progress: None,
+        }
+    }
+
+    /// What keeps it from passing.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let trial = if self.stands_alone {
+            &self.alone
+        } else {
+            &self.beside
+        };
+        match trial {
+            Some(trial) => trial.doubt(-FALSE_PASSES.ln()),
+            None => Some(Doubt::NoData),
+        }
+    }
+
+    /// What it was judged from, for people; `None` before the first counts.
+    pub fn shown(&self) -> Option<TrialShown> {
+        let trial = if self.stands_alone {
+            &self.alone
+        } else {
+            &self.beside
+        };
+        trial.as_ref().map(Trial::shown)
+    }
+
+    /// Events of the canary that were judged.
+    pub fn events(&self) -> f64 {
+        self.events
+    }
+}

@@ -1,0 +1,529 @@
+//! The tests of one rule in one phase of a release: its limit, its comparison, or both (judge.md 9).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::past::Past;
+use crate::judge::DRIFT;
+use crate::measurement::{Counts, HistogramCounts};
+use crate::rule::{Compare, CountsCheck, Judging, Metric, Part};
+use crate::sequential::{
+    Doubt, JudgeRule, Measured, QuantileCompare, QuantileLimit, QuantileLimitBeside,
+    QuantileTolerance, RatioCompare, RatioLimit, RatioLimitBeside, Reading, Settings, Shown,
+    Tolerance, before_limit, most_telling_bounds, over, rebucket,
+};
+
+/// A limit that a share can reach and miss.
+const SHARES: std::ops::RangeInclusive<f64> = 1e-9..=1.0 - 1e-9;
+
+/// The tests of a rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Trial {
+    limit: Option<JudgeRule>,
+    compare: Option<Comparison>,
+    /// The buckets that its tests have; empty for ratios.
+    bounds: Vec<f64>,
+}
+
+/// What the canary is compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Comparison {
+    /// The comparison that the limit beside the baseline keeps: one state, one computation a tick.
+    OfLimit,
+    Beside(Box<JudgeRule>),
+    /// What is allowed by what was before the release: a limit, or of a quantile one at each bound.
+    Before(Vec<AtBound>),
+    /// Nothing was measured before the release.
+    Nothing,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct AtBound {
+    /// Events above this one count; `None`: the bad ones of a ratio.
+    bound: Option<usize>,
+    limit: RatioLimit,
+}
+
+/// What the tests of a rule were made from, for people.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrialShown {
+    pub limit: Option<Shown>,
+    pub compare: Option<Shown>,
+}
+
+impl Trial {
+    /// Beside a baseline. `None`: the buckets are not known yet.
+    pub(super) fn beside(
+        check: &CountsCheck,
+        judging: Judging,
+        settings: Settings,
+        counts: Option<&Counts>,
+        past: &Past,
+    ) -> Option<Self> {
+        let bounds = bounds(check, counts)?;
+        let own = Comparing::of(check, check.compare, &bounds, past);
+        let gate = Comparing::of(check, check.compare.or_else(|| usual(check)), &bounds, past);
+        let mut limit = match limit_of(check) {
+            Some(limit) if judging.beside => limit.beside(gate.as_ref(), &bounds, settings),
+            Some(limit) => limit.alone(&bounds, settings),
+            None => None,
+        };
+        let mut compare = match (&own, &limit) {
+            (None, _) => None,
+            (Some(_), Some(_)) if judging.beside => Some(Comparison::OfLimit),
+            (Some(own), _) => own
+                .beside(&bounds, settings)
+                .map(|rule| Comparison::Beside(Box::new(rule))),
+        };
+        for counts in past.ticks() {
+            if let Some(rule) = &mut limit {
+                warm(rule, check, &bounds, counts);
+            }
+            if let Some(Comparison::Beside(rule)) = &mut compare {
+                warm(rule, check, &bounds, counts);
+            }
+        }
+        Some(Self {
+            limit,
+            compare,
+            bounds,
+        })
+    }
+
+    /// Without a baseline. `None`: the buckets are not known yet.
+    pub(super) fn alone(
+        check: &CountsCheck,
+        settings: Settings,
+        counts: Option<&Counts>,
+        past: &Past,
+    ) -> Option<Self> {
+        let bounds = bounds(check, counts)?;
+        let mut limit = limit_of(check).and_then(|limit| limit.alone(&bounds, settings));
+        let compare = Comparing::of(check, check.compare, &bounds, past);
+        let mut compare = compare.map(|compare| compare.before(check, &bounds, past, settings));
+        for counts in past.ticks() {
+            if let Some(rule) = &mut limit {
+                warm(rule, check, &bounds, counts);
+            }
+            if let Some(Comparison::Before(limits)) = &mut compare {
+                for at in limits {
+                    let (n, e) = at.counts(check, &bounds, counts);
+                    at.limit.warm(n, e);
+                }
+            }
+        }
+        Some(Self {
+            limit,
+            compare,
+            bounds,
+        })
+    }
+
+    pub(super) fn update_beside(
+        &mut self,
+        check: &CountsCheck,
+        canary: Option<&Counts>,
+        baseline: Option<&Counts>,
+    ) {
+        let arms = [canary, baseline].map(|counts| Taken::of(check, &self.bounds, counts));
+        let one = arms[0].one();
+        let both = Taken::both(&arms[0], &arms[1]);
+        if let Some(rule) = &mut self.limit {
+            rule.update(if rule.fits(both) { both } else { one });
+        }
+        if let Some(Comparison::Beside(rule)) = &mut self.compare {
+            rule.update(both);
+        }
+    }
+
+    pub(super) fn update_alone(&mut self, check: &CountsCheck, canary: Option<&Counts>) {
+        let taken = Taken::of(check, &self.bounds, canary);
+        if let Some(rule) = &mut self.limit {
+            rule.update(taken.one());
+        }
+        if let (Some(Comparison::Before(limits)), Some(canary)) = (&mut self.compare, canary) {
+            for at in limits {
+                let (n, e) = at.counts(check, &self.bounds, canary);
+                at.limit.update(n, e);
+            }
+        }
+    }
+
+    /// Limit and comparison together: half of the weight each; for the release both must speak.
+    pub(super) fn reading(&self) -> Reading {
+        let limit = self.limit.as_ref().map(JudgeRule::reading);
+        let compare = self.compare.as_ref().map(|compare| match compare {
+            Comparison::OfLimit => {
+                let kept = self.limit.as_ref().and_then(JudgeRule::beside);
+                kept.unwrap_or(Reading::SILENT)
+            }
+            Comparison::Beside(rule) => rule.reading(),
+            Comparison::Before(limits) => together(limits),
+            Comparison::Nothing => Reading::SILENT,
+        });
+        match (limit, compare) {
+            (Some(one), Some(other)) => mean(&[one, other]),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => Reading::SILENT,
+        }
+    }
+
+    pub(super) fn doubt(&self, level: f64) -> Option<Doubt> {
+        let limit = self.limit.as_ref().and_then(|rule| rule.doubt(level));
+        limit.or_else(|| match self.compare.as_ref()? {
+            Comparison::OfLimit => {
+                let rule = self.limit.as_ref()?;
+                let kept = rule.beside()?;
+                let events = compared_events(&rule.shown());
+                (kept.log_good < level).then_some(Doubt::TooLittle {
+                    events,
+                    about: (kept.log_good > 0.0).then(|| (events * level / kept.log_good).ceil()),
+                })
+            }
+            Comparison::Beside(rule) => rule.doubt(level),
+            Comparison::Before(limits) => limits
+                .iter()
+                .find_map(|at| JudgeRule::RatioLimit(at.limit.clone()).doubt(level)),
+            Comparison::Nothing => Some(Doubt::NoData),
+        })
+    }
+
+    pub(super) fn shown(&self) -> TrialShown {
+        TrialShown {
+            limit: self.limit.as_ref().map(JudgeRule::shown),
+            compare: match &self.compare {
+                Some(Comparison::Beside(rule)) => Some(rule.shown()),
+                Some(Comparison::Before(limits)) => limits
+                    .iter()
+                    .max_by(|a, b| a.limit.log_bad().total_cmp(&b.limit.log_bad()))
+                    .map(|at| Shown::RatioLimit(at.limit.shown())),
+                Some(Comparison::OfLimit | Comparison::Nothing) | None => None,
+            },
+        }
+    }
+}
+
+/// Events of the canary that a limit beside a baseline has judged.
+fn compared_events(shown: &Shown) -> f64 {
+    match shown {
+        Shown::RatioLimitBeside(shown) => shown.limit.n,
+        Shown::QuantileLimitBeside(shown) => shown.limit.n,
+        Shown::RatioLimit(_)
+        | Shown::RatioCompare(_)
+        | Shown::QuantileLimit(_)
+        | Shown::QuantileCompare(_)
+        | Shown::GaugeLimit(_)
+        | Shown::GaugeCompare(_) => 0.0,
+    }
+}
+
+/// Several tests of one rule: the mean of the evidence against it, and only what all say for it.
+fn mean(readings: &[Reading]) -> Reading {
+    let most = readings
+        .iter()
+        .map(|reading| reading.log_bad)
+        .fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = readings
+        .iter()
+        .map(|reading| (reading.log_bad - most).exp())
+        .sum();
+    Reading {
+        log_bad: most + (sum / readings.len() as f64).ln(),
+        log_good: readings
+            .iter()
+            .map(|reading| reading.log_good)
+            .fold(f64::INFINITY, f64::min),
+        progress: None,
+    }
+}
+
+fn together(limits: &[AtBound]) -> Reading {
+    let readings: Vec<Reading> = limits.iter().map(|at| at.limit.reading()).collect();
+    if readings.is_empty() {
+        return Reading::SILENT;
+    }
+    mean(&readings)
+}
+
+impl AtBound {
+    fn counts(&self, check: &CountsCheck, bounds: &[f64], counts: &Counts) -> (f64, f64) {
+        match (self.bound, Taken::of(check, bounds, Some(counts))) {
+            (None, Taken::Share { n, e }) => (n, e),
+            (Some(bound), Taken::Buckets(counts)) => {
+                (counts.iter().sum(), over(&counts, Some(bound)))
+            }
+            (None, Taken::Buckets(_)) | (Some(_), Taken::Share { .. }) => (0.0, 0.0),
+        }
+    }
+}
+
+/// The counts of one arm as its tests take them.
+enum Taken<'a> {
+    Share { n: f64, e: f64 },
+    Buckets(Cow<'a, [f64]>),
+}
+
+impl<'t> Taken<'t> {
+    fn of(check: &CountsCheck, bounds: &[f64], counts: Option<&'t Counts>) -> Self {
+        match (&check.metric, counts) {
+            (Metric::Ratio(metric), Some(Counts::Ratio(counts))) => {
+                let bad = match metric.part_is {
+                    Part::Bad => counts.part,
+                    Part::Good => counts.events - counts.part,
+                };
+                Self::Share {
+                    n: counts.events,
+                    e: bad,
+                }
+            }
+            (Metric::Histogram(_), Some(Counts::Histogram(histogram))) => {
+                Self::Buckets(in_buckets(histogram, bounds))
+            }
+            (Metric::Ratio(_), None | Some(Counts::Histogram(_))) => Self::Share { n: 0.0, e: 0.0 },
+            (Metric::Histogram(_), None | Some(Counts::Ratio(_))) => {
+                Self::Buckets(Cow::Borrowed(&[]))
+            }
+        }
+    }
+
+    fn one(&self) -> Measured<'_> {
+        match self {
+            Self::Share { n, e } => Measured::Counts { n: *n, e: *e },
+            Self::Buckets(counts) => Measured::Histogram(counts),
+        }
+    }
+
+    fn both<'a>(canary: &'a Self, baseline: &'a Self) -> Measured<'a> {
+        match (canary, baseline) {
+            (Self::Share { n: n_c, e: e_c }, Self::Share { n: n_b, e: e_b }) => {
+                Measured::BothCounts {
+                    n_c: *n_c,
+                    e_c: *e_c,
+                    n_b: *n_b,
+                    e_b: *e_b,
+                }
+            }
+            (Self::Buckets(canary), Self::Buckets(baseline)) => {
+                Measured::BothHistograms(canary, baseline)
+            }
+            (Self::Share { .. }, Self::Buckets(_)) | (Self::Buckets(_), Self::Share { .. }) => {
+                Measured::BothHistograms(&[], &[])
+            }
+        }
+    }
+}
+
+/// The counts over the buckets that the tests have; none of them when a bound is missing.
+fn in_buckets<'t>(histogram: &'t HistogramCounts, bounds: &[f64]) -> Cow<'t, [f64]> {
+    if *histogram.bounds == *bounds {
+        return Cow::Borrowed(&histogram.counts);
+    }
+    let mut counts = vec![0.0; bounds.len() + 1];
+    rebucket(&histogram.bounds, &histogram.counts, bounds, &mut counts);
+    Cow::Owned(counts)
+}
+
+fn warm(rule: &mut JudgeRule, check: &CountsCheck, bounds: &[f64], counts: &Counts) {
+    rule.warm(Taken::of(check, bounds, Some(counts)).one());
+}
+
+/// The buckets of what is measured; `None`: not known yet.
+fn bounds(check: &CountsCheck, counts: Option<&Counts>) -> Option<Vec<f64>> {
+    match (&check.metric, counts) {
+        (Metric::Ratio(_), _) => Some(Vec::new()),
+        (Metric::Histogram(_), Some(Counts::Histogram(histogram))) => {
+            (!histogram.bounds.is_empty()).then(|| histogram.bounds.to_vec())
+        }
+        (Metric::Histogram(_), None | Some(Counts::Ratio(_))) => None,
+    }
+}
+
+/// What a limit without a comparison of its own is held beside (judge.md 4, 7).
+fn usual(check: &CountsCheck) -> Option<Compare> {
+    Some(match &check.metric {
+        Metric::Ratio(_) => Compare {
+            margin: 0.5,
+            plus: 0.001,
+        },
+        Metric::Histogram(histogram) => Compare {
+            margin: 0.5,
+            plus: 0.1 * (1.0 - histogram.quantile()),
+        },
+    })
+}
+
+/// The limit of a rule.
+enum LimitOf {
+    /// A share of bad events.
+    Share(f64),
+    /// A quantile and its limit in the unit of the buckets.
+    Quantile { q: f64, max: f64 },
+}
+
+fn limit_of(check: &CountsCheck) -> Option<LimitOf> {
+    match &check.metric {
+        Metric::Ratio(metric) => {
+            let bad = match metric.part_is {
+                Part::Bad => check.max?,
+                // A least share of good events is a largest share of bad ones.
+                Part::Good => 1.0 - check.min?,
+            };
+            Some(LimitOf::Share(bad.clamp(*SHARES.start(), *SHARES.end())))
+        }
+        Metric::Histogram(metric) => Some(LimitOf::Quantile {
+            q: metric.quantile(),
+            max: check.max?,
+        }),
+    }
+}
+
+impl LimitOf {
+    fn alone(&self, bounds: &[f64], settings: Settings) -> Option<JudgeRule> {
+        match self {
+            Self::Share(p0) => RatioLimit::new(*p0, settings)
+                .ok()
+                .map(JudgeRule::RatioLimit),
+            Self::Quantile { q, max } => QuantileLimit::new(*q, *max, bounds.into(), settings)
+                .ok()
+                .map(JudgeRule::QuantileLimit),
+        }
+    }
+
+    fn beside(
+        &self,
+        gate: Option<&Comparing>,
+        bounds: &[f64],
+        settings: Settings,
+    ) -> Option<JudgeRule> {
+        match (self, gate) {
+            (Self::Share(p0), Some(gate)) => {
+                RatioLimitBeside::new(*p0, gate.ratio_tolerance(), settings)
+                    .ok()
+                    .map(JudgeRule::RatioLimitBeside)
+            }
+            (Self::Quantile { q, max }, Some(gate)) => {
+                let tolerance = gate.quantile_tolerance();
+                QuantileLimitBeside::new(*q, *max, bounds.into(), tolerance, settings)
+                    .ok()
+                    .map(JudgeRule::QuantileLimitBeside)
+            }
+            (_, None) => self.alone(bounds, settings),
+        }
+    }
+}
+
+/// A comparison before it has a state.
+struct Comparing {
+    compare: Compare,
+    /// Of a quantile: which, and the bounds that tell most of it; `None`: as the limit has it.
+    quantile: Option<(f64, Option<Vec<usize>>)>,
+}
+
+impl Comparing {
+    fn of(
+        check: &CountsCheck,
+        compare: Option<Compare>,
+        bounds: &[f64],
+        past: &Past,
+    ) -> Option<Self> {
+        let compare = compare?;
+        let quantile = match &check.metric {
+            Metric::Ratio(_) => None,
+            Metric::Histogram(metric) => {
+                let q = metric.quantile();
+                let used = check.compare.map(|_| {
+                    let history = past.sum().and_then(|counts| match counts {
+                        Counts::Histogram(histogram) => Some(in_buckets(histogram, bounds)),
+                        Counts::Ratio(_) => None,
+                    });
+                    most_telling_bounds(q, bounds, history.as_deref().unwrap_or(&[]))
+                });
+                Some((q, used))
+            }
+        };
+        Some(Self { compare, quantile })
+    }
+
+    fn psi0(&self) -> f64 {
+        1.0 + self.compare.margin
+    }
+
+    fn ratio_tolerance(&self) -> Tolerance {
+        Tolerance {
+            psi0: self.psi0(),
+            plus: self.compare.plus,
+            wait: None,
+        }
+    }
+
+    fn quantile_tolerance(&self) -> QuantileTolerance {
+        QuantileTolerance {
+            psi0: self.psi0(),
+            plus: Some(self.compare.plus),
+            wait: None,
+            r: 1.0,
+            used: self.quantile.as_ref().and_then(|(_, used)| used.clone()),
+        }
+    }
+
+    fn beside(&self, bounds: &[f64], settings: Settings) -> Option<JudgeRule> {
+        match &self.quantile {
+            None => RatioCompare::new(self.ratio_tolerance(), settings)
+                .ok()
+                .map(JudgeRule::RatioCompare),
+            Some((q, _)) => {
+                QuantileCompare::new(*q, bounds.into(), &self.quantile_tolerance(), settings)
+                    .ok()
+                    .map(JudgeRule::QuantileCompare)
+            }
+        }
+    }
+
+    /// The limits that stand for a baseline: what was before the release, with half of alpha.
+    fn before(
+        &self,
+        check: &CountsCheck,
+        bounds: &[f64],
+        past: &Past,
+        settings: Settings,
+    ) -> Comparison {
+        let Some(sum) = past.sum().filter(|sum| sum.total() > 0.0) else {
+            return Comparison::Nothing;
+        };
+        let at: Vec<Option<usize>> = match &self.quantile {
+            None => vec![None],
+            Some((_, used)) => used
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .map(Some)
+                .collect(),
+        };
+        let halved = Settings {
+            alpha: settings.alpha / 2.0,
+            ..settings
+        };
+        let limits: Vec<AtBound> = at
+            .into_iter()
+            .filter_map(|bound| {
+                let mut at = AtBound {
+                    bound,
+                    limit: RatioLimit::new(0.5, halved).ok()?,
+                };
+                let (n, e) = at.counts(check, bounds, sum);
+                let (psi0, plus) = (self.psi0(), self.compare.plus);
+                let p0 = before_limit(n, e, psi0, plus, DRIFT, 1.0, settings.alpha).ok()?;
+                let p0 = p0.clamp(*SHARES.start(), *SHARES.end());
+                at.limit = RatioLimit::new(p0, halved).ok()?;
+                Some(at)
+            })
+            .collect();
+        if limits.is_empty() {
+            return Comparison::Nothing;
+        }
+        Comparison::Before(limits)
+    }
+}
