@@ -15,6 +15,7 @@ mod observe;
 mod progress;
 mod questions;
 mod releases;
+mod reload;
 mod resume;
 mod show;
 mod sources;
@@ -42,6 +43,7 @@ use live::Live;
 use sources::Health;
 
 pub use questions::Asked;
+pub use reload::{Loaded, Refused, Reload};
 
 /// What the engine needs to know besides rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Inputs {
     pub answers: Vec<Answer>,
     pub steps: Vec<StepOutcome>,
     pub deliveries: Vec<Delivery>,
+    /// Files of rules or settings have changed.
+    pub reload: Option<Reload>,
 }
 
 /// What a source answered to one question about one target.
@@ -174,6 +178,16 @@ impl Engine {
             *resumed = true;
             resume::resume(&mut turn, live, channels);
         }
+        // Before the news of the cluster: they may be about targets that are watched from now on.
+        if let Some(news) = inputs.reload {
+            let held = reload::Held {
+                settings,
+                channels,
+                live,
+                sources,
+            };
+            reload::reload(&mut turn, held, news);
+        }
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);
         }
@@ -184,6 +198,9 @@ impl Engine {
         sources::take_in(&mut turn, live, sources, heard);
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
+            if !live.due(now) {
+                continue;
+            }
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);

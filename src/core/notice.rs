@@ -79,6 +79,10 @@ pub enum NoticeKind {
     RuleWithoutData,
     /// A revision that failed before is back.
     FailedRevisionBack,
+    /// Changed rules or settings cannot be used; what held before goes on to hold.
+    ReloadFailed,
+    /// They can be used again.
+    Reloaded,
 }
 }
 

@@ -69,7 +69,7 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-            "analysis", "guard", "ids", "notice", "plan", "record", "saga", "verify",
+            "analysis", "guard", "ids", "notice", "plan", "record", "saga", "verify", "wording",
         ],
     ),
     (
@@ -110,10 +110,18 @@ const RECANT: &[(&str, &[&str])] = &[
     ("actuate", &["clock", "cluster"]),
     ("notify", &["tls"]),
     ("http", &["notify"]),
+    ("telemetry", &[]),
     (
         "agent",
         &[
-            "actuate", "clock", "cluster", "http", "journal", "notify", "source",
+            "actuate",
+            "clock",
+            "cluster",
+            "http",
+            "journal",
+            "notify",
+            "source",
+            "telemetry",
         ],
     ),
     (
@@ -125,8 +133,20 @@ const RECANT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "ruletest", "schema", "source", "tls",
+            "actuate",
+            "agent",
+            "clock",
+            "cluster",
+            "config",
+            "demo",
+            "http",
+            "journal",
+            "notify",
+            "ruletest",
+            "schema",
+            "source",
+            "telemetry",
+            "tls",
         ],
     ),
 ];

@@ -20,6 +20,7 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
                 return;
             };
             live.state = None;
+            live.news = true;
             if turn.known(&target).is_some() {
                 replaced(turn, live, &target, &format!("{target} was deleted"));
                 turn.record(Record::TargetGone { target });

@@ -3,11 +3,13 @@
 
 mod held;
 mod release;
+mod reload;
 mod rollback;
 mod source;
 
 pub(super) use held::held;
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
+pub(super) use reload::{reload_refused, reloaded};
 pub(super) use rollback::{rollback_failed, rolling_back, verified};
 pub(super) use source::{source_back, source_lost};
 
@@ -80,7 +82,9 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::SourceUnavailable
         | NoticeKind::SourceRecovered
         | NoticeKind::RuleWithoutData
-        | NoticeKind::FailedRevisionBack => false,
+        | NoticeKind::FailedRevisionBack
+        | NoticeKind::ReloadFailed
+        | NoticeKind::Reloaded => false,
     }
 }
 

@@ -11,5 +11,6 @@ mod guards;
 mod plans;
 mod properties;
 mod releases;
+mod reload;
 mod rollouts;
 mod sources;

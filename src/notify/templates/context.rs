@@ -145,14 +145,18 @@ fn status(notice: &Notice) -> &'static str {
 fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
     match kind {
         NoticeKind::RollingBack => "⏪",
-        NoticeKind::Restored | NoticeKind::Passed | NoticeKind::SourceRecovered => "✅",
+        NoticeKind::Restored
+        | NoticeKind::Passed
+        | NoticeKind::SourceRecovered
+        | NoticeKind::Reloaded => "✅",
         NoticeKind::Held => "✋",
         NoticeKind::NotRestored
         | NoticeKind::RollbackFailed
         | NoticeKind::Inconclusive
         | NoticeKind::SourceUnavailable
         | NoticeKind::RuleWithoutData
-        | NoticeKind::FailedRevisionBack => match severity {
+        | NoticeKind::FailedRevisionBack
+        | NoticeKind::ReloadFailed => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",
             Severity::Critical => "🚨",

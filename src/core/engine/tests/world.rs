@@ -176,7 +176,7 @@ impl World {
             cluster: self.news(),
             steps,
             deliveries,
-            answers: Vec::new(),
+            ..Inputs::default()
         };
         self.tick(inputs);
         let answers = self.ask();
@@ -491,6 +491,8 @@ fn line(record: &Record) -> Option<String> {
         Record::VerificationEnded { end, .. } => format!("verification ends: {end:?}"),
         Record::SourceLost { reason, .. } => format!("source lost: {reason}"),
         Record::SourceBack { .. } => "source back".to_owned(),
+        Record::Reloaded { .. } => "reloaded".to_owned(),
+        Record::ReloadRefused { .. } => "reload refused".to_owned(),
         Record::RuleWithoutData { rule, .. } => format!("{rule} has no data"),
         Record::Noticed(notice) => format!("told ({:?}): {}", notice.kind, notice.headline),
     })
