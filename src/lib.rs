@@ -13,4 +13,5 @@ pub mod notify;
 pub mod ruletest;
 pub mod schema;
 pub mod source;
+pub mod telemetry;
 pub mod tls;

@@ -4,6 +4,7 @@
 //! all follow from it.
 
 mod layers;
+mod restart;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -152,10 +153,35 @@ pub const TABLE: &[Entry] = &[
         "15s",
         "how long others wait for a holder that went silent; at least 3s",
     ),
+    entry(
+        "otel.endpoint",
+        "",
+        "address of an OpenTelemetry collector that takes OTLP over HTTP, as `http://collector:4318`; without it OTEL_EXPORTER_OTLP_ENDPOINT, and without both nothing is traced",
+    ),
+    entry(
+        "otel.serviceName",
+        "",
+        "name of the service in traces; without it OTEL_SERVICE_NAME, else `recant`",
+    ),
+    entry(
+        "otel.headers.env",
+        "",
+        "environment variable that holds headers for the collector: `name=value`, separated by commas",
+    ),
+    entry(
+        "otel.headers.file",
+        "",
+        "file that holds headers for the collector",
+    ),
+    entry(
+        "otel.ratio",
+        "0",
+        "share of the rounds of questions, and of the ticks that did nothing, that are traced, too; 0 to 1",
+    ),
 ];
 
 /// The settings of the agent, merged and valid.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub rules: Vec<PathBuf>,
     /// Resolved: never `auto`.
@@ -172,10 +198,21 @@ pub struct Settings {
     pub cool_down: Duration,
     pub actions_per_hour: usize,
     pub lease: LeaseSettings,
+    pub otel: OtelSettings,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtelSettings {
+    pub endpoint: Option<String>,
+    pub service_name: Option<String>,
+    pub headers: Option<SecretRef>,
+    /// 0..=1.
+    pub ratio: f64,
 }
 
 /// How to reach Prometheus.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrometheusSettings {
     pub url: String,
     pub timeout: Duration,
@@ -187,14 +224,14 @@ pub struct PrometheusSettings {
 }
 
 /// How the log looks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
     pub json: bool,
     pub level: tracing::Level,
 }
 
 /// The Lease under which this agent acts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseSettings {
     /// `None`: that of the pod.
     pub namespace: Option<String>,
@@ -292,6 +329,12 @@ impl Settings {
                 name: get.text("lease.name")?,
                 duration: get.span("lease.duration", second * 3, second * 3600)?,
             },
+            otel: OtelSettings {
+                endpoint: get.collector()?,
+                service_name: get.optional("otel.serviceName")?,
+                headers: get.secret("otel.headers")?,
+                ratio: get.share("otel.ratio")?,
+            },
         })
     }
 }
@@ -365,6 +408,30 @@ impl Getter<'_> {
             (None, Some(path)) => Ok(Some(SecretRef::File(path))),
             (None, None) => Ok(None),
         }
+    }
+
+    fn share(&self, key: &str) -> Result<f64, SettingsError> {
+        let share: f64 = self.parse(key, "is no number from 0 to 1")?;
+        if (0.0..=1.0).contains(&share) {
+            return Ok(share);
+        }
+        Err(self.invalid(key, format!("`{share}` is no number from 0 to 1")))
+    }
+
+    fn collector(&self) -> Result<Option<String>, SettingsError> {
+        let key = "otel.endpoint";
+        let Some(url) = self.optional(key)? else {
+            return Ok(None);
+        };
+        let wrong = || self.invalid(key, "is no URL like `http://collector:4318`");
+        let parsed: reqwest::Url = url.parse().map_err(|_| wrong())?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(self.invalid(key, "holds a user name or a password: use `otel.headers`"));
+        }
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return Err(wrong());
+        }
+        Ok(Some(url))
     }
 
     /// The address goes into logs and messages: it is not repeated here when it may hold a password (P10).

@@ -4,7 +4,6 @@
 //! is counted from the sample before, resets are seen per pod, and what cannot be counted is left out and named.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -60,11 +59,11 @@ pub struct Measurement {
     went_back: Option<Timestamp>,
     cadence: Cadence,
     #[serde(with = "as_list")]
-    series: BTreeMap<SeriesId, SeriesState>,
+    series: AllSeries,
 }
 
-/// A series key and, where that is no pod, the pod within it.
-type SeriesId = (SeriesKey, Option<PodName>);
+/// By the key and, where that is no pod, by the pod within it: looked up without making a key.
+type AllSeries = BTreeMap<SeriesKey, BTreeMap<Option<PodName>, SeriesState>>;
 
 impl Measurement {
     /// A measurement that has not looked yet.
@@ -149,7 +148,7 @@ impl Measurement {
         }
         self.shape_seen |= mine.iter().any(|series| shows_shape(&series.value));
 
-        let origins = Origins::new(first_look, known, self.series.keys(), !self.forgot_labels);
+        let origins = Origins::new(first_look, known, &self.series, !self.forgot_labels);
         let mut spacings = Vec::new();
         for series in mine {
             spacings.extend(self.advance_series(series, &origins, &mut increases));
@@ -174,49 +173,55 @@ impl Measurement {
                 return None;
             }
         };
-        let id = (key.clone(), series.member.clone());
         let created = origins.created(series);
         let mut from_zero = origins.begins_at_zero(series, created);
-        if let Some(state) = self.series.get_mut(&id) {
+        if let Some(members) = self.series.get_mut(key)
+            && let Some(state) = members.get_mut(&series.member)
+        {
             if state.created.is_some() && created > state.created {
                 // A pod that was deleted and made anew under its old name is another pod.
-                self.series.remove(&id);
+                members.remove(&series.member);
                 from_zero = true;
             } else {
                 state.created = state.created.or(created);
             }
         }
-        let room = self.series.len() < MOST_SERIES;
-        let (state, spaced) = match self.series.entry(id) {
-            Entry::Occupied(entry) => {
-                let state = entry.into_mut();
-                if series.at <= state.at {
-                    return None;
-                }
-                (state, true)
+        let there = self
+            .series
+            .get_mut(key)
+            .and_then(|members| members.get_mut(&series.member));
+        let (state, spaced) = if let Some(state) = there {
+            if series.at <= state.at {
+                return None;
             }
-            Entry::Vacant(_) if !room => {
+            (state, true)
+        } else {
+            let all: usize = self.series.values().map(BTreeMap::len).sum();
+            if all >= MOST_SERIES {
                 increases.unusable(key, format!("there are more than {MOST_SERIES} series"));
                 return None;
             }
-            Entry::Vacant(entry) => {
-                let state = SeriesState {
-                    at: created.map_or(series.at, |created| created.min(series.at)),
-                    seen: series.at,
-                    created,
-                    base: if from_zero {
-                        sample.zero_base()?
-                    } else {
-                        sample.as_base()?
-                    },
-                };
-                let state = entry.insert(state);
-                if !from_zero {
-                    state.at = series.at;
-                    return None;
-                }
-                (state, false)
+            let state = SeriesState {
+                at: created.map_or(series.at, |created| created.min(series.at)),
+                seen: series.at,
+                created,
+                base: if from_zero {
+                    sample.zero_base()?
+                } else {
+                    sample.as_base()?
+                },
+            };
+            let state = self
+                .series
+                .entry(key.clone())
+                .or_default()
+                .entry(series.member.clone())
+                .or_insert(state);
+            if !from_zero {
+                state.at = series.at;
+                return None;
             }
+            (state, false)
         };
         let since = state.at;
         let step = state.base.step(&sample)?;
@@ -255,8 +260,8 @@ impl Measurement {
             if let Cumulative::Unusable { .. } = series.value {
                 continue;
             }
-            let id = (series.key.clone(), series.member.clone());
-            if let Some(state) = self.series.get_mut(&id) {
+            let members = self.series.get_mut(&series.key);
+            if let Some(state) = members.and_then(|members| members.get_mut(&series.member)) {
                 // Where several processes are added up, the newest sample's time also goes back when one of them
                 // goes away. The sum drops then, and two servers show as drops as well: nothing wrong is counted.
                 let of_one_pod = of_pod(&series.key) || series.member.is_some();
@@ -280,16 +285,19 @@ impl Measurement {
 
     fn forget(&mut self, now: Timestamp, known: &KnownPods) {
         let forgot_labels = &mut self.forgot_labels;
-        self.series.retain(|(key, _), state| {
-            let unseen = state.seen.duration_until(now);
-            match key {
-                SeriesKey::Pod { .. } => known.of(key).is_some() || unseen <= FORGET_PODS,
-                SeriesKey::Label(_) | SeriesKey::Whole => {
-                    let keep = unseen <= FORGET_OTHERS;
-                    *forgot_labels |= !keep;
-                    keep
+        self.series.retain(|key, members| {
+            members.retain(|_, state| {
+                let unseen = state.seen.duration_until(now);
+                match key {
+                    SeriesKey::Pod { .. } => known.of(key).is_some() || unseen <= FORGET_PODS,
+                    SeriesKey::Label(_) | SeriesKey::Whole => {
+                        let keep = unseen <= FORGET_OTHERS;
+                        *forgot_labels |= !keep;
+                        keep
+                    }
                 }
-            }
+            });
+            !members.is_empty()
         });
     }
 }
@@ -313,23 +321,29 @@ fn shows_shape(value: &Cumulative) -> bool {
 
 /// Maps with structured keys, as lists of pairs: JSON has text keys only.
 mod as_list {
-    use std::collections::BTreeMap;
-
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::{SeriesId, SeriesState};
+    use super::{AllSeries, PodName, SeriesKey, SeriesState};
 
     pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<SeriesId, SeriesState>,
+        all: &AllSeries,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(map)
+        serializer.collect_seq(all.iter().flat_map(|(key, members)| {
+            members
+                .iter()
+                .map(move |(member, state)| ((key, member), state))
+        }))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<SeriesId, SeriesState>, D::Error> {
-        let list = Vec::<(SeriesId, SeriesState)>::deserialize(deserializer)?;
-        Ok(list.into_iter().collect())
+    ) -> Result<AllSeries, D::Error> {
+        let list = Vec::<((SeriesKey, Option<PodName>), SeriesState)>::deserialize(deserializer)?;
+        let mut all = AllSeries::new();
+        for ((key, member), state) in list {
+            all.entry(key).or_default().insert(member, state);
+        }
+        Ok(all)
     }
 }

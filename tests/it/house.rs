@@ -80,6 +80,7 @@ const CORE: &[(&str, &[&str])] = &[
         "explain",
         &[
             "analysis", "guard", "ids", "incident", "notice", "plan", "record", "saga", "verify",
+            "wording",
         ],
     ),
     (
@@ -122,10 +123,18 @@ const RECANT: &[(&str, &[&str])] = &[
     ("actuate", &["clock", "cluster"]),
     ("notify", &["tls"]),
     ("http", &["notify"]),
+    ("telemetry", &[]),
     (
         "agent",
         &[
-            "actuate", "clock", "cluster", "http", "journal", "notify", "source",
+            "actuate",
+            "clock",
+            "cluster",
+            "http",
+            "journal",
+            "notify",
+            "source",
+            "telemetry",
         ],
     ),
     (
@@ -137,8 +146,20 @@ const RECANT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "ruletest", "schema", "source", "tls",
+            "actuate",
+            "agent",
+            "clock",
+            "cluster",
+            "config",
+            "demo",
+            "http",
+            "journal",
+            "notify",
+            "ruletest",
+            "schema",
+            "source",
+            "telemetry",
+            "tls",
         ],
     ),
 ];

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
-use recant_core::rule::{RuleBook, SecretRef, SourceKind};
+use recant_core::ids::TargetId;
+use recant_core::rule::{RuleBook, ScrapeEndpoint, SecretRef, SourceKind};
 
 use super::opening::Opened;
 use crate::actuate::{self, Executor, Gate, Permit};
-use crate::agent::{self, Watching};
+use crate::agent::{self, Traced, Update, Watching};
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::cluster::kubernetes::lease::{self, LeaseState};
@@ -27,10 +29,11 @@ use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
 use crate::notify::secrets::{KubernetesSecrets, Secrets};
-use crate::notify::templates::Templates;
+use crate::notify::templates::{TemplateError, Templates};
 use crate::source::Source;
 use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions};
 use crate::source::scrape::{Scrape, ScrapeOptions};
+use crate::telemetry::Spans;
 
 /// Plans under way at once.
 const PLANS_AT_ONCE: usize = 4;
@@ -40,6 +43,18 @@ pub(super) struct Outside {
     pub(super) client: kube::Client,
     pub(super) namespace: String,
     pub(super) lease: watch::Receiver<LeaseState>,
+    /// Where traces go.
+    pub(super) spans: Option<Spans>,
+}
+
+/// What later changes of rules and settings are made ready with.
+pub(super) struct Kept {
+    pub(super) http: HttpClient,
+    pub(super) secrets: Secrets,
+    pub(super) templates: Templates,
+    pub(super) sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+    pub(super) kill_switch: Arc<AtomicBool>,
+    pub(super) updates: mpsc::Sender<Update>,
 }
 
 pub(super) fn assemble(
@@ -50,25 +65,24 @@ pub(super) fn assemble(
     opened: Opened,
     outside: Outside,
     cluster: &Arc<KubernetesCluster>,
-) -> anyhow::Result<agent::Parts> {
+) -> anyhow::Result<(agent::Parts, Kept)> {
     let Outside {
         client,
         namespace,
         lease,
+        spans,
     } = outside;
     let Opened { journal, ledger } = opened;
+    let spans = spans.map(|spans| spans.resuming(&ledger));
     refuse_values(book)?;
-    let kinds: BTreeSet<SourceKind> = book
-        .watches
-        .iter()
-        .map(|watch| watch.source.unwrap_or(settings.source))
-        .collect();
+    let kinds = agent::sources_in_use(book, settings.source);
     for kind in &kinds {
         metrics.source.begin(*kind);
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
-    let gate = gate(settings, lease);
+    let kill_switch = Arc::new(AtomicBool::new(settings.kill_switch));
+    let gate = gate(kill_switch.clone(), lease);
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
@@ -80,7 +94,10 @@ pub(super) fn assemble(
     );
     let http = HttpClient::new().context("making the HTTP client of the channels")?;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
-    let templates = templates(settings)?;
+    let templates = templates(settings).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
+        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
+    })?;
     let notifiers = book
         .channels
         .iter()
@@ -88,7 +105,43 @@ pub(super) fn assemble(
         .collect();
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
-    let engine_settings = EngineSettings {
+    let sources = sources(settings, &kinds, &BTreeMap::new())?;
+    // One at a time: the next is made ready when this one was taken up.
+    let (updates_in, updates) = mpsc::channel(1);
+    let kept = Kept {
+        http,
+        secrets,
+        templates,
+        sources: sources.clone(),
+        kill_switch,
+        updates: updates_in,
+    };
+    let watching = Watching::new(metrics.clone(), ops.clone());
+    let parts = agent::Parts {
+        engine: Engine::new(book, engine_settings(settings), ledger),
+        journal: Box::new(journal),
+        sources,
+        endpoints: endpoints(book),
+        cluster: cluster.clone(),
+        executor,
+        gate,
+        outcomes,
+        outbox,
+        deliveries,
+        updates,
+        observer: match spans {
+            Some(spans) => Box::new(Traced::new(watching, spans)),
+            None => Box::new(watching),
+        },
+        clock,
+        interval: settings.interval.min(Duration::from_secs(1)),
+    };
+    Ok((parts, kept))
+}
+
+/// What the engine needs to know of the settings.
+pub(super) fn engine_settings(settings: &Settings) -> EngineSettings {
+    EngineSettings {
         guards: GuardSettings {
             cool_down: span(settings.cool_down),
             actions_per_hour: settings.actions_per_hour,
@@ -97,42 +150,28 @@ pub(super) fn assemble(
         },
         source: settings.source,
         interval: span(settings.interval),
-    };
-    Ok(agent::Parts {
-        engine: Engine::new(book, engine_settings, ledger),
-        journal: Box::new(journal),
-        sources: sources(settings, &kinds)?,
-        endpoints: book
-            .watches
-            .iter()
-            .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
-            .collect(),
-        cluster: cluster.clone(),
-        executor,
-        gate,
-        outcomes,
-        outbox,
-        deliveries,
-        observer: Box::new(Watching::new(metrics.clone(), ops.clone())),
-        clock,
-        interval: settings.interval.min(Duration::from_secs(1)),
-    })
+    }
+}
+
+/// Where watches say that their pods expose metrics.
+pub(super) fn endpoints(book: &RuleBook) -> BTreeMap<TargetId, ScrapeEndpoint> {
+    book.watches
+        .iter()
+        .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
+        .collect()
 }
 
 /// The shipped message templates, or those of the folder that the settings name.
-fn templates(settings: &Settings) -> anyhow::Result<Templates> {
-    let Some(folder) = &settings.templates else {
-        return Ok(Templates::shipped());
-    };
-    Templates::load(folder).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
-    })
+pub(super) fn templates(settings: &Settings) -> Result<Templates, Vec<TemplateError>> {
+    match &settings.templates {
+        Some(folder) => Templates::load(folder),
+        None => Ok(Templates::shipped()),
+    }
 }
 
 /// Rules about values can be written and checked, and cannot be answered yet: better no start than a rule that never
 /// decides.
-fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
+pub(super) fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
     for watch in &book.watches {
         let always = watch.always.iter().map(|always| &always.rule);
         let mut rules = watch.rules.iter().chain(always);
@@ -148,10 +187,9 @@ fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
-    let kill_switch = settings.kill_switch;
+fn gate(kill_switch: Arc<AtomicBool>, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
     Arc::new(move || {
-        if kill_switch {
+        if kill_switch.load(Ordering::Relaxed) {
             return Permit::Never {
                 reason: "the kill switch is on in the settings".to_owned(),
             };
@@ -165,12 +203,18 @@ fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate
     })
 }
 
-fn sources(
+/// The sources of these kinds; those in `there` are taken as they are, with all that they remember.
+pub(super) fn sources(
     settings: &Settings,
     kinds: &BTreeSet<SourceKind>,
+    there: &BTreeMap<SourceKind, Arc<dyn Source>>,
 ) -> anyhow::Result<BTreeMap<SourceKind, Arc<dyn Source>>> {
     let mut sources: BTreeMap<SourceKind, Arc<dyn Source>> = BTreeMap::new();
     for kind in kinds {
+        if let Some(source) = there.get(kind) {
+            sources.insert(*kind, source.clone());
+            continue;
+        }
         let source: Arc<dyn Source> = match kind {
             SourceKind::Prometheus => {
                 let prometheus = settings.prometheus.as_ref().context(
@@ -221,7 +265,7 @@ fn options(settings: &PrometheusSettings) -> anyhow::Result<PrometheusOptions> {
 }
 
 /// Read anew each time, so that a rotated secret is followed.
-fn credential(reference: SecretRef) -> Credential {
+pub(super) fn credential(reference: SecretRef) -> Credential {
     Arc::new(move || {
         let text = match &reference {
             SecretRef::Env(name) => std::env::var(name)

@@ -34,6 +34,7 @@ pub(super) fn take_in(
         let Some(live) = lives.get_mut(&answer.target) else {
             continue;
         };
+        live.news = true;
         let source = live.source_of(&answer.question, &turn.settings);
         let of_release = answered(turn, live, &answer);
         let of_always = always::take_in(&mut live.always, &live.pods, turn.now, &answer);

@@ -13,5 +13,7 @@ mod guards;
 mod plans;
 mod properties;
 mod releases;
+mod reload;
+mod reload_always;
 mod rollouts;
 mod sources;
