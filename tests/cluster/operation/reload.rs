@@ -84,6 +84,7 @@ fn a_hundred_reloads_under_load_lose_nothing() {
             after.resident,
         ));
         assert_eq!((loaded, refused), (90, 10));
+        assert_eq!(after.missed, before.missed, "{before:?} {after:?}");
         // One a second, and one for each answer and each reload.
         assert!(
             after.ticks - before.ticks >= took.as_secs().saturating_sub(1),
