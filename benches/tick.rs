@@ -85,8 +85,13 @@ impl Work {
     fn inputs(self, fleet: &mut Fleet) -> Inputs {
         match self {
             Self::Answers => fleet.answers(),
-            // Silence would be news.
-            Self::Nothing | Self::Snapshot => {
+            // A second after answers: long enough for every target to be looked at, too short to be silence.
+            Self::Nothing => {
+                let inputs = fleet.answers();
+                fleet.tick(inputs);
+                fleet.nothing()
+            }
+            Self::Snapshot => {
                 let inputs = fleet.answers();
                 fleet.tick(inputs);
                 Inputs::default()

@@ -4,6 +4,7 @@ mod logging;
 mod opening;
 mod parts;
 mod reloading;
+mod sources;
 mod traces;
 
 use std::net::SocketAddr;
@@ -341,6 +342,7 @@ async fn work(
                 book: Arc::new(book.clone()),
                 kept,
                 client,
+                cluster: cluster.clone(),
                 namespace,
                 metrics: metrics.clone(),
                 hangup,

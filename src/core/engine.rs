@@ -11,6 +11,7 @@ mod arms;
 mod decide;
 mod finish;
 mod hold;
+mod levels;
 mod live;
 mod observe;
 mod progress;

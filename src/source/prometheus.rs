@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use recant_core::ids::TargetId;
 use recant_core::observation::{Cause, Observation};
-use recant_core::rule::{Question, What};
+use recant_core::rule::{Level, Question, What};
 
 use super::http::{Fault, address, fault_of, read_body, redirect_fault};
 use super::{Query, QueryTarget, Source};
@@ -27,6 +27,7 @@ mod answer;
 mod auth;
 mod collect;
 mod deliver;
+mod expression;
 mod options;
 mod query;
 #[cfg(test)]
@@ -116,9 +117,15 @@ impl Prometheus {
         by: Instant,
     ) -> Vec<Observation> {
         let targets = &group.targets;
-        if let What::Level(_) = question.what {
-            let reason = "is not asked for values yet";
-            return deliver::unavailable(Cause::Malformed, reason, targets.len());
+        match &question.what {
+            What::Level(Level::Promql(promql)) => {
+                return self.express(question, promql, targets, by).await;
+            }
+            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => {
+                let reason = "Prometheus cannot answer this: another source was meant";
+                return deliver::unavailable(Cause::Malformed, reason, targets.len());
+            }
+            What::Ratio { .. } | What::Histogram { .. } | What::Level(Level::Gauge(_)) => {}
         }
         let grouping = Grouping::new(&self.options, question);
         let text = query::promql(question, &grouping, targets.iter().copied());
@@ -149,43 +156,10 @@ impl Prometheus {
             request = request.header(AUTHORIZATION, credentials);
         }
         let sent = (self.clock)();
-        let response = request.post_raw().await.map_err(|error| match error {
-            prometheus_http_query::Error::Client(error) => {
-                match std::error::Error::source(&error)
-                    .and_then(|source| source.downcast_ref::<reqwest::Error>())
-                {
-                    Some(error) => fault_of(error),
-                    None => Fault::down(format!("could not be asked: {error}")),
-                }
-            }
-            other => Fault::down(format!("could not be asked: {other}")),
-        })?;
+        let response = request.post_raw().await.map_err(|error| unsent(&error))?;
         let received = (self.clock)();
-        if let Some(fault) = redirect_fault(&response) {
-            return Err(fault);
-        }
-        let status = response.status();
-        if !status.is_success() {
-            let body = read_body(response, LONGEST_ERROR).await.unwrap_or_default();
-            let detail = answer::error_text(&body);
-            let advice = match status.as_u16() {
-                401 | 403 => " Check the credentials that Recant was given for it.",
-                404 => " Check the path in its address.",
-                _ => "",
-            };
-            return Err(Fault::down(format!(
-                "answered {}: \"{detail}\".{advice}",
-                status.as_u16()
-            )));
-        }
-        let date = response
-            .headers()
-            .get(DATE)
-            .and_then(|date| date.to_str().ok())
-            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-            .map(|date| date.timestamp());
-        let body = read_body(response, LONGEST_ANSWER).await?;
-        let rows = answer::decode(&body)?;
+        let Body { bytes, date } = body(response).await?;
+        let rows = answer::decode(&bytes)?;
         // The time of evaluation is the clock of the server that has the samples; Date may be that of a proxy.
         let server = rows.first().map(|row| row.evaluated).or(date);
         if let Some(server) = server {
@@ -247,6 +221,54 @@ impl Source for Prometheus {
         }
         observations
     }
+}
+
+/// The body of a good answer, and when it was given.
+struct Body {
+    bytes: Vec<u8>,
+    date: Option<Timestamp>,
+}
+
+fn unsent(error: &prometheus_http_query::Error) -> Fault {
+    match error {
+        prometheus_http_query::Error::Client(error) => {
+            match std::error::Error::source(error)
+                .and_then(|source| source.downcast_ref::<reqwest::Error>())
+            {
+                Some(error) => fault_of(error),
+                None => Fault::down(format!("could not be asked: {error}")),
+            }
+        }
+        other => Fault::down(format!("could not be asked: {other}")),
+    }
+}
+
+async fn body(response: reqwest::Response) -> Result<Body, Fault> {
+    if let Some(fault) = redirect_fault(&response) {
+        return Err(fault);
+    }
+    let status = response.status();
+    if !status.is_success() {
+        let body = read_body(response, LONGEST_ERROR).await.unwrap_or_default();
+        let detail = answer::error_text(&body);
+        let advice = match status.as_u16() {
+            401 | 403 => " Check the credentials that Recant was given for it.",
+            404 => " Check the path in its address.",
+            _ => "",
+        };
+        return Err(Fault::down(format!(
+            "answered {}: \"{detail}\".{advice}",
+            status.as_u16()
+        )));
+    }
+    let date = response
+        .headers()
+        .get(DATE)
+        .and_then(|date| date.to_str().ok())
+        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+        .map(|date| date.timestamp());
+    let bytes = read_body(response, LONGEST_ANSWER).await?;
+    Ok(Body { bytes, date })
 }
 
 /// Equal questions are asked once, whoever asks them.

@@ -3,5 +3,7 @@
 mod fixture;
 mod prometheus;
 mod prometheus_faults;
+mod redis;
 mod same_counts;
 mod scrape;
+mod values;

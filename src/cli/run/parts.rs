@@ -1,38 +1,36 @@
 //! Assembles the agent from the settings: sources, executor, outbox, engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
 use recant_core::ids::TargetId;
-use recant_core::rule::{RuleBook, ScrapeEndpoint, SecretRef, SourceKind};
+use recant_core::rule::{RuleBook, ScrapeEndpoint, SourceKind};
 
 use super::opening::Opened;
+use super::sources;
 use crate::actuate::{self, Executor, Gate, Permit};
 use crate::agent::{self, Traced, Update, Watching};
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::cluster::kubernetes::lease::{self, LeaseState};
-use crate::config::settings::{PrometheusSettings, Settings};
+use crate::config::settings::Settings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
-use crate::notify::secrets::{KubernetesSecrets, Secrets};
 use crate::notify::templates::{TemplateError, Templates};
+use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
-use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions};
-use crate::source::scrape::{Scrape, ScrapeOptions};
 use crate::telemetry::Spans;
 
 /// Plans under way at once.
@@ -74,8 +72,7 @@ pub(super) fn assemble(
     } = outside;
     let Opened { journal, ledger } = opened;
     let spans = spans.map(|spans| spans.resuming(&ledger));
-    refuse_values(book)?;
-    let kinds = agent::sources_in_use(book, settings.source);
+    let kinds = sources::kinds(book, settings.source);
     for kind in &kinds {
         metrics.source.begin(*kind);
     }
@@ -105,7 +102,7 @@ pub(super) fn assemble(
         .collect();
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
-    let sources = sources(settings, &kinds, &BTreeMap::new())?;
+    let sources = sources::sources(settings, &kinds, &BTreeMap::new(), &secrets, cluster)?;
     // One at a time: the next is made ready when this one was taken up.
     let (updates_in, updates) = mpsc::channel(1);
     let kept = Kept {
@@ -169,24 +166,6 @@ pub(super) fn templates(settings: &Settings) -> Result<Templates, Vec<TemplateEr
     }
 }
 
-/// Rules about values can be written and checked, and cannot be answered yet: better no start than a rule that never
-/// decides.
-pub(super) fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
-    for watch in &book.watches {
-        let always = watch.always.iter().map(|always| &always.rule);
-        let mut rules = watch.rules.iter().chain(always);
-        if let Some(rule) = rules.find(|rule| rule.counts().is_none()) {
-            anyhow::bail!(
-                "watch `{}`: rule `{}` reads a value, and this version judges shares and quantiles only: \
-                 leave the rule out",
-                watch.name,
-                rule.name
-            );
-        }
-    }
-    Ok(())
-}
-
 fn gate(kill_switch: Arc<AtomicBool>, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
     Arc::new(move || {
         if kill_switch.load(Ordering::Relaxed) {
@@ -200,85 +179,6 @@ fn gate(kill_switch: Arc<AtomicBool>, lease: watch::Receiver<LeaseState>) -> Arc
         Permit::Later {
             reason: "the Lease is not held".to_owned(),
         }
-    })
-}
-
-/// The sources of these kinds; those in `there` are taken as they are, with all that they remember.
-pub(super) fn sources(
-    settings: &Settings,
-    kinds: &BTreeSet<SourceKind>,
-    there: &BTreeMap<SourceKind, Arc<dyn Source>>,
-) -> anyhow::Result<BTreeMap<SourceKind, Arc<dyn Source>>> {
-    let mut sources: BTreeMap<SourceKind, Arc<dyn Source>> = BTreeMap::new();
-    for kind in kinds {
-        if let Some(source) = there.get(kind) {
-            sources.insert(*kind, source.clone());
-            continue;
-        }
-        let source: Arc<dyn Source> = match kind {
-            SourceKind::Prometheus => {
-                let prometheus = settings.prometheus.as_ref().context(
-                    "a watch says `source: prometheus`, and no address is set: give `prometheus.url`",
-                )?;
-                Arc::new(Prometheus::new(options(prometheus)?, clock::system())?)
-            }
-            SourceKind::Scrape => Arc::new(Scrape::new(ScrapeOptions::default(), clock::system())?),
-            SourceKind::Kubernetes | SourceKind::HttpJson | SourceKind::Redis => {
-                anyhow::bail!(
-                    "no source answers the questions of a rule: this is a fault of Recant"
-                )
-            }
-        };
-        sources.insert(*kind, source);
-    }
-    Ok(sources)
-}
-
-fn options(settings: &PrometheusSettings) -> anyhow::Result<PrometheusOptions> {
-    let PrometheusSettings {
-        url,
-        timeout,
-        pod_label,
-        namespace_label,
-        ca_file,
-        bearer,
-        basic,
-    } = settings;
-    let mut options = PrometheusOptions::new(url.clone());
-    options.timeout = *timeout;
-    options.pod_label.clone_from(pod_label);
-    options.namespace_label.clone_from(namespace_label);
-    if let Some(path) = ca_file {
-        let pem = std::fs::read(path)
-            .with_context(|| format!("reading `prometheus.caFile` {}", path.display()))?;
-        options.ca = Some(pem);
-    }
-    options.auth = match (bearer, basic) {
-        (Some(bearer), _) => Auth::Bearer(credential(bearer.clone())),
-        (None, Some((user, password))) => Auth::Basic {
-            user: user.clone(),
-            password: credential(password.clone()),
-        },
-        (None, None) => Auth::None,
-    };
-    Ok(options)
-}
-
-/// Read anew each time, so that a rotated secret is followed.
-pub(super) fn credential(reference: SecretRef) -> Credential {
-    Arc::new(move || {
-        let text = match &reference {
-            SecretRef::Env(name) => std::env::var(name)
-                .map_err(|_| format!("the environment variable `{name}` is not set"))?,
-            SecretRef::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| format!("the file `{path}` cannot be read: {error}"))?,
-            SecretRef::KubernetesSecret { name, key: _ } => {
-                return Err(format!("the Secret `{name}` must be mounted as a file"));
-            }
-        };
-        Ok(SecretString::from(
-            text.trim_end_matches(['\r', '\n']).to_owned(),
-        ))
     })
 }
 

@@ -19,7 +19,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::parts::{self, Kept};
-use crate::agent::{self, Places, Update};
+use super::sources;
+use crate::agent::{Places, Update};
+use crate::cluster::kubernetes::KubernetesCluster;
 use crate::config::changes::Changes;
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
@@ -70,6 +72,7 @@ pub(super) struct Reloading {
     pub(super) book: Arc<RuleBook>,
     pub(super) kept: Kept,
     pub(super) client: kube::Client,
+    pub(super) cluster: Arc<KubernetesCluster>,
     pub(super) namespace: String,
     pub(super) metrics: Metrics,
     /// SIGHUP came.
@@ -199,7 +202,6 @@ impl Reloading {
 
     /// Makes everything that is new or has changed; what holds now is replaced only when all of it is there.
     async fn make_ready(&mut self, mut new: Settings, book: RuleBook) -> Result<Update, NotNow> {
-        parts::refuse_values(&book).map_err(|error| NotNow::Refused(vec![format!("{error:#}")]))?;
         let need_restart = new.keep_what_needs_a_restart(&self.settings);
         let missing = super::missing(&self.client, &new, &book, &self.namespace)
             .await
@@ -211,12 +213,12 @@ impl Reloading {
                 .collect();
             return Err(NotNow::Lacking(faults));
         }
-        let kinds = agent::sources_in_use(&book, new.source);
+        let kinds = sources::kinds(&book, new.source);
         let mut there = self.kept.sources.clone();
         if new.prometheus != self.settings.prometheus {
             there.remove(&recant_core::rule::SourceKind::Prometheus);
         }
-        let sources = parts::sources(&new, &kinds, &there)
+        let sources = sources::sources(&new, &kinds, &there, &self.kept.secrets, &self.cluster)
             .map_err(|error| NotNow::Refused(vec![format!("{error:#}")]))?;
         for kind in kinds {
             self.metrics.source.begin(kind);

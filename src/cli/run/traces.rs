@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::config::settings::OtelSettings;
 use crate::telemetry::{Options, Telemetry};
 
-use super::parts::credential;
+use super::sources::credential;
 
 /// `None`: nothing is traced.
 pub(super) fn start(settings: &OtelSettings) -> anyhow::Result<Option<Telemetry>> {

@@ -169,7 +169,12 @@ fn changed(
     let mut next = Live::new(watch);
     for rule in &mut next.rules {
         if let Some(old) = old.rules.iter().find(|old| *old.rule == *rule.rule) {
-            *rule = old.clone();
+            // What it tells of traffic depends on the other rules.
+            let tells_traffic = rule.tells_traffic;
+            *rule = LiveRule {
+                tells_traffic,
+                ..old.clone()
+            };
         } else if let Some(old) = old.rules.iter().find(|old| same_metric(old, rule)) {
             // What the service was like before is known; what the release does is judged afresh.
             rule.history = old.history.clone();
