@@ -94,12 +94,12 @@ impl Measurement {
     ///
     /// Each event is counted in exactly one call, however often and unevenly this is called, unless it is lost to a
     /// reset, or happened before the first look at a pod that ran before.
-    pub fn advance(
+    pub fn advance<'a>(
         &mut self,
         now: Timestamp,
-        observation: &Observation,
+        observation: &'a Observation,
         known: &KnownPods,
-    ) -> Increases {
+    ) -> Increases<'a> {
         match observation {
             Observation::Unavailable { cause, reason } => Increases::new(Look::Unavailable {
                 cause: *cause,
@@ -124,7 +124,12 @@ impl Measurement {
     }
 
     /// Values are no counters: there is nothing to count, but how often they come.
-    fn advance_levels(&mut self, now: Timestamp, levels: &Levels, known: &KnownPods) -> Increases {
+    fn advance_levels<'a>(
+        &mut self,
+        now: Timestamp,
+        levels: &'a Levels,
+        known: &KnownPods,
+    ) -> Increases<'a> {
         self.first_look.get_or_insert(now);
         let mut increases = Increases::new(Look::Measured);
         for reason in &levels.unusable {
@@ -148,15 +153,15 @@ impl Measurement {
         increases
     }
 
-    fn advance_reading(
+    fn advance_reading<'a>(
         &mut self,
         now: Timestamp,
-        reading: &Reading,
+        reading: &'a Reading,
         known: &KnownPods,
-    ) -> Increases {
+    ) -> Increases<'a> {
         let first_look = *self.first_look.get_or_insert(now);
         let mut increases = Increases::new(Look::Measured);
-        let mut mine: Vec<&SeriesReading> = Vec::with_capacity(reading.series.len());
+        let mut mine: Vec<&'a SeriesReading> = Vec::with_capacity(reading.series.len());
         for series in &reading.series {
             if of_pod(&series.key) && known.of(&series.key).is_none() {
                 increases.unknown_pods += 1;
@@ -180,20 +185,24 @@ impl Measurement {
 
         let origins = Origins::new(first_look, known, &self.series, !self.forgot_labels);
         let mut spacings = Vec::new();
+        let mut held = self.series.values().map(BTreeMap::len).sum();
         for series in mine {
-            spacings.extend(self.advance_series(series, &origins, &mut increases));
+            let spacing = self.advance_series(series, &origins, &mut held, &mut increases);
+            spacings.extend(spacing.filter(|_| !self.cadence.is_fixed()));
         }
         self.cadence.learn(spacings);
         self.forget(now, known);
         increases
     }
 
-    /// Counts one series; the spacing between its samples, if there was one before.
-    fn advance_series(
+    /// Counts one series, of those of which so many are `held`; the spacing between its samples, if there was one
+    /// before.
+    fn advance_series<'a>(
         &mut self,
-        series: &SeriesReading,
+        series: &'a SeriesReading,
         origins: &Origins<'_>,
-        increases: &mut Increases,
+        held: &mut usize,
+        increases: &mut Increases<'a>,
     ) -> Option<SignedDuration> {
         let key = &series.key;
         let sample = match Usable::of(&series.value) {
@@ -226,8 +235,7 @@ impl Measurement {
             }
             (state, true)
         } else {
-            let all: usize = self.series.values().map(BTreeMap::len).sum();
-            if all >= MOST_SERIES {
+            if *held >= MOST_SERIES {
                 increases.unusable(key, format!("there are more than {MOST_SERIES} series"));
                 return None;
             }
@@ -241,6 +249,7 @@ impl Measurement {
                     sample.as_base()?
                 },
             };
+            *held += 1;
             let state = self
                 .series
                 .entry(key.clone())
@@ -254,7 +263,7 @@ impl Measurement {
             (state, false)
         };
         let since = state.at;
-        let step = state.base.step(&sample)?;
+        let step = state.base.step(sample)?;
         state.at = series.at;
         match step {
             Step::Reset => increases.resets.push(key.clone()),

@@ -54,7 +54,7 @@ fn of_revision(revision: &RevisionHash, analysis: &Analysis) -> Option<Arm> {
 /// The counts of all series that belong, `None` when there is nothing new of them.
 pub(super) fn sum(
     rule: &Rule,
-    increases: &Increases,
+    increases: &Increases<'_>,
     belongs: impl Fn(&SeriesKey, &crate::measurement::Increase) -> bool,
 ) -> Option<Counts> {
     let absent_is_zero = match &rule.check {

@@ -133,7 +133,7 @@ pub(super) fn looked(
     looking: &mut Looking,
     question: &crate::rule::Question,
     observation: &Observation,
-    increases: &Increases,
+    increases: &Increases<'_>,
 ) -> Option<String> {
     looking.no_data = match &increases.look {
         Look::NoData { reason } => Some(short(reason, MOST_REASON)),
@@ -178,7 +178,7 @@ pub(super) fn looked(
 fn counted(
     turn: &Turn<'_>,
     rule: &mut LiveRule,
-    increases: &Increases,
+    increases: &Increases<'_>,
     pods: &KnownPods,
     state: Option<&TargetState>,
     analysis: &Analysis,
@@ -213,7 +213,7 @@ fn counted(
 /// The counts of the canary and of its baseline.
 fn arms(
     rule: &mut LiveRule,
-    increases: &Increases,
+    increases: &Increases<'_>,
     pods: &KnownPods,
     state: Option<&TargetState>,
     analysis: &Analysis,
@@ -249,7 +249,7 @@ pub(super) fn serves(state: Option<&TargetState>, analysis: &Analysis) -> bool {
 }
 
 /// The whole target counts, from completion on: what the bad pods still had to report does not.
-fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &Increases) {
+fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &Increases<'_>) {
     let counts = sum(&rule.rule, increases, |_, increase| increase.since >= began);
     rule.changed = true;
     match &rule.rule.check {

@@ -231,7 +231,7 @@ impl AlwaysLive {
 }
 
 impl AlwaysRule {
-    fn take_in(&mut self, now: Timestamp, increases: &Increases, values: Option<&Values<'_>>) {
+    fn take_in(&mut self, now: Timestamp, increases: &Increases<'_>, values: Option<&Values<'_>>) {
         let rule = &self.always.rule;
         match (&rule.check, values) {
             (Check::Level(check), Some(values)) => {
