@@ -74,6 +74,77 @@ pub(super) fn take_up(
         parts.outbox.follow(&channels, notifiers);
         parts.cluster.follow(&targets);
     }
-    // A second one before a tick could be done: the later holds, whatever the earlier said.
-    inputs.reload = Some(reload);
+    wait_for_the_tick(&mut inputs.reloads, reload);
+}
+
+/// Several may come before a tick can be done, while the journal cannot be written, say. What was loaded last holds; a
+/// refusal after it does not undo it.
+fn wait_for_the_tick(waiting: &mut Vec<Reload>, reload: Reload) {
+    match &reload {
+        Reload::Loaded(_) => waiting.clear(),
+        Reload::Refused(_) => waiting.retain(|earlier| matches!(earlier, Reload::Loaded(_))),
+    }
+    waiting.push(reload);
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use recant_core::engine::{EngineSettings, Loaded, Refused};
+    use recant_core::guard::GuardSettings;
+    use recant_core::rule::RuleBook;
+
+    use super::*;
+
+    fn loaded(digest: &str) -> Reload {
+        Reload::Loaded(Box::new(Loaded {
+            book: RuleBook::default(),
+            settings: EngineSettings {
+                guards: GuardSettings {
+                    cool_down: SignedDuration::ZERO,
+                    actions_per_hour: 1,
+                    dry_run: false,
+                    kill_switch: false,
+                },
+                source: SourceKind::Scrape,
+                interval: SignedDuration::ZERO,
+            },
+            digest: digest.to_owned(),
+            need_restart: Vec::new(),
+        }))
+    }
+
+    fn refused(digest: &str) -> Reload {
+        Reload::Refused(Refused {
+            digest: digest.to_owned(),
+            faults: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn what_was_loaded_last_waits_and_the_last_refusal_after_it() {
+        let cases = [
+            (vec![loaded("a"), refused("b")], vec!["a", "b"]),
+            (
+                vec![loaded("a"), refused("b"), refused("c")],
+                vec!["a", "c"],
+            ),
+            (vec![refused("a"), loaded("b")], vec!["b"]),
+            (vec![loaded("a"), refused("b"), loaded("c")], vec!["c"]),
+        ];
+        for (came, waits) in cases {
+            let mut waiting = Vec::new();
+            for reload in came {
+                wait_for_the_tick(&mut waiting, reload);
+            }
+            let left: Vec<&str> = waiting
+                .iter()
+                .map(|reload| match reload {
+                    Reload::Loaded(loaded) => loaded.digest.as_str(),
+                    Reload::Refused(refused) => refused.digest.as_str(),
+                })
+                .collect();
+            assert_eq!(left, waits);
+        }
+    }
 }

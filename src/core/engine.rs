@@ -66,8 +66,8 @@ pub struct Inputs {
     pub steps: Vec<StepOutcome>,
     pub scales: Vec<ScaleAnswer>,
     pub deliveries: Vec<Delivery>,
-    /// Files of rules or settings have changed.
-    pub reload: Option<Reload>,
+    /// Files of rules or settings have changed; in the order in which they did.
+    pub reloads: Vec<Reload>,
 }
 
 /// What a source answered to one question about one target.
@@ -194,12 +194,12 @@ impl Engine {
             resume::resume(&mut turn, live, channels);
         }
         // Before the news of the cluster: they may be about targets that are watched from now on.
-        if let Some(news) = inputs.reload {
+        for news in inputs.reloads {
             let held = reload::Held {
-                settings,
-                channels,
-                live,
-                sources,
+                settings: &mut *settings,
+                channels: &mut *channels,
+                live: &mut *live,
+                sources: &mut *sources,
             };
             reload::reload(&mut turn, held, news);
         }

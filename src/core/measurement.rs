@@ -34,7 +34,7 @@ pub use pods::{KnownPod, KnownPods};
 
 use cadence::Cadence;
 use origins::Origins;
-use series::{SeriesState, Step, Usable};
+use series::{Base, SeriesState, Step, Usable};
 
 /// Sample times that go back by no more than this are one server's jitter.
 const JITTER: SignedDuration = SignedDuration::from_millis(500);
@@ -213,42 +213,39 @@ impl Measurement {
             }
         };
         let created = origins.created(series);
-        let mut from_zero = origins.begins_at_zero(series, created);
-        if let Some(members) = self.series.get_mut(key)
-            && let Some(state) = members.get_mut(&series.member)
-        {
-            if state.created.is_some() && created > state.created {
-                // A pod that was deleted and made anew under its old name is another pod.
-                members.remove(&series.member);
-                from_zero = true;
-            } else {
-                state.created = state.created.or(created);
-            }
-        }
+        let begins = |base: Base| SeriesState {
+            at: created.map_or(series.at, |created| created.min(series.at)),
+            seen: series.at,
+            created,
+            base,
+        };
         let there = self
             .series
             .get_mut(key)
             .and_then(|members| members.get_mut(&series.member));
         let (state, spaced) = if let Some(state) = there {
-            if series.at <= state.at {
-                return None;
+            if state.created.is_some() && created > state.created {
+                // A pod that was deleted and made anew under its old name is another pod.
+                *state = begins(sample.zero_base()?);
+                (state, false)
+            } else {
+                state.created = state.created.or(created);
+                if series.at <= state.at {
+                    return None;
+                }
+                (state, true)
             }
-            (state, true)
         } else {
             if *held >= MOST_SERIES {
                 increases.unusable(key, format!("there are more than {MOST_SERIES} series"));
                 return None;
             }
-            let state = SeriesState {
-                at: created.map_or(series.at, |created| created.min(series.at)),
-                seen: series.at,
-                created,
-                base: if from_zero {
-                    sample.zero_base()?
-                } else {
-                    sample.as_base()?
-                },
-            };
+            let from_zero = origins.begins_at_zero(series, created);
+            let state = begins(if from_zero {
+                sample.zero_base()?
+            } else {
+                sample.as_base()?
+            });
             *held += 1;
             let state = self
                 .series
@@ -328,7 +325,7 @@ impl Measurement {
             members.retain(|_, state| {
                 let unseen = state.seen.duration_until(now);
                 match key {
-                    SeriesKey::Pod { .. } => known.of(key).is_some() || unseen <= FORGET_PODS,
+                    SeriesKey::Pod { .. } => unseen <= FORGET_PODS || known.of(key).is_some(),
                     SeriesKey::Label(_) | SeriesKey::Whole => {
                         let keep = unseen <= FORGET_OTHERS;
                         *forgot_labels |= !keep;

@@ -1,6 +1,8 @@
 //! From records to spans: ticks, rounds of questions, and for each analysis and each incident its decisions, steps and
 //! notices.
 
+#[cfg(test)]
+mod tests;
 mod told;
 mod under_way;
 

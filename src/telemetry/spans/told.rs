@@ -14,7 +14,7 @@ use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::verify::VerificationEnd;
 
-use super::under_way::run;
+use super::under_way::{run, scale};
 use super::{Named, Spans, count, of_incident, time};
 
 type Tick = (SystemTime, SystemTime);
@@ -91,7 +91,7 @@ impl Spans {
             Record::StepBegun(command) => {
                 let what = match &command.action {
                     Action::Rollback(rollback) => explain::step(&rollback.step),
-                    Action::Scale(change) => format!("scale {}", change.in_words()),
+                    Action::Scale(change) => scale(change),
                 };
                 let step = (command.plan.clone(), command.index);
                 self.under_way.step_begun(step, at, what);
@@ -132,6 +132,11 @@ impl Spans {
             }
             Record::IncidentBegan { incident, .. } => {
                 self.under_way.begin(run(&incident.id), at);
+                self.under_way.broken(
+                    incident.target.clone(),
+                    incident.rule.clone(),
+                    run(&incident.id),
+                );
                 let more = vec![
                     KeyValue::new("decision", "incident"),
                     KeyValue::new("rule.name", incident.rule.0.clone()),

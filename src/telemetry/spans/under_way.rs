@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use recant_core::ids::{AnalysisId, IncidentId, NoticeId, PlanId, TargetId};
+use recant_core::explain;
+use recant_core::ids::{AnalysisId, IncidentId, NoticeId, PlanId, RuleName, TargetId};
 use recant_core::incident::Scaling;
 use recant_core::ledger::Ledger;
 use recant_core::record::Record;
+use recant_core::scaling::ScaleChange;
 
 /// Things under way that are remembered at most: their ends may never come.
 const MOST: usize = 10_000;
@@ -18,6 +20,8 @@ pub(super) struct UnderWay {
     begun: BTreeMap<AnalysisId, Timestamp>,
     /// The last analysis of each target.
     runs: BTreeMap<TargetId, AnalysisId>,
+    /// The last incident of each rule: its scaling, and the undo of that, belong to it.
+    incidents: BTreeMap<(TargetId, RuleName), AnalysisId>,
     plans: BTreeMap<PlanId, (AnalysisId, TargetId)>,
     steps: BTreeMap<(PlanId, usize), (Timestamp, String)>,
     notices: BTreeMap<NoticeId, (Timestamp, Option<AnalysisId>, String)>,
@@ -26,6 +30,11 @@ pub(super) struct UnderWay {
 /// An incident is the run of all that follows from it, as an analysis is.
 pub(super) fn run(incident: &IncidentId) -> AnalysisId {
     AnalysisId(incident.0.clone())
+}
+
+/// What the step of a scaling does.
+pub(super) fn scale(change: &ScaleChange) -> String {
+    format!("scale {}", change.in_words())
 }
 
 impl UnderWay {
@@ -40,17 +49,21 @@ impl UnderWay {
                 under_way.analysed(target.clone(), latest.clone());
             }
             if let Some(plan) = &known.plan {
-                under_way.planned(
-                    plan.plan.id.clone(),
-                    plan.plan.analysis.clone(),
-                    target.clone(),
-                );
+                let id = &plan.plan.id;
+                let of = plan.plan.analysis.clone();
+                under_way.planned(id.clone(), of, target.clone());
+                if let (Some(_), Some(step)) = (plan.in_hand, plan.plan.steps.get(plan.next)) {
+                    let what = explain::step(step);
+                    under_way.step_begun((id.clone(), plan.next), plan.step_began, what);
+                }
             }
         }
         for (target, known) in &ledger.always {
             let mut scalings: Vec<&Scaling> = Vec::new();
             for state in known.incidents.values() {
                 under_way.begin(run(&state.incident.id), state.began);
+                let rule = state.incident.rule.clone();
+                under_way.broken(target.clone(), rule, run(&state.incident.id));
                 scalings.extend(&state.scaling);
             }
             scalings.extend(
@@ -61,7 +74,12 @@ impl UnderWay {
             );
             for scaling in scalings {
                 let of = run(&scaling.plan.incident);
-                under_way.planned(scaling.plan.id.clone(), of, target.clone());
+                let id = &scaling.plan.id;
+                under_way.planned(id.clone(), of, target.clone());
+                if scaling.in_hand.is_some() {
+                    let what = scale(&scaling.plan.change);
+                    under_way.step_begun((id.clone(), 0), scaling.began, what);
+                }
             }
         }
         for (notice, _) in ledger.pending.values() {
@@ -99,10 +117,13 @@ impl UnderWay {
                 let (_, run, _) = self.notices.get(&delivery.notice)?;
                 run.clone()
             }
-            // They say which rule they are about, and belong to no one run.
-            Record::ScalingHeld { .. }
-            | Record::ScalingEnded { .. }
-            | Record::DataLost { .. }
+            Record::ScalingHeld { target, rule, .. }
+            | Record::ScalingEnded { target, rule, .. } => {
+                let of = (target.clone(), rule.clone());
+                self.incidents.get(&of).cloned()
+            }
+            // They belong to no one run.
+            Record::DataLost { .. }
             | Record::DataBack { .. }
             | Record::Checkpoint { .. }
             | Record::AlwaysCheckpoint { .. }
@@ -128,6 +149,10 @@ impl UnderWay {
 
     pub(super) fn analysed(&mut self, target: TargetId, run: AnalysisId) {
         keep(&mut self.runs, target, run);
+    }
+
+    pub(super) fn broken(&mut self, target: TargetId, rule: RuleName, run: AnalysisId) {
+        keep(&mut self.incidents, (target, rule), run);
     }
 
     pub(super) fn gone(&mut self, target: &TargetId) {

@@ -22,7 +22,7 @@ pub(super) fn reload(world: &mut World) {
         need_restart: Vec::new(),
     };
     world.tick(Inputs {
-        reload: Some(Reload::Loaded(Box::new(loaded))),
+        reloads: vec![Reload::Loaded(Box::new(loaded))],
         ..Inputs::default()
     });
 }
@@ -33,7 +33,7 @@ fn refuse(world: &mut World, digest: &str) {
         faults: vec!["rules/http.yaml:3:1: there is no field `maxx`".to_owned()],
     };
     world.tick(Inputs {
-        reload: Some(Reload::Refused(refused)),
+        reloads: vec![Reload::Refused(refused)],
         ..Inputs::default()
     });
 }
