@@ -4,7 +4,7 @@ mod logging;
 mod opening;
 mod parts;
 mod reloading;
-mod sources;
+pub(in crate::cli) mod sources;
 mod traces;
 
 use std::net::SocketAddr;
@@ -401,17 +401,29 @@ async fn missing(
     book: &RuleBook,
     namespace: &str,
 ) -> anyhow::Result<Vec<Missing>> {
+    missing_access(client, &needs(settings, book, namespace))
+        .await
+        .context("asking the API server what this agent may do")
+}
+
+/// What the agent needs rights for, whose own namespace is `namespace`.
+pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
+    let rules = book.watches.iter().flat_map(|watch| {
+        let always = watch.always.iter().map(|always| &always.rule);
+        watch.rules.iter().chain(always)
+    });
     let secrets = book
         .channels
         .values()
         .flat_map(Channel::secrets)
+        .chain(rules.filter_map(|rule| rule.secret()))
         .filter_map(|secret| match secret {
             SecretRef::KubernetesSecret { name, key: _ } => {
                 Some((namespace.to_owned(), name.clone()))
             }
             SecretRef::Env(_) | SecretRef::File(_) => None,
         });
-    let needs = Needs {
+    Needs {
         targets: book
             .watches
             .iter()
@@ -427,10 +439,7 @@ async fn missing(
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
-    };
-    missing_access(client, &needs)
-        .await
-        .context("asking the API server what this agent may do")
+    }
 }
 
 /// Waits for the Lease; false when the process is to stop before.

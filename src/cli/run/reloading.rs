@@ -280,12 +280,14 @@ fn read(config: Option<&Path>, flags: &Flags) -> Read {
     let mut hash = Sha256::new();
     let settings = match settings::load(config, std::env::vars(), flags) {
         Ok(settings) => settings,
-        Err(error) => {
-            let fault = format!("{:#}", anyhow::Error::from(error));
-            hash.update(&fault);
+        Err(errors) => {
+            let faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            for fault in &faults {
+                hash.update(fault);
+            }
             return Read {
                 digest: hex(&hash.finalize()),
-                found: Err(vec![fault]),
+                found: Err(faults),
             };
         }
     };

@@ -29,7 +29,7 @@ pub(super) fn kinds(book: &RuleBook, default: SourceKind) -> BTreeSet<SourceKind
 }
 
 /// One of each kind that some rule asks; those in `there` are taken as they are, with all that they remember.
-pub(super) fn sources(
+pub(in crate::cli) fn sources(
     settings: &Settings,
     kinds: &BTreeSet<SourceKind>,
     there: &BTreeMap<SourceKind, Arc<dyn Source>>,
