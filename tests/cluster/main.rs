@@ -20,6 +20,7 @@ mod local_server;
 mod manifests;
 mod namespace;
 mod object_status;
+mod operation;
 mod prometheus;
 mod proofs;
 mod queue;
