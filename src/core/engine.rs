@@ -24,6 +24,7 @@ mod sources;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod verify;
 
 use std::collections::BTreeMap;

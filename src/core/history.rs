@@ -7,6 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::measurement::Counts;
 use crate::time::elapsed;
 
+mod ticks;
+
+use ticks::Ticks;
+
 /// How far back a comparison with the time before the release looks.
 pub const DEPTH: SignedDuration = SignedDuration::from_mins(10);
 /// Counts of this stretch are added up: what is kept is bounded, however often is looked.
@@ -18,11 +22,13 @@ const TOO_OLD: SignedDuration = SignedDuration::from_hours(25);
 #[derive(Debug, Clone, Default)]
 pub struct History {
     stretches: VecDeque<(Timestamp, Counts)>,
+    ticks: Ticks,
 }
 
 impl History {
-    /// Takes in the counts of one tick.
-    pub fn add(&mut self, at: Timestamp, counts: &Counts) {
+    /// Takes in the counts of one look; ticks of the judge are `tick` long.
+    pub fn add(&mut self, at: Timestamp, counts: &Counts, tick: SignedDuration) {
+        self.ticks.add(at, counts, tick);
         while self
             .stretches
             .front()
@@ -33,6 +39,14 @@ impl History {
         match self.stretches.back_mut() {
             Some((begin, sum)) if elapsed(*begin, at) < STRETCH => sum.add(counts),
             Some(_) | None => self.stretches.push_back((at, counts.clone())),
+        }
+    }
+
+    /// The last ticks, oldest first; none when the last was too long ago.
+    pub fn ticks(&self, now: Timestamp) -> Vec<Counts> {
+        match self.stretches.back() {
+            Some((newest, _)) if elapsed(*newest, now) <= TOO_OLD => self.ticks.all(),
+            Some(_) | None => Vec::new(),
         }
     }
 
@@ -56,6 +70,8 @@ mod tests {
     use super::*;
     use crate::measurement::RatioCounts;
 
+    const TICK: SignedDuration = SignedDuration::from_secs(1);
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_767_225_600 + seconds).expect("in range")
     }
@@ -73,7 +89,7 @@ mod tests {
         let mut history = History::default();
         assert_eq!(events(&history, 0), None);
         for second in 0..3600 {
-            history.add(at(second), &counts(2.0));
+            history.add(at(second), &counts(2.0), TICK);
         }
         let sum = events(&history, 3600).expect("there is history");
         assert!((1180.0..=1220.0).contains(&sum), "{sum}");
@@ -83,7 +99,7 @@ mod tests {
     #[test]
     fn what_was_measured_days_ago_is_no_baseline() {
         let mut history = History::default();
-        history.add(at(0), &counts(2.0));
+        history.add(at(0), &counts(2.0), TICK);
         assert_eq!(events(&history, 3600), Some(2.0));
         assert_eq!(events(&history, 3 * 86_400), None);
     }
@@ -91,8 +107,8 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_does_no_harm() {
         let mut history = History::default();
-        history.add(at(3600), &counts(2.0));
-        history.add(at(0), &counts(2.0));
+        history.add(at(3600), &counts(2.0), TICK);
+        history.add(at(0), &counts(2.0), TICK);
         assert_eq!(events(&history, 0), Some(4.0));
     }
 }

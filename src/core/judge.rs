@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 pub use continuous::Continuous;
 pub use counts::{Arms, BASELINE_IDLE, CountsEvidence, WindowedCounts};
-pub use evidence::{Before, Evidence};
-pub use finding::{Finding, Measured, Seen, State};
+pub use evidence::{Before, Beginning, Evidence};
+pub use finding::{Finding, Measured, Proof, Seen, State};
 pub use level::{LevelArms, LevelEvidence, RateArms, Sample};
-pub use release::{FALSE_PASSES, Pace, Past, ReleaseEvidence, TrialShown};
+pub use release::{FALSE_PASSES, InAll, Pace, Past, ReleaseEvidence, TrialShown};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`CountsEvidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);

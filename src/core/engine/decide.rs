@@ -34,12 +34,13 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
             target: target.clone(),
         });
     }
-    live.judge(analysis.phase, turn.now);
+    live.judge_release(analysis.phase, turn.now);
     let due = |last| turn.now < last || elapsed(last, turn.now) >= CHECKPOINT;
     if live.checkpoint.is_none_or(due) {
         turn.record(live.checkpoint(turn.now));
     }
     let fails = live.fails();
+    let still = live.still_fails();
     if fails && analysis.failed.is_none() {
         analysis.failed = Some(turn.now);
         fail(turn, target, live, &analysis);
@@ -52,7 +53,7 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     }
     let mut held = hold::of_evidence(turn, live, &analysis);
     if failed {
-        let action = of_action(turn, target, live, &analysis, fails);
+        let action = of_action(turn, target, live, &analysis, still);
         if action.is_empty() {
             progress::roll_back(turn, target, live, &analysis);
             return;

@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::EngineSettings;
 use super::always::AlwaysLive;
+use super::verdict::Together;
 use crate::guard::Hold;
 use crate::history::History;
 use crate::ids::PlanId;
-use crate::judge::{Before, Evidence, Finding, Phase, Seen, State, WINDOW};
+use crate::judge::{Before, Beginning, Evidence, Finding, Pace, Phase, Seen, State, WINDOW};
 use crate::measurement::{KnownPods, Measurement};
 use crate::record::Record;
 use crate::rule::{Check, Question, Rule, SourceKind, Watch};
@@ -50,6 +51,8 @@ pub(super) struct Live {
     pub(super) news: bool,
     /// When it was looked at last.
     pub(super) looked: Option<Timestamp>,
+    /// The rules of the release together; `None`: none is judged.
+    pub(super) together: Option<Together>,
 }
 
 /// One rule of the watch.
@@ -60,8 +63,12 @@ pub(super) struct LiveRule {
     pub(super) history: History,
     /// Evidence of the analysis, or of the verification.
     pub(super) evidence: Evidence,
-    /// What the evidence said last.
+    /// What the evidence said last, without the tests of a release.
+    pub(super) looked: Option<Seen>,
+    /// The same, as the release is judged by it.
     pub(super) seen: Option<Seen>,
+    /// Since when the tests of the release call it bad without a break.
+    pub(super) bad_since: Option<Timestamp>,
     /// What it sees of an arm is traffic: it counts events, or no rule of the watch does.
     pub(super) tells_traffic: bool,
     /// Its metric does not tell arms apart: it is always judged as if the canary were alone.
@@ -103,7 +110,9 @@ impl Live {
                 question: Arc::new(Question::of(rule)),
                 history: History::default(),
                 evidence: Evidence::new(rule),
+                looked: None,
                 seen: None,
+                bad_since: None,
                 tells_traffic: none_counts || counts(rule),
                 one_arm: false,
                 changed: true,
@@ -127,6 +136,7 @@ impl Live {
             handed: None,
             news: true,
             looked: None,
+            together: None,
         }
     }
 
@@ -197,19 +207,82 @@ impl Live {
         self.rules.iter().filter_map(LiveRule::finding).collect()
     }
 
+    /// Whether the release is bad, as of the last tick.
     pub(super) fn fails(&self) -> bool {
-        self.rules.iter().any(LiveRule::fails)
+        self.together.as_ref().is_some_and(Together::fails)
     }
 
-    /// Starts the evidence of all rules afresh, each with what was measured before the release.
-    pub(super) fn restart(&mut self, before: impl Fn(&LiveRule) -> Before) {
+    /// Whether what it fails by is to be seen just now, too.
+    pub(super) fn still_fails(&self) -> bool {
+        self.fails()
+            && self.rules.iter().any(|rule| {
+                let broken = rule.looked.is_some_and(|seen| seen.state != State::Within);
+                rule.fails() && broken
+            })
+    }
+
+    /// Starts the evidence of all rules afresh, each with what was measured before the release. `release`: when the
+    /// release that is judged began, and beside what.
+    pub(super) fn restart(
+        &mut self,
+        before: impl Fn(&LiveRule) -> Before,
+        release: Option<(Phase, Timestamp, SignedDuration)>,
+    ) {
         self.baseline_traffic = None;
         self.candidates.clear();
-        for rule in &mut self.rules {
-            rule.evidence = Evidence::after(&rule.rule, before(rule));
+        let paces: Vec<Option<Beginning>> = (0..self.rules.len())
+            .map(|index| release.and_then(|begun| self.beginning(index, begun)))
+            .collect();
+        for (rule, beginning) in self.rules.iter_mut().zip(paces) {
+            rule.evidence = Evidence::after(&rule.rule, before(rule), beginning);
+            rule.looked = None;
             rule.seen = None;
+            rule.bad_since = None;
             rule.changed = true;
         }
+        self.together = release.map(|_| Together::of(&self.rules, &self.watch));
+    }
+
+    /// Begins the tests of rules that come while a release is judged; the others go on.
+    pub(super) fn join(&mut self, release: Option<(Phase, Timestamp, SignedDuration)>) {
+        let Some(begun) = release else {
+            return;
+        };
+        for index in 0..self.rules.len() {
+            let beginning = self.beginning(index, begun);
+            let Some(rule) = self.rules.get_mut(index) else {
+                continue;
+            };
+            if rule.rule.counts().is_some() && rule.evidence.release().is_none() {
+                let before = rule.evidence.before();
+                rule.evidence = Evidence::after(&rule.rule, before, beginning);
+            }
+        }
+        self.together = Some(Together::of(&self.rules, &self.watch));
+    }
+
+    /// How the tests of one rule begin.
+    fn beginning(
+        &self,
+        index: usize,
+        (phase, now, interval): (Phase, Timestamp, SignedDuration),
+    ) -> Option<Beginning> {
+        let rule = self.rules.get(index)?;
+        Some(Beginning {
+            phase: rule.phase(phase),
+            pace: Pace {
+                watch: self.watch.watch,
+                tick: self.tick_of(rule, interval).unsigned_abs(),
+                false_alarms: self.watch.assurance.false_alarms,
+            },
+            ticks: rule.history.ticks(now),
+        })
+    }
+
+    /// How long a tick of the judge is: as far apart as samples are.
+    pub(super) fn tick_of(&self, rule: &LiveRule, interval: SignedDuration) -> SignedDuration {
+        let looking = self.measurements.get(&rule.question);
+        looking.map_or(interval, |looking| looking.tick(interval))
     }
 
     /// The evidence so far as a record.
@@ -237,6 +310,17 @@ impl Live {
     }
 }
 
+impl Looking {
+    /// How long a tick of the judge is: as far apart as samples are, but not less than looks and a second.
+    pub(super) fn tick(&self, interval: SignedDuration) -> SignedDuration {
+        self.measurement
+            .interval()
+            .and_then(|measured| SignedDuration::try_from(measured).ok())
+            .map_or(interval, |measured| measured.max(interval))
+            .max(SignedDuration::from_secs(1))
+    }
+}
+
 /// The source that answers a question of a watch.
 pub(super) fn source_of(
     watch: &Watch,
@@ -255,15 +339,16 @@ impl LiveRule {
 
     fn judge(&mut self, phase: Phase, now: Timestamp, patience: SignedDuration) {
         let silent = self.evidence.silent(now, patience);
-        let was_silent = self.state().map(|state| state == State::NoData);
+        let was_silent = self.looked.map(|seen| seen.state == State::NoData);
         let waits = self
-            .seen
+            .looked
             .is_some_and(|seen| self.evidence.waits(&self.rule, &seen));
         if self.changed || waits || was_silent != Some(silent) {
             let phase = self.phase(phase);
-            self.seen = Some(self.evidence.judge(&self.rule, phase, now, patience));
+            self.looked = Some(self.evidence.judge(&self.rule, phase, now, patience));
             self.changed = false;
         }
+        self.seen = self.looked;
     }
 
     /// Whether the value is beyond its limit; `None`: it was not read lately, or is no value.

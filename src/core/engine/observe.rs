@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::arms::{Arm, add, arm_of, sum};
 use super::levels::{Heard, Values};
@@ -12,11 +12,12 @@ use crate::analysis::Analysis;
 use crate::ids::TargetId;
 use crate::judge::Arms;
 use crate::judge::Phase;
-use crate::measurement::{Counts, Increases, KnownPods, Look, never_seen_reason};
-use crate::observation::{Cumulative, Observation};
+use crate::measurement::{Counts, Increase, Increases, KnownPods, Look, never_seen_reason};
+use crate::observation::{Cumulative, Observation, SeriesKey};
 use crate::record::Record;
 use crate::rule::{Check, SourceKind};
 use crate::target::TargetState;
+use crate::time::elapsed;
 use crate::wording::short;
 
 /// What was heard of each source in this tick: that it answers, or why no answer could be used.
@@ -72,6 +73,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
     let looking = measurements.get_mut(question)?;
     let increases = looking.measurement.advance(turn.now, observation, pods);
     let trouble = looked(looking, question, observation, &increases);
+    let tick = looking.tick(turn.settings.interval);
     let values = Values::of(observation, turn.now, pods, &looking.measurement);
     let Some(known) = turn.ledger.targets.get(target) else {
         return trouble;
@@ -111,7 +113,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
         for rule in asking {
             if let Some(counts) = sum(&rule.rule, &increases, |_, _| true) {
                 match &rule.rule.check {
-                    Check::Counts(_) => rule.history.add(turn.now, &counts),
+                    Check::Counts(_) => rule.history.add(turn.now, &counts, tick),
                     Check::Level(_) => {
                         let tick = levels::rate(turn.now, Some(&counts), None);
                         rule.evidence.update_rate(&rule.rule, tick);
@@ -233,6 +235,9 @@ fn arms(
             Some(Arm::Whole) => &mut whole,
             None => continue,
         };
+        if starts(rule, key, increase, pods) {
+            continue;
+        }
         add(sum, &rule.rule, increase);
     }
     let whole = whole.filter(|_| !tells_apart);
@@ -246,6 +251,16 @@ fn arms(
         (None, Phase::Beside) => (canary, baseline),
         (None, Phase::Alone) => (canary, None),
     }
+}
+
+/// Whether counts are of a pod's first time, which the rule leaves out.
+fn starts(rule: &LiveRule, key: &SeriesKey, increase: &Increase, pods: &KnownPods) -> bool {
+    let skip = rule.rule.judging.skip;
+    !skip.is_zero()
+        && pods.of(key).is_some_and(|pod| {
+            let skip = SignedDuration::try_from(skip).unwrap_or(SignedDuration::MAX);
+            elapsed(pod.created, increase.since) < skip
+        })
 }
 
 /// Whether a pod of the canary is ready.

@@ -276,16 +276,19 @@ fn begin(
     let recent = live
         .checkpoint
         .is_some_and(|last| elapsed(last, now) <= LONGEST);
-    live.restart(|rule| match rule.evidence.before() {
-        Before::Counts(recorded) => Before::Counts(
-            rule.history
-                .sum(now)
-                .or_else(|| recorded.filter(|_| recent)),
-        ),
-        Before::Level { beyond } => Before::Level {
-            beyond: rule.beyond(now).unwrap_or(beyond && recent),
+    live.restart(
+        |rule| match rule.evidence.before() {
+            Before::Counts(recorded) => Before::Counts(
+                rule.history
+                    .sum(now)
+                    .or_else(|| recorded.filter(|_| recent)),
+            ),
+            Before::Level { beyond } => Before::Level {
+                beyond: rule.beyond(now).unwrap_or(beyond && recent),
+            },
         },
-    });
+        Some((phase, now, turn.settings.interval)),
+    );
     let analysis = Analysis {
         id: AnalysisId(format!(
             "{}-{canary}-{}-{}",

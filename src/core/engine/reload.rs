@@ -7,11 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::live::{self, Live, LiveRule};
 use super::sources::Health;
 use super::{EngineSettings, Turn, always, resume, tell};
 use crate::ids::{ChannelName, RuleName, TargetId};
-use crate::judge::Evidence;
+use crate::judge::{Evidence, Phase};
 use crate::record::Record;
 use crate::rule::{Check, Question, RuleBook, SourceKind, Watch};
 
@@ -108,7 +110,11 @@ fn load(turn: &mut Turn<'_>, held: Held<'_>, loaded: Loaded) {
                     names.any(|name| name == rule)
                 };
                 always::end_gone(turn, &target, &old, stays);
-                changed(old, Arc::new(watch), (&before, &*settings))
+                let analysis = turn.ledger.targets.get(&target);
+                let release = analysis
+                    .and_then(|known| known.analysis.as_ref())
+                    .map(|analysis| (analysis.phase, turn.now, settings.interval));
+                changed(old, Arc::new(watch), (&before, &*settings), release)
             }
         };
         lives.insert(target, next);
@@ -165,6 +171,7 @@ fn changed(
     old: Live,
     watch: Arc<Watch>,
     (before, after): (&EngineSettings, &EngineSettings),
+    release: Option<(Phase, Timestamp, SignedDuration)>,
 ) -> Live {
     let mut next = Live::new(watch);
     for rule in &mut next.rules {
@@ -178,7 +185,7 @@ fn changed(
         } else if let Some(old) = old.rules.iter().find(|old| same_metric(old, rule)) {
             // What the service was like before is known; what the release does is judged afresh.
             rule.history = old.history.clone();
-            rule.evidence = Evidence::after(&rule.rule, old.evidence.before());
+            rule.evidence = Evidence::after(&rule.rule, old.evidence.before(), None);
             rule.one_arm = old.one_arm;
         }
     }
@@ -198,6 +205,7 @@ fn changed(
         }
     }
     next.always.take_over(old.always, same_source);
+    next.join(release);
     Live {
         rules: next.rules,
         watch: next.watch,
@@ -212,6 +220,7 @@ fn changed(
         candidates: old.candidates,
         handed: old.handed,
         looked: old.looked,
+        together: next.together,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::live::Live;
+use super::verdict::Together;
 use super::{Effect, Turn, always, releases, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
@@ -155,6 +156,9 @@ fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
         return;
     };
     live.checkpoint = Some(checkpoint.at);
+    if known.analysis.is_some() {
+        live.together = Some(Together::of(&live.rules, &live.watch));
+    }
     for rule in &mut live.rules {
         let recorded = checkpoint.evidence.get(&rule.rule.name);
         if let Some(evidence) = recorded.filter(|evidence| evidence.fits(&rule.rule)) {

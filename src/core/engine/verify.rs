@@ -68,11 +68,14 @@ pub(super) fn begin_after_somebody(
 fn begin(turn: &mut Turn<'_>, live: &mut Live, verification: Verification) {
     live.bad_served = None;
     // What was before the release is still what the service is compared with.
-    live.restart(|rule| match rule.evidence.before() {
-        before @ Before::Counts(_) => before,
-        // Whoever was to blame: the value has to come back within its limit.
-        Before::Level { .. } => Before::Level { beyond: false },
-    });
+    live.restart(
+        |rule| match rule.evidence.before() {
+            before @ Before::Counts(_) => before,
+            // Whoever was to blame: the value has to come back within its limit.
+            Before::Level { .. } => Before::Level { beyond: false },
+        },
+        None,
+    );
     // First the empty evidence: that of the bad release must not be taken for this one's after a restart.
     turn.record(live.checkpoint(turn.now));
     turn.record(Record::VerificationBegan {

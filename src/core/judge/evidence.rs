@@ -5,10 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Phase;
 use super::counts::{Arms, CountsEvidence};
-use super::finding::Seen;
+use super::finding::{Seen, State};
 use super::level::{LevelArms, LevelEvidence, RateArms};
+use super::release::{Pace, Past, ReleaseEvidence};
 use crate::measurement::Counts;
 use crate::rule::{Check, Rule};
+use crate::sequential::Reading;
+use crate::time::elapsed;
+
+/// The evidence of a condition that holds (judge.md 8): more than any test ever says.
+const HELD: f64 = 700.0;
 
 /// What has been measured for one rule: of one analysis, or all the time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,10 +33,18 @@ impl Evidence {
         }
     }
 
-    /// Evidence at the beginning of an analysis, with what was measured before the release.
-    pub fn after(rule: &Rule, before: Before) -> Self {
+    /// Evidence at the beginning of an analysis, with what was measured before the release. `release`: a release is
+    /// judged, and not only looked at.
+    pub fn after(rule: &Rule, before: Before, release: Option<Beginning>) -> Self {
         match (&rule.check, before) {
-            (Check::Counts(_), Before::Counts(counts)) => Self::Counts(CountsEvidence::new(counts)),
+            (Check::Counts(check), Before::Counts(counts)) => {
+                let Some(Beginning { phase, pace, ticks }) = release else {
+                    return Self::Counts(CountsEvidence::new(counts));
+                };
+                let past = Past::new(ticks, counts.clone());
+                let tests = ReleaseEvidence::new(check, rule.judging, phase, pace, past);
+                Self::Counts(CountsEvidence::new(counts).of_release(tests))
+            }
             (Check::Level(_), Before::Level { beyond }) => Self::Level(LevelEvidence::new(beyond)),
             (Check::Counts(_), Before::Level { .. }) | (Check::Level(_), Before::Counts(_)) => {
                 Self::new(rule)
@@ -49,7 +63,51 @@ impl Evidence {
     /// Takes in the counts of one tick; those of a rule that counts nothing change nothing.
     pub fn update_counts(&mut self, rule: &Rule, tick: Arms) {
         if let (Self::Counts(evidence), Check::Counts(check)) = (self, &rule.check) {
+            if let Some(release) = evidence.release_mut() {
+                release.take(check, rule.judging, &tick);
+            }
             evidence.update(check, tick);
+        }
+    }
+
+    /// Judges what came in for a release, once there is a tick of it.
+    pub fn tick(&mut self, rule: &Rule, phase: Phase, now: Timestamp) {
+        if let (Self::Counts(evidence), Check::Counts(check)) = (self, &rule.check)
+            && let Some(release) = evidence.release_mut()
+        {
+            release.tick(check, phase, now);
+        }
+    }
+
+    /// How much is said against a release, and for it. A value that is held against its limit is a condition, not a
+    /// test: it says all or nothing (judge.md 8). `seen`: what was seen of it at `now`.
+    pub fn reading(&self, rule: &Rule, seen: &Seen, now: Timestamp) -> Reading {
+        match (self, &rule.check) {
+            (Self::Counts(evidence), Check::Counts(check)) => evidence
+                .release()
+                .map_or(Reading::SILENT, |release| release.reading(check)),
+            (Self::Level(evidence), Check::Level(_)) => {
+                let held = |yes: bool| if yes { HELD } else { 0.0 };
+                let lasting = SignedDuration::try_from(rule.lasting).unwrap_or(SignedDuration::MAX);
+                let kept = evidence
+                    .kept_since()
+                    .is_some_and(|since| elapsed(since, now) >= lasting);
+                Reading::test(
+                    held(seen.state == State::Failing),
+                    held(seen.state == State::Within && kept),
+                )
+            }
+            (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => {
+                Reading::SILENT
+            }
+        }
+    }
+
+    /// The tests of the release.
+    pub fn release(&self) -> Option<&ReleaseEvidence> {
+        match self {
+            Self::Counts(evidence) => evidence.release(),
+            Self::Level(_) => None,
         }
     }
 
@@ -166,6 +224,15 @@ impl Evidence {
             },
         }
     }
+}
+
+/// How the tests of a release begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    pub phase: Phase,
+    pub pace: Pace,
+    /// The last ticks before the release, oldest first.
+    pub ticks: Vec<Counts>,
 }
 
 /// What was measured before the release.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::{Decision, Words};
 use super::level::Said;
+use super::release::InAll;
 use crate::ids::RuleName;
 use crate::rule::{Check, Rule};
 use crate::time::elapsed;
@@ -26,8 +27,29 @@ pub struct Finding {
     /// Seconds until a value reaches its limit if it goes on like this. Advisory: nothing is decided by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaches_limit_in: Option<f64>,
+    /// How much the rule says for and against the release; `None`: no release is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// One sentence with value, limit or baseline, and how much data. No full stop at the end.
     pub sentence: String,
+}
+
+/// How much one rule says of a release, as logarithms of how unlikely the data would be otherwise (judge.md 9).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// Against the release: exp of it is one in how many, if the release kept the rule.
+    pub against: f64,
+    /// Where the rule would decide alone.
+    pub against_needed: f64,
+    /// For the release.
+    pub in_favour: f64,
+    /// Where the rule is called kept.
+    pub in_favour_needed: f64,
+    /// What part of the evidence against the release comes from this rule, 0..=1.
+    pub share: f64,
+    /// Events, or samples, of the canary that it comes from.
+    pub events: f64,
 }
 
 impl Finding {
@@ -88,6 +110,8 @@ pub struct Seen {
     /// Since when the rule has been broken.
     pub(super) since: Option<Timestamp>,
     pub(super) basis: Basis,
+    /// How much it says of the release.
+    pub proof: Option<Proof>,
 }
 
 /// What the state was found from.
@@ -101,6 +125,8 @@ pub(super) enum Basis {
         before: bool,
     },
     Level(Said),
+    /// Everything since the release began.
+    InAll(InAll),
     /// Surely broken, but not for as long as the rule asks for.
     NotYetLasting(Decision, bool, Timestamp),
 }
@@ -112,11 +138,60 @@ impl Seen {
         baseline: None,
         since: None,
         basis: Basis::Silence,
+        proof: None,
     };
 
     /// Since when the rule has been broken without a break, if it is now.
     pub fn since(&self) -> Option<Timestamp> {
         self.since
+    }
+
+    /// The same with how much it says of the release.
+    #[must_use]
+    pub fn told(mut self, proof: Proof) -> Self {
+        self.proof = Some(proof);
+        self
+    }
+
+    /// The same with what the tests of the release say: only they call a release bad.
+    #[must_use]
+    pub fn judged(
+        mut self,
+        proof: Proof,
+        failing: Option<Timestamp>,
+        in_all: Option<InAll>,
+    ) -> Self {
+        self.proof = Some(proof);
+        match (failing, self.state) {
+            (Some(since), State::Within | State::TooLittle) => {
+                self.state = State::Failing;
+                self.since = Some(since);
+                // What is measured just now shows nothing: all of it together does.
+                self.basis = in_all.map_or(self.basis, Basis::InAll);
+            }
+            (Some(since), State::Unsure | State::Suspected | State::BaselineAlsoBad) => {
+                self.state = State::Failing;
+                self.since = Some(since);
+                if let Basis::Counts { decision, before } = self.basis {
+                    let decision = decision.failing();
+                    self.basis = Basis::Counts { decision, before };
+                }
+            }
+            (Some(since), State::Failing) => self.since = Some(since),
+            (None, State::Failing) => self.state = State::Suspected,
+            // Without a sample nothing is called bad now, whatever was said before.
+            (Some(_), State::NoData)
+            | (
+                None,
+                State::NoData
+                | State::TooLittle
+                | State::Within
+                | State::Unsure
+                | State::Suspected
+                | State::BaselineAlsoBad,
+            ) => {}
+        }
+        self
     }
 
     /// A rule that fails only when it is broken for some time (`for`), and has not been for long enough at `now`.
@@ -145,8 +220,12 @@ impl Seen {
             since: self.since.filter(|_| self.state == State::Failing),
             reaches_limit_in: match self.basis {
                 Basis::Level(said) => said.reaches(),
-                Basis::Silence | Basis::Counts { .. } | Basis::NotYetLasting(..) => None,
+                Basis::Silence
+                | Basis::Counts { .. }
+                | Basis::InAll(_)
+                | Basis::NotYetLasting(..) => None,
             },
+            proof: self.proof,
             sentence: self.sentence(rule),
         }
     }
@@ -181,10 +260,11 @@ impl Seen {
                     span(lasting)
                 )
             }
+            (Basis::InAll(in_all), Check::Counts(check)) => in_all.sentence(name, check),
             (Basis::Level(said), Check::Level(check)) => {
                 said.sentence(rule, check, &self.canary, self.baseline.as_ref())
             }
-            (Basis::Level(_), Check::Counts(_)) => {
+            (Basis::Level(_), Check::Counts(_)) | (Basis::InAll(_), Check::Level(_)) => {
                 format!("`{name}`: what it measures has changed")
             }
         }

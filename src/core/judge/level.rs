@@ -172,6 +172,7 @@ impl LevelEvidence {
             canary: measured(last, self.samples, self.beyond),
             baseline: beside.map(|sample| measured(sample, 1.0, f64::from(u8::from(shared)))),
             since,
+            proof: None,
             basis: Basis::Level(Said {
                 state,
                 lasted: since.map(|since| elapsed(since, last.at)),

@@ -1,8 +1,10 @@
 //! The evidence of one rule about counts in one release: beside the baseline, and alone once that has gone.
 //!
-//! Counts come in at every look and become one tick of the judge when as much time has passed as lies between two samples.
+//! Counts come in at every look. A tick of the judge is as long as lies between two samples: what came in meanwhile is
+//! judged together, so that pods that are read one after the other make one tick and not several.
 //! Each phase has tests of its own (judge.md 9, 10); the one that has not begun, or is over, keeps what it said.
 
+mod in_all;
 mod past;
 #[cfg(test)]
 mod tests;
@@ -13,10 +15,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use in_all::InAll;
 pub use past::Past;
 pub use trial::TrialShown;
 
-use super::{Arms, Phase};
+use super::{Arms, BASELINE_IDLE, Phase};
 use crate::measurement::Counts;
 use crate::rule::{CountsCheck, Judging};
 use crate::sequential::{Doubt, Phased, Reading, Settings, Span};
@@ -42,7 +45,11 @@ pub struct ReleaseEvidence {
     /// What was counted since the last tick of the judge.
     canary: Option<Counts>,
     baseline: Option<Counts>,
-    since: Option<Timestamp>,
+    /// Since when only the canary has had events.
+    #[serde(default)]
+    lonely: Option<Timestamp>,
+    /// When a tick was judged last.
+    judged: Option<Timestamp>,
     /// Events of the canary that were judged.
     events: f64,
     /// What was measured before the release, as long as the tests wait for the first buckets.
@@ -93,7 +100,8 @@ impl ReleaseEvidence {
             stands_alone: phase == Phase::Alone,
             canary: None,
             baseline: None,
-            since: None,
+            lonely: None,
+            judged: None,
             events: 0.0,
             past: Some(Box::new(past)),
         };
@@ -133,26 +141,56 @@ impl ReleaseEvidence {
                 (_, None) => {}
             }
         }
-        self.since.get_or_insert(arms.at);
+    }
+
+    /// The rule's metric is one that only the new revision has: nothing runs beside it, as far as it goes.
+    fn has_no_baseline(&mut self, now: Timestamp, tick: SignedDuration) -> bool {
+        let has = |counts: &Option<Counts>| counts.as_ref().is_some_and(|sum| sum.total() > 0.0);
+        if has(&self.baseline) {
+            self.lonely = None;
+            return false;
+        }
+        if self.stands_alone || !has(&self.canary) {
+            return false;
+        }
+        let since = *self.lonely.get_or_insert(now);
+        let patience = tick
+            .checked_mul(2)
+            .unwrap_or(SignedDuration::MAX)
+            .max(BASELINE_IDLE);
+        elapsed(since, now) >= patience
     }
 
     /// Judges what came in, once so much time has passed as lies between two samples. True when it judged.
     pub fn tick(&mut self, check: &CountsCheck, phase: Phase, now: Timestamp) -> bool {
-        self.stands_alone |= phase == Phase::Alone;
+        if phase == Phase::Alone {
+            self.stand_alone();
+        }
         let tick = SignedDuration::try_from_secs_f64(self.settings.tick)
             .unwrap_or(SignedDuration::from_secs(1));
-        let Some(since) = self.since else {
-            return false;
+        // Without anything new it is not over before something should have come, or that would find no tick left.
+        let nothing = self.canary.is_none() && self.baseline.is_none();
+        let least = if nothing {
+            tick.checked_mul(2).unwrap_or(SignedDuration::MAX)
+        } else {
+            tick - EARLY
         };
-        // Of a tick of one look the next look is the end.
-        let waits = tick > SignedDuration::from_millis(1_500);
-        if waits && now >= since && elapsed(since, now) < tick - EARLY {
+        let over = self
+            .judged
+            .is_none_or(|last| now < last || elapsed(last, now) >= least);
+        if !over || (nothing && self.judged.is_none()) {
             return false;
         }
-        self.since = waits.then_some(now);
+        self.judged = Some(now);
+        if self.has_no_baseline(now, tick) {
+            self.stand_alone();
+        }
         let (canary, baseline) = (self.canary.take(), self.baseline.take());
         self.events += canary.as_ref().map_or(0.0, Counts::total);
         if self.stands_alone {
+            if let Some(trial) = &mut self.beside {
+                trial.update_carried(check, canary.as_ref());
+            }
             if let Some(trial) = &mut self.alone {
                 trial.update_alone(check, canary.as_ref());
             }
@@ -160,6 +198,13 @@ impl ReleaseEvidence {
             trial.update_beside(check, canary.as_ref(), baseline.as_ref());
         }
         true
+    }
+
+    fn stand_alone(&mut self) {
+        let before = std::mem::replace(&mut self.stands_alone, true);
+        if let (false, Some(trial)) = (before, &mut self.beside) {
+            trial.carry_on();
+        }
     }
 
     /// How much it says against the release, and for it. Below `least` events it says neither.
@@ -181,6 +226,14 @@ impl ReleaseEvidence {
             log_bad: reading.log_bad.min(0.0),
             log_good: reading.log_good.min(0.0),
             progress: None,
+        }
+    }
+
+    /// The same for a record.
+    pub(super) fn compact(&self) -> Self {
+        Self {
+            past: None,
+            ..self.clone()
         }
     }
 

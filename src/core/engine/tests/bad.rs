@@ -32,16 +32,31 @@ fn restored(world: &mut World) {
 }
 
 #[test]
-fn thirty_percent_errors_are_taken_back_within_five_seconds() {
-    for seed in 1..=10 {
-        let mut world = World::settled(Setup {
-            seed,
-            ..Setup::default()
-        });
-        world.target().behave("v2", BAD);
-        let took = delay(&mut world, 60);
-        assert!(took <= 5, "seed {seed}: {took} s\n{}", world.transcript());
-        restored(&mut world);
+fn thirty_percent_errors_are_taken_back_within_seconds() {
+    // Ten requests a second against a limit of 5 %: about thirty of them are the least that a test of this size needs
+    // (judge.md 15), and with five minutes of history two ticks are enough where three are without.
+    for (history, most, mean) in [(0, 12, 7.0), (300, 9, 5.0)] {
+        let mut all = 0;
+        for seed in 1..=10 {
+            let mut world = World::settled(Setup {
+                seed,
+                ..Setup::default()
+            });
+            world.run(history);
+            world.target().behave("v2", BAD);
+            let took = delay(&mut world, 60);
+            assert!(
+                took <= most,
+                "seed {seed}: {took} s\n{}",
+                world.transcript()
+            );
+            all += took;
+            restored(&mut world);
+        }
+        assert!(
+            f64::from(i32::try_from(all).expect("small")) / 10.0 <= mean,
+            "{all} s in ten"
+        );
     }
 }
 
@@ -86,7 +101,7 @@ fn a_fault_that_begins_after_the_rollout_is_found() {
         let began = world.now;
         world.run_until(60, |world| !world.commands.is_empty());
         // The good requests of the last seconds count too.
-        assert!(world.now - began <= 6, "{}", world.transcript());
+        assert!(world.now - began <= 14, "{}", world.transcript());
         restored(&mut world);
     }
 }
@@ -107,7 +122,7 @@ fn fourfold_latency_is_taken_back_by_a_limit_and_by_a_comparison() {
 fn too_few_good_answers_are_taken_back() {
     let mut world = World::settled(Setup::with(vec![success(0.95)]));
     world.target().behave("v2", BAD);
-    assert!(delay(&mut world, 60) <= 5);
+    assert!(delay(&mut world, 60) <= 12);
     restored(&mut world);
 }
 
@@ -183,7 +198,7 @@ fn a_minute_between_scrapes_is_enough_for_a_verdict() {
     assert!(world.notices.is_empty());
     world.target().behave("v2", BAD);
     let took = delay(&mut world, 400);
-    assert!(took <= 185, "{took} s\n{}", world.transcript());
+    assert!(took <= 300, "{took} s\n{}", world.transcript());
     restored_slowly(&mut world);
 }
 
@@ -208,7 +223,7 @@ fn thin_traffic_is_judged_when_there_is_enough_of_it() {
     world.run(300);
     world.target().behave("v2", BAD);
     let took = delay(&mut world, 300);
-    assert!(took <= 90, "{took} s\n{}", world.transcript());
+    assert!(took <= 150, "{took} s\n{}", world.transcript());
 }
 
 #[test]

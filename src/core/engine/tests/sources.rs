@@ -52,7 +52,7 @@ fn a_failing_source_is_told_once_and_work_resumes_by_itself() {
             world.transcript()
         );
         world.lie = None;
-        world.run_until(10, |world| !world.commands.is_empty());
+        world.run_until(20, |world| !world.commands.is_empty());
         world.run(60);
         assert_eq!(
             world.kinds(),

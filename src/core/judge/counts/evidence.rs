@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
 use crate::judge::finding::{Basis, Measured, Seen, State};
+use crate::judge::release::ReleaseEvidence;
 use crate::judge::{CONFIRM, Phase, RECENT, RECENT_SIGMAS, SIGMAS, WINDOW};
 use crate::measurement::Counts;
 use crate::rule::{CountsCheck, Metric};
@@ -51,6 +52,9 @@ pub struct CountsEvidence {
     pub last_sample: Option<Timestamp>,
     /// When the canary last had events.
     pub last_data: Option<Timestamp>,
+    /// The tests of the release, tick by tick; `None`: no release is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release: Option<Box<ReleaseEvidence>>,
 }
 
 impl CountsEvidence {
@@ -60,6 +64,25 @@ impl CountsEvidence {
             before,
             ..Self::default()
         }
+    }
+
+    /// Begins the tests of a release.
+    #[must_use]
+    pub fn of_release(self, release: ReleaseEvidence) -> Self {
+        Self {
+            release: Some(Box::new(release)),
+            ..self
+        }
+    }
+
+    /// The tests of the release.
+    pub fn release(&self) -> Option<&ReleaseEvidence> {
+        self.release.as_deref()
+    }
+
+    /// The same, to be fed.
+    pub(in crate::judge) fn release_mut(&mut self) -> Option<&mut ReleaseEvidence> {
+        self.release.as_deref_mut()
     }
 
     /// The counts from before the release, if there were any.
@@ -123,6 +146,10 @@ impl CountsEvidence {
     pub fn compact(&self) -> Self {
         let mut compact = self.clone();
         add_up(&mut compact.window, RECORDED_TICKS);
+        compact.release = self
+            .release
+            .as_ref()
+            .map(|release| Box::new(release.compact()));
         compact
     }
 
@@ -163,6 +190,7 @@ impl CountsEvidence {
             baseline,
             since: self.since,
             basis: Basis::Counts { decision, before },
+            proof: None,
         }
     }
 

@@ -119,6 +119,7 @@ impl WindowedCounts {
                 decision,
                 before: true,
             },
+            proof: None,
         }
     }
 

@@ -1,25 +1,20 @@
 //! What a rule measured before a release: it teaches how failures clump, and is what a comparison without a baseline is
 //! made with (judge.md 6, 10).
 
-use std::collections::VecDeque;
-
 use crate::measurement::Counts;
-
-/// Ticks that are remembered: with so many, two ticks are enough for a Fail (judge.md 3.3).
-pub const MOST_TICKS: usize = 300;
 
 /// Counts of the service before the release.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Past {
-    /// The last ticks of the judge, oldest first, at most [`MOST_TICKS`].
-    ticks: VecDeque<Counts>,
+    /// The last ticks of the judge, oldest first.
+    ticks: Vec<Counts>,
     /// All that was counted in the minutes before; `None`: nothing was.
     sum: Option<Counts>,
 }
 
 impl Past {
     /// What was counted tick by tick, and in all.
-    pub fn new(ticks: VecDeque<Counts>, sum: Option<Counts>) -> Self {
+    pub fn new(ticks: Vec<Counts>, sum: Option<Counts>) -> Self {
         Self { ticks, sum }
     }
 

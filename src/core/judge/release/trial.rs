@@ -23,6 +23,9 @@ const SHARES: std::ops::RangeInclusive<f64> = 1e-9..=1.0 - 1e-9;
 pub(super) struct Trial {
     limit: Option<JudgeRule>,
     compare: Option<Comparison>,
+    /// The limit beside the baseline, which goes on without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    carried: Option<JudgeRule>,
     /// The buckets that its tests have; empty for ratios.
     bounds: Vec<f64>,
 }
@@ -89,6 +92,7 @@ impl Trial {
         Some(Self {
             limit,
             compare,
+            carried: None,
             bounds,
         })
     }
@@ -118,6 +122,7 @@ impl Trial {
         Some(Self {
             limit,
             compare,
+            carried: None,
             bounds,
         })
     }
@@ -139,6 +144,51 @@ impl Trial {
         }
     }
 
+    /// The baseline has gone. If it kept the limit as long as it was there, the limit goes on with what it has seen of
+    /// the canary: else a shared fault would now be blamed on the release (judge.md 10).
+    ///
+    /// That is more than judge.md's evidence beside, which stops here, and keeps alpha: at every moment it is at most
+    /// the evidence of the limit alone, begun with the release and stopped now if the baseline was bad; that is an
+    /// e-process, and whatever lowers one on the way leaves it one.
+    pub(super) fn carry_on(&mut self) {
+        let carried = match &self.limit {
+            Some(JudgeRule::RatioLimitBeside(rule)) => {
+                let kept = rule.shown();
+                let baseline = kept.baseline.is_some_and(|share| share <= kept.limit.limit);
+                baseline.then(|| JudgeRule::RatioLimit(rule.limit().clone()))
+            }
+            Some(JudgeRule::QuantileLimitBeside(rule)) => {
+                let kept = rule.shown();
+                let baseline = kept.baseline.is_some_and(|value| value <= kept.limit.limit);
+                baseline.then(|| JudgeRule::QuantileLimit(rule.limit().clone()))
+            }
+            Some(
+                JudgeRule::RatioLimit(_)
+                | JudgeRule::RatioCompare(_)
+                | JudgeRule::QuantileLimit(_)
+                | JudgeRule::QuantileCompare(_)
+                | JudgeRule::GaugeLimit(_)
+                | JudgeRule::GaugeCompare(_),
+            )
+            | None => None,
+        };
+        if carried.is_some() {
+            self.carried = carried;
+        }
+    }
+
+    /// What the limit says that went on from beside the baseline.
+    pub(super) fn carried(&self) -> Option<Reading> {
+        self.carried.as_ref().map(JudgeRule::reading)
+    }
+
+    /// One more tick of the canary for the limit that went on.
+    pub(super) fn update_carried(&mut self, check: &CountsCheck, canary: Option<&Counts>) {
+        if let Some(rule) = &mut self.carried {
+            rule.update(Taken::of(check, &self.bounds, canary).one());
+        }
+    }
+
     pub(super) fn update_alone(&mut self, check: &CountsCheck, canary: Option<&Counts>) {
         let taken = Taken::of(check, &self.bounds, canary);
         if let Some(rule) = &mut self.limit {
@@ -155,6 +205,7 @@ impl Trial {
     /// Limit and comparison together: half of the weight each; for the release both must speak.
     pub(super) fn reading(&self) -> Reading {
         let limit = self.limit.as_ref().map(JudgeRule::reading);
+        let limit = self.carried().or(limit);
         let compare = self.compare.as_ref().map(|compare| match compare {
             Comparison::OfLimit => {
                 let kept = self.limit.as_ref().and_then(JudgeRule::beside);

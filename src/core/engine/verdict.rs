@@ -1,0 +1,160 @@
+//! The verdict of a release: all its rules under one chance of a false alarm (judge.md 9).
+//!
+//! Each rule's tests say how unlikely its data would be if the release kept it. Their weighted mean calls the release bad,
+//! at any look, and it passes when every rule's tests say so at one look. What is measured just now is for people.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::live::{Live, LiveRule};
+use crate::judge::{FALSE_PASSES, InAll, Phase, Proof, State};
+use crate::rule::Watch;
+use crate::sequential::{Analysis, Reading, State as Says};
+use crate::time::elapsed;
+
+/// The rules of one release together.
+#[derive(Debug, Clone)]
+pub(super) struct Together {
+    analysis: Option<Analysis>,
+    readings: Vec<Reading>,
+    against: f64,
+    /// Where the release is called bad.
+    needed: f64,
+}
+
+impl Together {
+    /// Before anything was measured. A dry rule is judged, and decides nothing.
+    pub(super) fn of(rules: &[LiveRule], watch: &Watch) -> Self {
+        let weight = |rule: &LiveRule| {
+            if rule.rule.dry_run {
+                0.0
+            } else {
+                rule.rule.judging.weight
+            }
+        };
+        let weights: Vec<f64> = rules.iter().map(weight).collect();
+        let alpha = watch.assurance.false_alarms;
+        Self {
+            // Weights and chances were checked when the documents were read.
+            analysis: Analysis::new(&weights, alpha, FALSE_PASSES).ok(),
+            readings: vec![Reading::SILENT; rules.len()],
+            against: 0.0,
+            needed: -alpha.ln(),
+        }
+    }
+
+    /// Whether the evidence against the release is enough now.
+    pub(super) fn fails(&self) -> bool {
+        self.against >= self.needed
+    }
+
+    /// Whether every rule was surely kept, at this look or an earlier one.
+    pub(super) fn passing(&self) -> bool {
+        self.analysis
+            .as_ref()
+            .is_some_and(|analysis| matches!(analysis.state(), Says::Passing))
+    }
+
+    /// Takes in what each rule says now.
+    fn judge(&mut self, readings: impl Iterator<Item = Reading>) {
+        self.readings.clear();
+        self.readings.extend(readings);
+        let Some(analysis) = &mut self.analysis else {
+            return;
+        };
+        self.against = analysis.log_bad(&self.readings);
+        analysis.judge(&self.readings);
+    }
+
+    /// 0 to 100: 50 when nothing is known, 100 when every rule is surely kept, 0 when the release is bad.
+    pub(super) fn score(&self) -> f64 {
+        self.analysis
+            .as_ref()
+            .map_or(50.0, |analysis| analysis.score(&self.readings))
+    }
+
+    fn proofs(&self) -> Vec<Proof> {
+        let Some(analysis) = &self.analysis else {
+            return Vec::new();
+        };
+        self.readings
+            .iter()
+            .zip(analysis.shares(&self.readings))
+            .enumerate()
+            .map(|(index, (reading, share))| Proof {
+                against: reading.log_bad,
+                against_needed: analysis.bad_level(index),
+                in_favour: reading.log_good,
+                in_favour_needed: -FALSE_PASSES.ln(),
+                share,
+                events: 0.0,
+            })
+            .collect()
+    }
+}
+
+impl Live {
+    /// What the rules of a release say now, each for itself and together.
+    pub(super) fn judge_release(&mut self, phase: Phase, now: Timestamp) {
+        self.judge(phase, now);
+        let Some(together) = &mut self.together else {
+            return;
+        };
+        for rule in &mut self.rules {
+            let phase = rule.phase(phase);
+            rule.evidence.tick(&rule.rule, phase, now);
+        }
+        together.judge(self.rules.iter().map(|rule| rule.reading(phase, now)));
+        let proofs = together.proofs();
+        let fails = together.fails();
+        let most = proofs.iter().map(|proof| proof.share).fold(0.0, f64::max);
+        for (rule, proof) in self.rules.iter_mut().zip(proofs) {
+            let decides = proof.against >= proof.against_needed
+                || (fails && proof.share > 0.0 && proof.share >= most);
+            rule.judged(proof, decides, now);
+        }
+    }
+}
+
+impl LiveRule {
+    /// What its tests say, as far as the release may be blamed for it.
+    fn reading(&self, phase: Phase, now: Timestamp) -> Reading {
+        let Some(seen) = &self.looked else {
+            return Reading::SILENT;
+        };
+        let mut reading = self.evidence.reading(&self.rule, seen, now);
+        // Alone a limit cannot tell old pain from new: what was so before the release is nobody's fault.
+        let old_pain = seen.state == State::BaselineAlsoBad && self.phase(phase) == Phase::Alone;
+        let lasting = SignedDuration::try_from(self.rule.lasting).unwrap_or(SignedDuration::MAX);
+        let lasts = self.rule.counts().is_none()
+            || lasting.is_zero()
+            || self
+                .bad_since
+                .is_some_and(|since| elapsed(since, now) >= lasting);
+        if old_pain || !lasts {
+            reading.log_bad = reading.log_bad.min(0.0);
+        }
+        reading
+    }
+
+    /// Puts what the tests say beside what is measured.
+    fn judged(&mut self, proof: Proof, decides: bool, now: Timestamp) {
+        let unmasked = self
+            .looked
+            .map(|seen| self.evidence.reading(&self.rule, &seen, now).log_bad);
+        let bad = decides || unmasked.is_some_and(|bad| bad >= proof.against_needed);
+        self.bad_since = bad.then(|| self.bad_since.unwrap_or(now));
+        let Some(looked) = self.looked else {
+            return;
+        };
+        let events = self.evidence.events();
+        let proof = Proof { events, ..proof };
+        if self.rule.counts().is_none() {
+            self.seen = Some(looked.told(proof));
+            return;
+        }
+        let since = self.bad_since.filter(|_| decides);
+        let in_all = || InAll::of(&self.evidence.release()?.shown()?);
+        let in_all = since.and_then(|_| in_all());
+        self.seen = Some(looked.judged(proof, since, in_all));
+    }
+}
