@@ -157,6 +157,7 @@ impl World {
             },
             source: SourceKind::Prometheus,
             interval: TICK,
+            ends_unwatched: true,
         };
         Self {
             engine: Engine::new(&book, settings, Ledger::default()),

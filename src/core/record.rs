@@ -139,6 +139,39 @@ pub enum Record {
     NoticeEnded(Delivery),
 }
 
+impl Record {
+    /// The target that it is about, where the record itself says so: the end of a step only names its plan.
+    pub fn target(&self) -> Option<&TargetId> {
+        match self {
+            Self::TargetSeen { target, .. }
+            | Self::TargetGone { target }
+            | Self::RevisionReturned { target, .. }
+            | Self::Promoted { target }
+            | Self::BaselineGone { target }
+            | Self::FirstTraffic { target }
+            | Self::Checkpoint { target, .. }
+            | Self::Failed { target, .. }
+            | Self::HoldBegan { target, .. }
+            | Self::HoldEnded { target, .. }
+            | Self::AnalysisEnded { target, .. }
+            | Self::PlanEnded { target, .. }
+            | Self::VerificationEnded { target, .. }
+            | Self::RuleWithoutData { target, .. } => Some(target),
+            Self::AnalysisBegan { analysis } => Some(&analysis.target),
+            Self::PlanBegan { plan } => Some(&plan.fence.target),
+            Self::StepBegun(command) => Some(&command.fence.target),
+            Self::VerificationBegan { verification } => Some(&verification.target),
+            Self::Noticed(notice) => notice.target.as_ref(),
+            Self::Started { .. }
+            | Self::StepEnded(_)
+            | Self::Awaited { .. }
+            | Self::SourceLost { .. }
+            | Self::SourceBack { .. }
+            | Self::NoticeEnded(_) => None,
+        }
+    }
+}
+
 /// What is known of a revision from its analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

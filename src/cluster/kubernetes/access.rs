@@ -29,6 +29,8 @@ pub struct Needs {
     pub lease: Option<(String, String)>,
     /// Namespace and names of the Secrets that channels refer to.
     pub secrets: Vec<(String, String)>,
+    /// Namespace and name of the `ConfigMap` that holds the state of `recant once`.
+    pub state: Option<(String, String)>,
 }
 
 /// A right that the service account lacks.
@@ -50,6 +52,8 @@ enum Role {
     Targets,
     /// In the agent's own namespace.
     Agent,
+    /// Where `recant once` runs.
+    Once,
 }
 
 impl fmt::Display for Missing {
@@ -64,6 +68,7 @@ impl fmt::Display for Missing {
         let (role, file) = match role {
             Role::Targets => ("recant", "role.yaml"),
             Role::Agent => ("recant-agent", "agent-role.yaml"),
+            Role::Once => ("recant-once", "once-role.yaml"),
         };
         write!(f, "`{verb}` on `{resource}`")?;
         if let Some(name) = name.as_ref().filter(|name| *name != namespace) {
@@ -153,7 +158,17 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
     for (namespace, name) in &needs.secrets {
         agent("get", "secrets", namespace, Some(name));
     }
-    rights
+    let Some((namespace, name)) = &needs.state else {
+        return rights;
+    };
+    agent("get", "configmaps", namespace, Some(name));
+    agent("update", "configmaps", namespace, Some(name));
+    agent("create", "configmaps", namespace, None);
+    let of_once = |right| Missing {
+        role: Role::Once,
+        ..right
+    };
+    rights.into_iter().map(of_once).collect()
 }
 
 async fn allowed(
@@ -246,6 +261,7 @@ mod tests {
             acts: true,
             lease: Some(("recant".into(), "recant".into())),
             secrets: vec![("recant".into(), "slack".into())],
+            state: None,
         };
         let asked = asked(&needs);
         for right in [
@@ -273,6 +289,7 @@ mod tests {
             acts: true,
             lease: Some(("recant".into(), "recant-lock".into())),
             secrets: Vec::new(),
+            state: None,
         };
         let texts: Vec<_> = rights(&needs).iter().map(ToString::to_string).collect();
         for text in [

@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) crashes: usize,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
+    /// What was answered, by the second.
+    pub(super) answered: BTreeMap<i64, Vec<Answer>>,
     outcomes: Vec<(i64, StepOutcome)>,
     retrying: Vec<StepCommand>,
     deliveries: Vec<Delivery>,
@@ -93,6 +95,7 @@ impl World {
             crash_at: None,
             effects_leave: false,
             crashes: 0,
+            answered: BTreeMap::new(),
             shadow: Ledger::default(),
             outcomes: Vec::new(),
             retrying: Vec::new(),
@@ -180,6 +183,7 @@ impl World {
         };
         self.tick(inputs);
         let answers = self.ask();
+        self.answered.insert(now, answers.clone());
         self.tick(Inputs {
             answers,
             ..Inputs::default()
