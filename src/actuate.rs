@@ -216,10 +216,8 @@ impl Dispatcher {
 }
 
 fn log(command: &StepCommand, result: &StepResult) {
-    let StepCommand {
-        plan, index, fence, ..
-    } = command;
-    let target = &fence.target;
+    let StepCommand { plan, index, .. } = command;
+    let target = command.object();
     // As the journal counts them.
     let step = index + 1;
     match result {

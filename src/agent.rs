@@ -4,6 +4,7 @@
 
 mod gather;
 mod journaling;
+mod looking;
 mod shut;
 mod watching;
 
@@ -21,7 +22,7 @@ use recant_core::ids::TargetId;
 use recant_core::notice::Delivery;
 use recant_core::plan::{StepOutcome, StepResult};
 use recant_core::record::Record;
-use recant_core::rule::{ScrapeEndpoint, SourceKind};
+use recant_core::rule::{ScaleTarget, ScrapeEndpoint, SourceKind};
 use recant_core::snapshot::Snapshot;
 
 use crate::actuate::{Executor, Gate, Permit};
@@ -89,6 +90,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut inputs = Inputs::default();
     let mut held = journaling::Held::default();
+    let mut looker = looking::Looker::new(Arc::clone(&parts.cluster));
     loop {
         let mut look = false;
         tokio::select! {
@@ -98,6 +100,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             Some(outcome) = parts.outcomes.recv() => inputs.steps.push(outcome),
             Some(delivery) = parts.deliveries.recv() => inputs.deliveries.push(delivery),
             Some(gathered) = answers.recv() => take(&mut parts, &mut inputs, &mut gatherer, gathered),
+            Some(answer) = looker.answer() => inputs.scales.push(answer),
             () = parts.cluster.changed() => {}
             _ = ticks.tick() => look = true,
         }
@@ -122,6 +125,9 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
         if held.write(&mut parts, true) && look {
             gatherer.ask(&mut parts, now);
         }
+        for target in held.looks.drain(..) {
+            looker.look(target);
+        }
     }
     shut::down(parts, inputs, held, GRACE).await;
 }
@@ -138,7 +144,12 @@ fn take(
 }
 
 /// Hands out effects; what cannot be handed out comes back as a result, so that nothing waits for it.
-fn hand_out(parts: &Parts, effects: Vec<Effect>, inputs: &mut Vec<StepOutcome>) {
+fn hand_out(
+    parts: &Parts,
+    effects: Vec<Effect>,
+    inputs: &mut Vec<StepOutcome>,
+    looks: &mut Vec<ScaleTarget>,
+) {
     for effect in effects {
         match effect {
             Effect::Step(command) => {
@@ -154,6 +165,7 @@ fn hand_out(parts: &Parts, effects: Vec<Effect>, inputs: &mut Vec<StepOutcome>) 
                     });
                 }
             }
+            Effect::LookAtScale { target } => looks.push(target),
             Effect::Notify {
                 notice,
                 channels,

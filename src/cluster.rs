@@ -5,10 +5,15 @@ pub mod memory;
 
 use async_trait::async_trait;
 use recant_core::plan::{StepCommand, StepResult};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
 
 /// On a target: the last plan that was carried out on it.
 pub const PLAN_ANNOTATION: &str = "recant.dev/plan";
+/// On a workload or its autoscaler: the last scaling that was carried out on it. Apart from [`PLAN_ANNOTATION`]: a rollback
+/// and a scaling of one workload must not take each other's mark away.
+pub const SCALING_ANNOTATION: &str = "recant.dev/scaling";
 /// On a target or its namespace: nothing is written to it while this is set.
 pub const KILL_SWITCH_ANNOTATION: &str = "recant.dev/kill-switch";
 
@@ -23,6 +28,9 @@ pub trait Cluster: Send + Sync {
 
     /// Carries out one step: reads the object, holds the fence against it, writes under the lock of that read.
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError>;
+
+    /// Reads what a scaling is decided from; `None`: the workload does not exist.
+    async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError>;
 }
 
 /// Why a step was not carried out this time.

@@ -4,6 +4,7 @@
 
 mod expect;
 mod recorded;
+mod scaled;
 mod workload;
 
 use std::collections::BTreeSet;
@@ -12,18 +13,19 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use recant_core::analysis::Ending;
-use recant_core::engine::{Answer, Effect, Engine, EngineSettings, Inputs, Output};
+use recant_core::engine::{Answer, Effect, Engine, EngineSettings, Inputs, Output, ScaleAnswer};
 use recant_core::explain;
 use recant_core::guard::GuardSettings;
 use recant_core::judge::Finding;
 use recant_core::ledger::Ledger;
 use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
-use recant_core::plan::{StepCommand, StepOutcome};
+use recant_core::plan::{Action, StepCommand, StepOutcome};
 use recant_core::record::Record;
 use recant_core::rule::{Channel, RuleBook, SourceKind};
 use recant_core::testcase::{ExpectedAction, ExpectedVerdict, Origin, TestCase};
 
 use recorded::Recording;
+use scaled::Scaled;
 use workload::Workload;
 
 /// Between two ticks, and between two looks at a metric at least: the default of the setting `interval`.
@@ -125,6 +127,8 @@ struct World {
     recording: Recording,
     begin: Timestamp,
     now: Timestamp,
+    scaled: Scaled,
+    scales: Vec<ScaleAnswer>,
     retrying: Vec<StepCommand>,
     outcomes: Vec<StepOutcome>,
     deliveries: Vec<Delivery>,
@@ -165,6 +169,8 @@ impl World {
             recording: Recording::new(test, begin),
             begin,
             now: begin,
+            scaled: Scaled::default(),
+            scales: Vec::new(),
             retrying: Vec::new(),
             outcomes: Vec::new(),
             deliveries: Vec::new(),
@@ -187,6 +193,7 @@ impl World {
             cluster: self.workload.news(),
             steps: std::mem::take(&mut self.outcomes),
             deliveries: std::mem::take(&mut self.deliveries),
+            scales: std::mem::take(&mut self.scales),
             ..Inputs::default()
         };
         let output = self.engine.tick(now, inputs);
@@ -228,6 +235,7 @@ impl World {
         for effect in output.effects {
             match effect {
                 Effect::Step(command) => self.carry_out(command),
+                Effect::LookAtScale { target } => self.scales.push(self.scaled.look(target)),
                 Effect::Notify {
                     notice, channels, ..
                 } => {
@@ -273,7 +281,19 @@ impl World {
     }
 
     fn carry_out(&mut self, command: StepCommand) {
-        match self.workload.carry_out(&command, self.now) {
+        let carried_out = match &command.action {
+            Action::Rollback(rollback) => {
+                self.workload.carry_out(&command.plan, rollback, self.now)
+            }
+            Action::Scale(change) => {
+                self.actions.push(ExpectedAction::Scale {
+                    target: format!("{}/{}", change.target.kind, change.target.name),
+                    replicas: change.to,
+                });
+                Some(self.scaled.carry_out(change, &command.plan))
+            }
+        };
+        match carried_out {
             None => self.retrying.push(command),
             Some(result) => self.outcomes.push(StepOutcome {
                 plan: command.plan,

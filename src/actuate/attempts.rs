@@ -87,7 +87,7 @@ fn refused(command: &StepCommand, error: &ClusterError, unknown: bool) -> StepRe
     if unknown {
         let reason = format!(
             "{reason}; an earlier attempt had no answer: look whether {} was changed",
-            command.fence.target
+            command.object()
         );
         StepResult::Failed { reason }
     } else {
@@ -96,10 +96,8 @@ fn refused(command: &StepCommand, error: &ClusterError, unknown: bool) -> StepRe
 }
 
 fn out_of_time(command: &StepCommand, reason: &str, unknown: bool) -> StepResult {
-    let StepCommand {
-        deadline, fence, ..
-    } = command;
-    let target = &fence.target;
+    let deadline = command.deadline;
+    let target = command.object();
     let reason = if unknown {
         format!(
             "it could not be done until {deadline}: {reason}; look whether {target} was changed"

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use recant_core::ids::{TargetId, TargetKind};
-use recant_core::plan::{Fence, Step};
+use recant_core::plan::{Action, Fence, RollbackStep, Step};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
@@ -77,22 +79,28 @@ impl Cluster for Scripted {
             .pop_front();
         answer.unwrap_or(Ok(StepResult::Done))
     }
+
+    async fn scale_state(&self, _: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        Ok(None)
+    }
 }
 
 fn command(plan: &str, index: usize) -> StepCommand {
     StepCommand {
         plan: plan.into(),
         index,
-        fence: Fence {
-            target: TargetId {
-                namespace: "shop".into(),
-                kind: TargetKind::Deployment,
-                name: "checkout".into(),
+        action: Action::Rollback(RollbackStep {
+            fence: Fence {
+                target: TargetId {
+                    namespace: "shop".into(),
+                    kind: TargetKind::Deployment,
+                    name: "checkout".into(),
+                },
+                uid: "1".into(),
+                judged: "bad".into(),
             },
-            uid: "1".into(),
-            judged: "bad".into(),
-        },
-        step: Step::UndoDeployment { to: "good".into() },
+            step: Step::UndoDeployment { to: "good".into() },
+        }),
         deadline: "2026-01-01T00:01:00Z".parse().expect("a time"),
     }
 }

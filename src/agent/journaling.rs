@@ -10,6 +10,7 @@ use recant_core::engine::Output;
 use recant_core::ledger::Ledger;
 use recant_core::plan::StepOutcome;
 use recant_core::record::Record;
+use recant_core::rule::ScaleTarget;
 
 use super::{Parts, Pending, Ticked, hand_out};
 use crate::journal::JournalError;
@@ -41,6 +42,8 @@ pub(super) struct Held {
     failing: bool,
     /// Steps that the executor did not take: their results, for the next tick.
     pub(super) refused: Vec<StepOutcome>,
+    /// Workloads that the engine wants to be looked at.
+    pub(super) looks: Vec<ScaleTarget>,
 }
 
 impl Held {
@@ -68,7 +71,7 @@ impl Held {
         }
         self.failing = false;
         let Output { records, effects } = output;
-        hand_out(parts, effects, &mut self.refused);
+        hand_out(parts, effects, &mut self.refused, &mut self.looks);
         let snapshot = Arc::new(parts.engine.snapshot(at));
         parts.observer.ticked(&Ticked {
             at,

@@ -39,7 +39,12 @@ pub(super) async fn down(mut parts: Parts, mut inputs: Inputs, mut held: Held, g
             .targets
             .values()
             .filter_map(|known| known.plan.as_ref());
+        let mut scalings = ledger
+            .always
+            .values()
+            .filter_map(|known| known.scaling(&outcome.plan));
         plans.any(|plan| plan.plan.id == outcome.plan && plan.next == outcome.index)
+            || scalings.any(|scaling| scaling.in_hand.is_some())
     };
     let mut records: Vec<Record> = inputs
         .deliveries

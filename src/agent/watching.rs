@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use recant_core::analysis::Ending;
 use recant_core::explain::texts;
+use recant_core::incident::ScalingEnd;
 use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::snapshot::Snapshot;
@@ -15,6 +16,8 @@ use crate::http::metrics::{ActionOutcome, Metrics};
 use crate::journal::JournalError;
 
 const ROLLBACK: &str = "rollback";
+const SCALE: &str = "scale";
+const UNDO_SCALE: &str = "undo scale";
 
 /// Writes the metrics, the log and the snapshot.
 pub struct Watching {
@@ -32,7 +35,9 @@ impl std::fmt::Debug for Watching {
 impl Watching {
     /// Every series that can ever count exists from now on.
     pub fn new(metrics: Metrics, ops: Ops) -> Self {
-        metrics.work.begin_action(ROLLBACK);
+        for action in [ROLLBACK, SCALE, UNDO_SCALE] {
+            metrics.work.begin_action(action);
+        }
         for verdict in ["pass", "fail", "inconclusive", "superseded"] {
             metrics.work.begin_verdict(verdict);
         }
@@ -60,6 +65,15 @@ impl Watching {
                     PlanEnd::Stuck { .. } => ActionOutcome::failed,
                 },
             ),
+            Record::ScalingEnded { undo, end, .. } => {
+                let outcome = match end {
+                    ScalingEnd::Done | ScalingEnd::NotReady { .. } => ActionOutcome::done,
+                    ScalingEnd::Fenced { .. } => ActionOutcome::fenced,
+                    ScalingEnd::Stuck { .. } => ActionOutcome::failed,
+                    ScalingEnd::Nothing { .. } => return,
+                };
+                work.acted(if *undo { UNDO_SCALE } else { SCALE }, outcome);
+            }
             _ => {}
         }
     }
@@ -68,6 +82,7 @@ impl Watching {
         let mut analyses: BTreeMap<&'static str, usize> = BTreeMap::new();
         let mut holds: BTreeMap<&'static str, usize> = BTreeMap::new();
         let mut without_data = 0;
+        let mut incidents = 0;
         for target in &snapshot.targets {
             if let Some(analysis) = &target.analysis {
                 let state = if analysis.failed {
@@ -78,12 +93,28 @@ impl Watching {
                 *analyses.entry(state).or_default() += 1;
                 without_data += target.rules_without_data.len();
             }
+            let open = || {
+                target
+                    .always
+                    .iter()
+                    .filter_map(|rule| rule.incident.as_ref())
+            };
+            incidents += open().count();
+            without_data += target
+                .always
+                .iter()
+                .filter(|rule| rule.without_data)
+                .count();
+            for hold in open().filter_map(|incident| incident.held.as_ref()) {
+                *holds.entry(hold.guard.as_str()).or_default() += 1;
+            }
             for hold in &target.holds {
                 *holds.entry(hold.guard.as_str()).or_default() += 1;
             }
         }
         let work = &self.metrics.work;
         work.set_analyses(&analyses);
+        work.set_incidents(incidents);
         work.set_holds(&holds);
         work.set_rules_without_data(without_data);
         let unseen = snapshot
@@ -166,7 +197,9 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 pub fn log_record(record: &Record) {
     let text = texts(record).join("; ");
     match record {
-        Record::Checkpoint { .. } | Record::NoticeEnded(_) => tracing::debug!("{text}"),
+        Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } | Record::NoticeEnded(_) => {
+            tracing::debug!("{text}")
+        }
         Record::Failed {
             target, analysis, ..
         } => {
@@ -175,7 +208,24 @@ pub fn log_record(record: &Record) {
         Record::HoldBegan { target, hold } => {
             tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
         }
+        Record::IncidentBegan { incident, .. } => {
+            let target = &incident.target;
+            tracing::warn!(target.name = %target, run.id = %incident.id, "{text}");
+        }
+        Record::ScalingBegan { plan } => {
+            let target = &plan.target;
+            tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
+        }
+        Record::ScalingHeld { target, hold, .. } => {
+            tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
+        }
+        Record::DataLost { target, .. } => {
+            tracing::warn!(target.name = %target, "{target}: {text}");
+        }
         Record::HoldEnded { target, .. }
+        | Record::IncidentEnded { target, .. }
+        | Record::ScalingEnded { target, .. }
+        | Record::DataBack { target, .. }
         | Record::AnalysisEnded { target, .. }
         | Record::PlanEnded { target, .. }
         | Record::VerificationEnded { target, .. }

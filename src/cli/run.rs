@@ -323,6 +323,13 @@ async fn check_access(
             .iter()
             .map(|watch| watch.target.clone())
             .collect(),
+        scales: book
+            .watches
+            .iter()
+            .flat_map(|watch| &watch.always)
+            .filter_map(|always| always.scale.as_ref())
+            .map(|scale| scale.target.clone())
+            .collect(),
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),

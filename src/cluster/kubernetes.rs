@@ -13,6 +13,7 @@ mod kill_switch;
 pub mod lease;
 mod objects;
 mod pod;
+mod scale;
 mod state;
 mod table;
 mod template;
@@ -28,6 +29,8 @@ use async_trait::async_trait;
 use kube::{Client, Config};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -121,6 +124,10 @@ impl Cluster for KubernetesCluster {
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
         execute::execute(&self.shared.client, command).await
+    }
+
+    async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        scale::scale_state(&self.shared.client, target).await
     }
 }
 

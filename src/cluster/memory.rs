@@ -13,7 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use recant_core::ids::{PodName, RevisionHash, TargetId};
-use recant_core::plan::{Admission, Step, StepCommand, StepResult};
+use recant_core::plan::{Action, Admission, Step, StepCommand, StepResult};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::ScaleState;
 use recant_core::target::{TargetNews, TargetState};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -179,22 +181,42 @@ impl Cluster for MemoryCluster {
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
         // Under one lock from the read to the write: nobody can come in between.
         let mut world = self.world();
-        match command.admit(&world.deployment.state()) {
+        let plan = &command.plan;
+        let admission = match &command.action {
+            Action::Rollback(rollback) => rollback.admit(plan, &world.deployment.state()),
+            Action::Scale(change) => {
+                change.admit(plan, world.deployment.scale_state(&change.target).as_ref())
+            }
+        };
+        match admission {
             Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
             Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
             Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
             Admission::Write => {}
         }
-        let Step::UndoDeployment { to } = &command.step else {
-            return Ok(StepResult::Refused {
-                reason: "there are only Deployments in memory".to_owned(),
-            });
+        let result = match &command.action {
+            Action::Rollback(rollback) => match &rollback.step {
+                Step::UndoDeployment { to } => world.deployment.undo(to, plan, Timestamp::now()),
+                Step::AbortRollout
+                | Step::UndoRollout { .. }
+                | Step::AwaitCurrent { .. }
+                | Step::PromoteFull { .. }
+                | Step::AwaitRestored => {
+                    return Ok(StepResult::Refused {
+                        reason: "there are only Deployments in memory".to_owned(),
+                    });
+                }
+            },
+            Action::Scale(change) => world.deployment.scale(change.to, plan),
         };
-        let result = world.deployment.undo(to, &command.plan, Timestamp::now());
         drop(world);
         self.spec_changed.notify_one();
         self.changed.notify_one();
         Ok(result)
+    }
+
+    async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        Ok(self.world().deployment.scale_state(target))
     }
 }
 

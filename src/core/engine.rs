@@ -1,11 +1,12 @@
 //! The engine: the only place where anything is decided. One pure function of time and inputs.
 //!
 //! A tick goes through the rooms in the order of the data: cluster news (`releases`), answers of the sources
-//! (`observe`), plans (`progress`), verdicts and guards (`decide`), what came of it (`verify`); `tell` words the
-//! notices. Every lasting change is a record applied to the [`Ledger`]; the caller makes the records durable before any
+//! (`observe`), plans (`progress`), verdicts and guards (`decide`), what came of it (`verify`), rules between releases
+//! (`always`); `tell` words the notices. Every lasting change is a record applied to the [`Ledger`]; the caller makes the records durable before any
 //! effect leaves (P3). What a tick writes may be cut off behind any record: the next process goes on from there
 //! (`resume`), so records that lead to something come before what they lead to.
 
+mod always;
 mod arms;
 mod decide;
 mod finish;
@@ -36,7 +37,8 @@ use crate::notice::{Delivery, Notice};
 use crate::observation::Observation;
 use crate::plan::{StepCommand, StepOutcome};
 use crate::record::Record;
-use crate::rule::{Question, RuleBook, SourceKind};
+use crate::rule::{Question, RuleBook, ScaleTarget, SourceKind};
+use crate::scaling::ScaleState;
 use crate::target::{TargetNews, TargetState};
 
 use live::Live;
@@ -63,6 +65,7 @@ pub struct Inputs {
     pub cluster: Vec<TargetNews>,
     pub answers: Vec<Answer>,
     pub steps: Vec<StepOutcome>,
+    pub scales: Vec<ScaleAnswer>,
     pub deliveries: Vec<Delivery>,
 }
 
@@ -72,6 +75,13 @@ pub struct Answer {
     pub target: TargetId,
     pub question: Arc<Question>,
     pub observation: Observation,
+}
+
+/// What the cluster says of a workload that is to be scaled; `None`: it does not exist. Else why it could not be read.
+#[derive(Debug, Clone)]
+pub struct ScaleAnswer {
+    pub target: ScaleTarget,
+    pub state: Result<Option<ScaleState>, String>,
 }
 
 /// What a tick leads to. Records first, effects when these are durable.
@@ -85,6 +95,10 @@ pub struct Output {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     Step(StepCommand),
+    /// Read what a scaling is decided from; nothing is written.
+    LookAtScale {
+        target: ScaleTarget,
+    },
     Notify {
         notice: Notice,
         channels: Vec<ChannelName>,
@@ -202,11 +216,17 @@ impl Engine {
         }
         let heard = observe::take_in(&mut turn, live, inputs.answers);
         sources::take_in(&mut turn, live, sources, heard);
+        let looked: always::Looked = inputs
+            .scales
+            .into_iter()
+            .map(|answer| (answer.target, answer.state))
+            .collect();
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);
+            always::tend(&mut turn, target, live, &looked);
         }
         turn.output
     }

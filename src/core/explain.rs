@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
-use crate::ids::{NoticeId, PlanId, TargetId};
+use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
+use crate::incident::{IncidentEnd, ScalingEnd};
 use crate::notice::{Delivery, DeliveryOutcome};
-use crate::plan::{Step, StepResult};
+use crate::plan::{Action, Step, StepResult};
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
 use crate::verify::VerificationEnd;
@@ -39,6 +40,11 @@ pub struct Story {
     /// The paragraph that further records about a target belong to.
     open: BTreeMap<TargetId, usize>,
     plans: BTreeMap<PlanId, TargetId>,
+    /// Incidents have a paragraph of their own, and their scalings with them.
+    incidents: BTreeMap<String, usize>,
+    scalings: BTreeMap<PlanId, usize>,
+    /// The last incident of each rule.
+    open_incidents: BTreeMap<(TargetId, RuleName), usize>,
     notices: BTreeMap<NoticeId, usize>,
 }
 
@@ -53,12 +59,24 @@ impl Story {
             }
             Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
             Record::AnalysisBegan { analysis } => self.begin(at, Some(&analysis.target), first),
+            Record::IncidentBegan { incident, .. } => {
+                let place = self.begin(at, None, first);
+                self.incidents.insert(incident.id.0.clone(), place);
+                self.open_incidents
+                    .insert((incident.target.clone(), incident.rule.clone()), place);
+                place
+            }
             Record::Noticed(notice) => {
-                let open = notice
+                let of_incident = notice
+                    .correlation
+                    .as_ref()
+                    .and_then(|correlation| self.incidents.get(correlation.as_str()));
+                let of_target = notice
                     .target
                     .as_ref()
                     .and_then(|target| self.open.get(target));
-                let place = open
+                let place = of_incident
+                    .or(of_target)
                     .copied()
                     .unwrap_or_else(|| self.paragraphs.len().saturating_sub(1));
                 self.notices.insert(notice.id.clone(), place);
@@ -73,6 +91,13 @@ impl Story {
                 place
             }
             _ => {
+                if let Some(place) = self.of_incident(record) {
+                    self.line(at, place, first);
+                    for text in texts {
+                        self.line(at, place, text);
+                    }
+                    return;
+                }
                 let Some(target) = self.target(record) else {
                     return;
                 };
@@ -114,6 +139,30 @@ impl Story {
         }
     }
 
+    /// The paragraph of the incident that a record is about.
+    fn of_incident(&mut self, record: &Record) -> Option<usize> {
+        match record {
+            Record::ScalingBegan { plan } => {
+                let place = self.incidents.get(plan.incident.as_str()).copied()?;
+                self.scalings.insert(plan.id.clone(), place);
+                self.open_incidents
+                    .insert((plan.target.clone(), plan.rule.clone()), place);
+                Some(place)
+            }
+            Record::StepBegun(command) => self.scalings.get(&command.plan).copied(),
+            Record::StepEnded(outcome) => self.scalings.get(&outcome.plan).copied(),
+            Record::IncidentEnded { incident, .. } => {
+                self.incidents.get(incident.as_str()).copied()
+            }
+            Record::ScalingHeld { target, rule, .. }
+            | Record::ScalingEnded { target, rule, .. } => {
+                let key = (target.clone(), rule.clone());
+                self.open_incidents.get(&key).copied()
+            }
+            _ => None,
+        }
+    }
+
     /// The target that a record is about; those of plans are remembered.
     fn target(&mut self, record: &Record) -> Option<TargetId> {
         match record {
@@ -122,7 +171,7 @@ impl Story {
                     .insert(plan.id.clone(), plan.fence.target.clone());
                 Some(plan.fence.target.clone())
             }
-            Record::StepBegun(command) => Some(command.fence.target.clone()),
+            Record::StepBegun(command) => Some(command.rollback()?.fence.target.clone()),
             Record::StepEnded(outcome) => self.plans.get(&outcome.plan).cloned(),
             Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
             Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
@@ -140,7 +189,15 @@ impl Story {
             | Record::AnalysisEnded { target, .. }
             | Record::PlanEnded { target, .. }
             | Record::VerificationEnded { target, .. }
-            | Record::RuleWithoutData { target, .. } => Some(target.clone()),
+            | Record::RuleWithoutData { target, .. }
+            | Record::IncidentEnded { target, .. }
+            | Record::ScalingHeld { target, .. }
+            | Record::ScalingEnded { target, .. }
+            | Record::AlwaysCheckpoint { target, .. }
+            | Record::DataLost { target, .. }
+            | Record::DataBack { target, .. } => Some(target.clone()),
+            Record::IncidentBegan { incident, .. } => Some(incident.target.clone()),
+            Record::ScalingBegan { plan } => Some(plan.target.clone()),
             Record::Noticed(notice) => notice.target.clone(),
             Record::Started { .. }
             | Record::SourceLost { .. }
@@ -189,7 +246,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             vec![format!(
                 "step {} begins: {}",
                 command.index + 1,
-                step(&command.step)
+                action(&command.action)
             )]
         }
         Record::StepEnded(outcome) => {
@@ -228,7 +285,38 @@ pub fn texts(record: &Record) -> Vec<String> {
             )]
         }
         // The evidence of a moment is for the machine; what it led to is told.
-        Record::Checkpoint { .. } => Vec::new(),
+        Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } => Vec::new(),
+        Record::IncidentBegan { incident, finding } => {
+            let mut lines = vec![
+                format!("{}: rule `{}` is broken", incident.target, incident.rule),
+                format!("incident `{}` of watch `{}`", incident.id, incident.watch),
+                finding.sentence.clone(),
+            ];
+            lines.extend(
+                incident
+                    .scale
+                    .as_ref()
+                    .map(|scale| format!("what is to be done: scale {scale}")),
+            );
+            lines
+        }
+        Record::IncidentEnded { end, .. } => match end {
+            IncidentEnd::Recovered { sentence } => {
+                vec!["the incident is over".to_owned(), sentence.clone()]
+            }
+            IncidentEnd::Dropped { reason } => vec![format!("the incident is dropped: {reason}")],
+        },
+        Record::ScalingBegan { plan } => vec![format!(
+            "decided: act; plan `{}`: {}",
+            plan.id,
+            plan.in_words()
+        )],
+        Record::ScalingHeld { hold, .. } => vec![held("the scaling is held", hold)],
+        Record::ScalingEnded { undo, end, .. } => vec![scaling_ended(*undo, end)],
+        Record::DataLost { rule, reason, .. } => {
+            vec![format!("rule `{rule}` has no data: {reason}")]
+        }
+        Record::DataBack { rule, .. } => vec![format!("rule `{rule}` has data again")],
         Record::TargetGone { .. } => vec!["the object is gone".to_owned()],
         Record::RevisionReturned {
             revision, standing, ..
@@ -323,6 +411,29 @@ fn held(word: &str, hold: &Hold) -> String {
         .until
         .map_or_else(String::new, |until| format!(", until {until:.0}"));
     format!("{word} by guard \"{}\": {}{until}", hold.guard, hold.reason)
+}
+
+fn scaling_ended(undo: bool, end: &ScalingEnd) -> String {
+    match (undo, end) {
+        (false, ScalingEnd::Done) => "the scaling is done".to_owned(),
+        (true, ScalingEnd::Done) => "the scaling is taken back".to_owned(),
+        (false, ScalingEnd::Nothing { reason }) => format!("nothing to scale: {reason}"),
+        (true, ScalingEnd::Nothing { reason }) => format!("left as it is: {reason}"),
+        (_, ScalingEnd::NotReady { reason }) => {
+            format!("the scaling is done, but its pods are not ready: {reason}")
+        }
+        (_, ScalingEnd::Fenced { reason }) => {
+            format!("the scaling stopped, the object was changed: {reason}")
+        }
+        (_, ScalingEnd::Stuck { reason }) => format!("the scaling stopped: {reason}"),
+    }
+}
+
+fn action(action: &Action) -> String {
+    match action {
+        Action::Rollback(rollback) => step(&rollback.step),
+        Action::Scale(change) => format!("scale {}", change.in_words()),
+    }
 }
 
 fn step(step: &Step) -> String {

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
-use crate::ids::RuleName;
+use crate::ids::{RuleName, WatchName};
 use crate::saga::PlanState;
 use crate::target::TargetState;
 
@@ -35,6 +35,7 @@ pub enum Guard {
     DryRun,
     KillSwitch,
     NoWayBack,
+    Autoscaler,
 }
 
 impl Guard {
@@ -53,6 +54,7 @@ impl Guard {
             Self::DryRun => "dry run",
             Self::KillSwitch => "kill switch",
             Self::NoWayBack => "no way back",
+            Self::Autoscaler => "autoscaler",
         }
     }
 }
@@ -94,7 +96,8 @@ impl Hold {
             | Guard::DryRun
             | Guard::CoolDown
             | Guard::ActionRate
-            | Guard::NoWayBack => true,
+            | Guard::NoWayBack
+            | Guard::Autoscaler => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
@@ -144,6 +147,31 @@ pub struct ActionContext<'a> {
     pub patience: SignedDuration,
     /// Whether some rule fails on fresh evidence now.
     pub still_failing: bool,
+}
+
+/// Everything that the guards of a scaling look at before the cluster is asked.
+#[derive(Debug)]
+pub struct ScalingContext<'a> {
+    pub now: Timestamp,
+    pub settings: &'a GuardSettings,
+    /// Actions over all targets, oldest first.
+    pub actions: &'a [Timestamp],
+    pub watch: &'a WatchName,
+    pub watch_dry_run: bool,
+    pub rule: &'a RuleName,
+    pub rule_dry_run: bool,
+}
+
+/// The first guard that holds a scaling back now; none: look at the cluster.
+pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
+    let hold = kill_switch::of_settings(context.settings)
+        .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
+        .or_else(|| dry_run::of_rule(context.rule, context.rule_dry_run))
+        .or_else(|| action_rate::hold(context.now, context.settings, context.actions))?;
+    Some(Hold {
+        rule: Some(context.rule.clone()),
+        ..hold
+    })
 }
 
 /// All guards that hold the action back now; none: act.

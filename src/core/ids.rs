@@ -53,6 +53,10 @@ text_id! {
     AnalysisId
 }
 text_id! {
+    /// One time that a rule between releases was broken; also the correlation id of all that follows from it (P9).
+    IncidentId
+}
+text_id! {
     /// One plan: the action that one decision led to. Written on the object as proof that it was done.
     PlanId
 }

@@ -5,6 +5,7 @@
 //! tick decides. This is no sequential test: it promises no rate of false alarms over a whole watch. The evidence is a value of its
 //! own so that a better judge fits behind the same seam.
 
+mod continuous;
 mod counts;
 mod evidence;
 mod finding;
@@ -13,7 +14,8 @@ mod level;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-pub use counts::{Arms, BASELINE_IDLE, CountsEvidence};
+pub use continuous::Continuous;
+pub use counts::{Arms, BASELINE_IDLE, CountsEvidence, WindowedCounts};
 pub use evidence::{Before, Evidence};
 pub use finding::{Finding, Measured, Seen, State};
 pub use level::{LevelArms, LevelEvidence, Sample};

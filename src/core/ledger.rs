@@ -1,6 +1,7 @@
 //! The lasting state: what a fold over the journal gives (P5). It changes by [`Ledger::apply`] and in no other way,
 //! so that the live state and a replayed one cannot differ.
 
+mod of_always;
 mod of_target;
 mod pairs;
 
@@ -16,6 +17,7 @@ use crate::rule::SourceKind;
 use crate::saga::PlanState;
 use crate::time::elapsed;
 
+pub use of_always::{AlwaysCheckpoint, AlwaysLedger};
 pub use of_target::{Checkpoint, Judged, TargetLedger};
 
 /// Everything that must survive a restart. It is also written as a whole (`recant once`): a field that is added must be
@@ -25,6 +27,11 @@ pub use of_target::{Checkpoint, Judged, TargetLedger};
 pub struct Ledger {
     #[serde(with = "pairs")]
     pub targets: BTreeMap<TargetId, TargetLedger>,
+    /// The rules between releases, by target.
+    #[serde(with = "pairs")]
+    pub always: BTreeMap<TargetId, AlwaysLedger>,
+    /// Incidents ever begun: the last part of their ids.
+    pub incidents: u64,
     /// Actions of the last hour over all targets, oldest first.
     pub actions: Vec<Timestamp>,
     /// Notices that have not ended, with the channels that are left.
@@ -68,6 +75,9 @@ impl Ledger {
                 }
                 if let Some(target) = &notice.target {
                     self.on(at, target, record);
+                    if let Some(always) = self.always.get_mut(target) {
+                        always.noticed(notice);
+                    }
                 }
             }
             Record::NoticeEnded(delivery) => {
@@ -79,25 +89,48 @@ impl Ledger {
                 }
             }
             Record::PlanBegan { plan } => {
-                self.actions
-                    .retain(|action| elapsed(*action, at) < SignedDuration::from_hours(1));
-                self.actions.push(at);
+                self.acted(at);
                 self.on(at, &plan.fence.target, record);
             }
-            Record::StepBegun(command) => self.with_plan(&command.plan, |plan| {
-                if plan.next == command.index {
-                    plan.in_hand = Some(command.deadline);
-                }
-            }),
-            Record::StepEnded(outcome) => self.with_plan(&outcome.plan, |plan| {
-                if plan.next == outcome.index {
-                    plan.in_hand = None;
-                    if plan.end_by(&outcome.result).is_none() {
-                        plan.next += 1;
-                        plan.step_began = at;
+            Record::StepBegun(command) => {
+                self.with_plan(&command.plan, |plan| {
+                    if plan.next == command.index {
+                        plan.in_hand = Some(command.deadline);
                     }
+                });
+                let mut always = self.always.values_mut();
+                if let Some(scaling) = always.find_map(|always| always.scaling_mut(&command.plan)) {
+                    scaling.in_hand = Some(command.deadline);
                 }
-            }),
+            }
+            Record::StepEnded(outcome) => {
+                self.with_plan(&outcome.plan, |plan| {
+                    if plan.next == outcome.index {
+                        plan.in_hand = None;
+                        if plan.end_by(&outcome.result).is_none() {
+                            plan.next += 1;
+                            plan.step_began = at;
+                        }
+                    }
+                });
+                for always in self.always.values_mut() {
+                    always.step_ended(at, outcome);
+                }
+            }
+            Record::ScalingBegan { plan } => {
+                self.acted(at);
+                self.on_always(at, &plan.target, record);
+            }
+            Record::IncidentBegan { incident, .. } => {
+                self.incidents += 1;
+                self.on_always(at, &incident.target, record);
+            }
+            Record::IncidentEnded { target, .. }
+            | Record::ScalingHeld { target, .. }
+            | Record::ScalingEnded { target, .. }
+            | Record::AlwaysCheckpoint { target, .. }
+            | Record::DataLost { target, .. }
+            | Record::DataBack { target, .. } => self.on_always(at, target, record),
             Record::Awaited { plan, index } => self.with_plan(plan, |plan| {
                 if plan.next == *index {
                     plan.next += 1;
@@ -130,6 +163,17 @@ impl Ledger {
         if let Some(ledger) = self.targets.get_mut(target) {
             ledger.apply(at, record);
         }
+    }
+
+    fn on_always(&mut self, at: Timestamp, target: &TargetId, record: &Record) {
+        let always = self.always.entry(target.clone()).or_default();
+        always.apply(at, record);
+    }
+
+    fn acted(&mut self, at: Timestamp) {
+        self.actions
+            .retain(|action| elapsed(*action, at) < SignedDuration::from_hours(1));
+        self.actions.push(at);
     }
 
     fn with_plan(&mut self, id: &PlanId, change: impl FnOnce(&mut PlanState)) {

@@ -79,6 +79,18 @@ pub enum NoticeKind {
     RuleWithoutData,
     /// A revision that failed before is back.
     FailedRevisionBack,
+    /// A rule between releases is broken.
+    IncidentBegan,
+    /// A workload was scaled because of an incident, or is large enough already.
+    Scaled,
+    /// A scaling, or its undo, is held back by a guard.
+    ScalingHeld,
+    /// A scaling could not be carried out, or its pods do not get ready.
+    ScalingFailed,
+    /// What a scaling set was put back, or is left as it is.
+    ScalingUndone,
+    /// The rule is kept again.
+    IncidentEnded,
 }
 }
 

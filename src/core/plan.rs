@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
+use crate::scaling::{ScaleChange, ScaleObject, ScaleState};
 use crate::target::TargetState;
 
 /// What must still be true of the object when a step runs.
@@ -41,10 +42,26 @@ pub struct StepCommand {
     pub plan: PlanId,
     /// Index within the plan.
     pub index: usize,
-    pub fence: Fence,
-    pub step: Step,
+    #[serde(flatten)]
+    pub action: Action,
     /// When the executor gives up retrying.
     pub deadline: Timestamp,
+}
+
+/// What a step does, with the fence that it must pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Action {
+    Rollback(RollbackStep),
+    Scale(ScaleChange),
+}
+
+/// One step of a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackStep {
+    pub fence: Fence,
+    pub step: Step,
 }
 
 /// What became of a step.
@@ -94,12 +111,30 @@ pub enum Admission {
 }
 
 impl StepCommand {
-    /// Holds the step against the object as it was read just before the write.
+    /// The step as one of a rollback.
+    pub fn rollback(&self) -> Option<&RollbackStep> {
+        match &self.action {
+            Action::Rollback(rollback) => Some(rollback),
+            Action::Scale(_) => None,
+        }
+    }
+
+    /// The object that is written to, for people.
+    pub fn object(&self) -> String {
+        match &self.action {
+            Action::Rollback(rollback) => rollback.fence.target.to_string(),
+            Action::Scale(change) => change.written(),
+        }
+    }
+}
+
+impl RollbackStep {
+    /// Holds the step of `plan` against the object as it was read just before the write.
     ///
     /// What shows that this very step was carried out comes first: a step that is repeated after a crash finds the
     /// object changed by itself. Waiting steps are no writes and are always `AlreadyDone` here: the engine waits, not
     /// the executor.
-    pub fn admit(&self, fresh: &TargetState) -> Admission {
+    pub fn admit(&self, plan: &PlanId, fresh: &TargetState) -> Admission {
         let Fence {
             target,
             uid,
@@ -114,7 +149,7 @@ impl StepCommand {
         if fresh.uid != *uid {
             return fenced(format!("{target} was deleted and created again"));
         }
-        if self.shows_on(fresh) {
+        if self.shows_on(plan, fresh) {
             return Admission::AlreadyDone;
         }
         if let Some(place) = &fresh.kill_switch {
@@ -171,11 +206,11 @@ impl StepCommand {
     }
 
     /// Whether the object shows that this step needs no write any more.
-    fn shows_on(&self, fresh: &TargetState) -> bool {
+    fn shows_on(&self, plan: &PlanId, fresh: &TargetState) -> bool {
         match &self.step {
             Step::AwaitCurrent { .. } | Step::AwaitRestored => true,
             Step::UndoDeployment { .. } | Step::UndoRollout { .. } => {
-                fresh.last_plan.as_ref() == Some(&self.plan)
+                fresh.last_plan.as_ref() == Some(plan)
             }
             Step::AbortRollout => {
                 fresh.current.as_ref() == Some(&self.fence.judged)
@@ -216,6 +251,56 @@ impl StepCommand {
         fenced(format!(
             "{target} is at revision {current}, no longer at {judged}, which was judged"
         ))
+    }
+}
+
+impl ScaleChange {
+    /// Holds the change of `plan` against what was read just before the write; `None`: the workload does not exist.
+    ///
+    /// As with a rollback, what shows that it was carried out comes first.
+    pub fn admit(&self, plan: &PlanId, fresh: Option<&ScaleState>) -> Admission {
+        let target = &self.target;
+        let Some(fresh) = fresh else {
+            return fenced(format!("{target} does not exist any more"));
+        };
+        if fresh.uid != self.uid {
+            return fenced(format!("{target} was deleted and created again"));
+        }
+        let Some(now) = self.seen_on(fresh) else {
+            return fenced(format!(
+                "{} does not exist any more, or was created again",
+                self.written()
+            ));
+        };
+        if now.last_scaling == Some(plan) {
+            return Admission::AlreadyDone;
+        }
+        if let Some(place) = &fresh.kill_switch {
+            return fenced(format!(
+                "the kill switch is on: annotation `recant.dev/kill-switch` of {place}"
+            ));
+        }
+        if fresh.paused {
+            return fenced(format!("{target} was paused by somebody else"));
+        }
+        match (&self.object, fresh.autoscalers.as_slice()) {
+            (ScaleObject::Workload, [autoscaler, ..]) => {
+                return fenced(format!(
+                    "HorizontalPodAutoscaler `{}` scales {target} now",
+                    autoscaler.name
+                ));
+            }
+            (ScaleObject::Workload, []) | (ScaleObject::Autoscaler { .. }, _) => {}
+        }
+        if now.replicas != self.from {
+            return fenced(format!(
+                "{} is set to {} replicas, no longer to {}: somebody else changed it meanwhile",
+                self.written(),
+                now.replicas,
+                self.from
+            ));
+        }
+        Admission::Write
     }
 }
 

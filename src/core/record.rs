@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
-use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId};
-use crate::judge::{Evidence, Finding};
+use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId};
+use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
+use crate::judge::{Continuous, Evidence, Finding};
 use crate::measurement::Measurement;
 use crate::notice::{Delivery, Notice};
 use crate::plan::{StepCommand, StepOutcome};
@@ -133,6 +134,51 @@ pub enum Record {
         rule: RuleName,
         reason: String,
     },
+    /// A rule between releases is broken.
+    IncidentBegan {
+        incident: Box<Incident>,
+        finding: Finding,
+    },
+    /// It is kept again, or cannot be looked at any more.
+    IncidentEnded {
+        target: TargetId,
+        rule: RuleName,
+        incident: IncidentId,
+        end: IncidentEnd,
+    },
+    /// The decision to scale, or to undo that.
+    ScalingBegan {
+        plan: Box<ScalingPlan>,
+    },
+    /// A guard holds a scaling, or its undo, back.
+    ScalingHeld {
+        target: TargetId,
+        rule: RuleName,
+        hold: Hold,
+    },
+    /// Nothing more is done by way of scaling in this incident; or the undo is over.
+    ScalingEnded {
+        target: TargetId,
+        rule: RuleName,
+        undo: bool,
+        end: ScalingEnd,
+    },
+    /// Evidence of rules between releases: at each decision, and once a minute while something is going on.
+    AlwaysCheckpoint {
+        target: TargetId,
+        evidence: BTreeMap<RuleName, Continuous>,
+        measurements: Vec<(Arc<Question>, Measurement)>,
+    },
+    /// A rule between releases has no data; told once until it has some again.
+    DataLost {
+        target: TargetId,
+        rule: RuleName,
+        reason: String,
+    },
+    DataBack {
+        target: TargetId,
+        rule: RuleName,
+    },
     /// A notice is about to be sent.
     Noticed(Box<Notice>),
     /// A notice reached a channel, or was given up.
@@ -156,7 +202,15 @@ impl Record {
             | Self::AnalysisEnded { target, .. }
             | Self::PlanEnded { target, .. }
             | Self::VerificationEnded { target, .. }
-            | Self::RuleWithoutData { target, .. } => Some(target),
+            | Self::RuleWithoutData { target, .. }
+            | Self::IncidentEnded { target, .. }
+            | Self::ScalingHeld { target, .. }
+            | Self::ScalingEnded { target, .. }
+            | Self::AlwaysCheckpoint { target, .. }
+            | Self::DataLost { target, .. }
+            | Self::DataBack { target, .. } => Some(target),
+            Self::IncidentBegan { incident, .. } => Some(&incident.target),
+            Self::ScalingBegan { plan } => Some(&plan.target),
             Self::AnalysisBegan { analysis } => Some(&analysis.target),
             Self::PlanBegan { plan } => Some(&plan.fence.target),
             Self::StepBegun(command) => Some(&command.fence.target),

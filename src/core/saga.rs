@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
 use crate::ids::{AnalysisId, PlanId, RevisionHash, TargetKind};
-use crate::plan::{Admission, Fence, Step, StepCommand, StepResult};
+use crate::plan::{Action, Admission, Fence, RollbackStep, Step, StepCommand, StepResult};
 use crate::target::TargetState;
 use crate::time::{elapsed, later};
 use crate::wording::{plural, span, unready};
@@ -15,7 +15,7 @@ pub const STEP_TIME: SignedDuration = SignedDuration::from_secs(60);
 /// How long a waiting step waits for the cluster; and how old a decision may be that has not been carried out yet.
 pub const WAIT_TIME: SignedDuration = SignedDuration::from_mins(10);
 /// The executor has an answer at the step's deadline. Some time after it, it is taken for lost.
-const LOST: SignedDuration = SignedDuration::from_secs(30);
+pub const LOST: SignedDuration = SignedDuration::from_secs(30);
 /// With good pods serving and no bad one, the last pods of a Deployment may take their time.
 const SETTLE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -129,9 +129,15 @@ impl PlanState {
         Some(StepCommand {
             plan: self.plan.id.clone(),
             index: self.next,
+            action: Action::Rollback(self.rollback_step()?),
+            deadline: later(now, STEP_TIME),
+        })
+    }
+
+    fn rollback_step(&self) -> Option<RollbackStep> {
+        Some(RollbackStep {
             fence: self.plan.fence.clone(),
             step: self.step()?.clone(),
-            deadline: later(now, STEP_TIME),
         })
     }
 
@@ -173,7 +179,8 @@ impl PlanState {
         let Some(state) = state else {
             return Advance::Wait;
         };
-        if self.in_hand.is_some() && command.admit(state) == Admission::AlreadyDone {
+        let shows = |step: RollbackStep| step.admit(&self.plan.id, state) == Admission::AlreadyDone;
+        if self.in_hand.is_some() && self.rollback_step().is_some_and(shows) {
             return Advance::Execute(command);
         }
         Advance::End(PlanEnd::Stuck {

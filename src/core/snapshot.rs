@@ -5,11 +5,13 @@ use serde::Serialize;
 
 use crate::analysis::WayBack;
 use crate::guard::Hold;
-use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
+use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
+use crate::incident::ScalingEnd;
 use crate::judge::Finding;
 use crate::judge::Phase;
 use crate::record::Standing;
-use crate::rule::SourceKind;
+use crate::rule::{Scale, SourceKind};
+use crate::scaling::ScaleChange;
 
 /// The state of everything after one tick.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +46,38 @@ pub struct TargetSnapshot {
     pub verifying: bool,
     pub holds: Vec<Hold>,
     pub rules_without_data: Vec<RuleName>,
+    /// The rules between releases.
+    pub always: Vec<AlwaysSnapshot>,
+}
+
+/// The state of one rule between releases.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlwaysSnapshot {
+    pub rule: RuleName,
+    /// What it says now; `None`: it has not been looked at since the start.
+    pub finding: Option<Finding>,
+    pub without_data: bool,
+    /// The open incident.
+    pub incident: Option<IncidentSnapshot>,
+    /// What was scaled and will be taken back.
+    pub scaled: Option<ScaleChange>,
+}
+
+/// The state of an open incident.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncidentSnapshot {
+    pub id: IncidentId,
+    pub began: Timestamp,
+    /// What is to be scaled.
+    pub scale: Option<Scale>,
+    /// The scaling that was decided.
+    pub scaling: Option<ScaleChange>,
+    /// What came of it.
+    pub settled: Option<ScalingEnd>,
+    /// The guard that holds it.
+    pub held: Option<Hold>,
 }
 
 /// The state of one analysis.

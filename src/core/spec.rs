@@ -5,6 +5,7 @@
 //! files; nothing here fails or panics, whatever the text.
 
 mod actions;
+mod always;
 mod channel;
 mod checks;
 mod diagnostic;

@@ -78,7 +78,7 @@ impl State {
         for record in records {
             self.ledger.apply(at, record);
             match record {
-                Record::Checkpoint { .. } => {}
+                Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } => {}
                 record => self.recent.push(Recent {
                     at,
                     record: record.clone(),
@@ -110,6 +110,9 @@ impl State {
             .targets
             .retain(|target, _| looks.iter().any(|look| look.target == *target));
         self.ledger
+            .always
+            .retain(|target, _| looks.iter().any(|look| look.target == *target));
+        self.ledger
             .pending
             .retain(|_, (notice, _)| at.duration_since(notice.at) < FORGET);
     }
@@ -127,6 +130,9 @@ impl State {
                 break;
             }
             state.ledger.targets.values_mut().for_each(drop);
+            for always in state.ledger.always.values_mut() {
+                always.checkpoint = None;
+            }
             text = state.json()?;
         }
         if text.len() > MOST_BYTES {

@@ -213,6 +213,72 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
                  it back: do it by hand, or ship a good version.",
             ],
         ),
+        NoticeKind::Scaled => of_incident(
+            kind,
+            Severity::Warning,
+            "Scaled Deployment shop/worker from 2 to 5 replicas",
+            &[
+                "Rule `queue/depth` is broken.",
+                "It is taken back when the rule has been kept for 30 min.",
+            ],
+        ),
+        NoticeKind::ScalingHeld => of_incident(
+            kind,
+            Severity::Critical,
+            "The scaling of Deployment shop/worker is held (kill switch)",
+            &[
+                "The kill switch is on as annotation `recant.dev/kill-switch` on namespace shop.",
+                "Without this Recant would scale Deployment shop/worker to 5 replicas.",
+                "Recant looks again by itself.",
+            ],
+        ),
+        NoticeKind::ScalingFailed => of_incident(
+            kind,
+            Severity::Critical,
+            "The scaling of Deployment shop/worker was not completed",
+            &[
+                "3 of 5 are ready 5 min after the scaling.",
+                "It was to bring Deployment shop/worker from 2 to 5 replicas.",
+                "Recant scales nothing more in this incident: a person has to look.",
+            ],
+        ),
+        NoticeKind::ScalingUndone => of_incident(
+            kind,
+            Severity::Info,
+            "Set back Deployment shop/worker from 5 to 2 replicas",
+            &["Rule `queue/depth` has been kept for long enough."],
+        ),
+        NoticeKind::IncidentEnded => of_incident(
+            kind,
+            Severity::Info,
+            "Deployment shop/checkout: rule `queue/depth` is kept again",
+            &[
+                "`queue/depth` is 12, limit 100.",
+                "The incident lasted 14 min 20 s.",
+                "Recant scaled Deployment shop/worker from 2 to 5 replicas. It is taken back when the rule has been kept \
+                 for 30 min.",
+            ],
+        ),
+        NoticeKind::IncidentBegan => of_incident(
+            kind,
+            Severity::Critical,
+            "Deployment shop/checkout: rule `queue/depth` is broken",
+            &[
+                "`queue/depth` is 140, limit 100.",
+                "It has lasted for at least 1 min.",
+                "Recant scales Deployment shop/worker to 5 replicas; a message follows.",
+                "A message follows when the rule is kept again.",
+            ],
+        ),
+    }
+}
+
+/// A queue that is too long, and the workers that are scaled because of it.
+fn of_incident(kind: NoticeKind, severity: Severity, headline: &str, sentences: &[&str]) -> Notice {
+    Notice {
+        correlation: Some("checkout-queue-depth-1767225600-1".into()),
+        facts: vec![fact("Ready pods", "4 of 4")],
+        ..notice("n-7", 700, kind, severity, headline, sentences)
     }
 }
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
-use recant_core::plan::{Admission, Step, StepCommand, StepResult};
+use recant_core::plan::{Admission, RollbackStep, Step, StepResult};
 use recant_core::target::{Pod, Revision, RolloutStatus, TargetNews, TargetState};
 use recant_core::testcase::{TestCase, TestRelease, TestRevision};
 
@@ -208,20 +208,21 @@ impl Workload {
     /// Carries out a step of a plan; `None`: not yet.
     pub(super) fn carry_out(
         &mut self,
-        command: &StepCommand,
+        plan: &PlanId,
+        rollback: &RollbackStep,
         now: Timestamp,
     ) -> Option<StepResult> {
-        match command.admit(&self.state()) {
+        match rollback.admit(plan, &self.state()) {
             Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
             Admission::NotYet { .. } => return None,
             Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
             Admission::Write => {}
         }
-        match &command.step {
+        match &rollback.step {
             Step::UndoDeployment { to } => {
                 self.ship(to, now);
                 self.settle();
-                self.last_plan = Some(command.plan.clone());
+                self.last_plan = Some(plan.clone());
             }
             Step::UndoRollout { to } => {
                 let bad = self.current.clone();
@@ -229,7 +230,7 @@ impl Workload {
                 // The bad revision serves on until the way back is promoted in full.
                 self.stable = bad;
                 self.complete = false;
-                self.last_plan = Some(command.plan.clone());
+                self.last_plan = Some(plan.clone());
             }
             Step::AbortRollout => {
                 self.aborted = true;

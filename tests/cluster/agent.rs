@@ -16,6 +16,7 @@ use recant_core::ids::{TargetId, TargetKind};
 use recant_core::ledger::Ledger;
 use recant_core::notice::{Notice, NoticeKind};
 use recant_core::record::Record;
+use recant_core::rule::{ScaleKind, ScaleTarget};
 use serde_json::{Map, Value, json};
 
 use crate::bed::{Bed, Process};
@@ -137,6 +138,14 @@ impl Agent {
         });
         let needs = Needs {
             targets: targets.collect(),
+            scales: namespaces
+                .iter()
+                .map(|ns| ScaleTarget {
+                    namespace: ns.name().to_owned(),
+                    kind: ScaleKind::StatefulSet,
+                    name: "any".to_owned(),
+                })
+                .collect(),
             acts: true,
             lease: Some((namespaces[0].name().to_owned(), "recant".to_owned())),
             ..Needs::default()

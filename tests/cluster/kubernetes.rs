@@ -4,6 +4,7 @@ mod fences;
 mod lease;
 mod rights;
 mod rollout_steps;
+mod scaling;
 mod undo_oracle;
 mod watching;
 mod wire;
@@ -17,7 +18,8 @@ use kube::{Client, Config};
 use recant::cluster::kubernetes::{KubernetesCluster, Needs, client, missing_access};
 use recant::cluster::{Cluster as _, ClusterError};
 use recant_core::ids::{RevisionHash, TargetId, TargetKind};
-use recant_core::plan::{Fence, Step, StepCommand, StepResult};
+use recant_core::plan::{Action, Fence, RollbackStep, Step, StepCommand, StepResult};
+use recant_core::rule::{ScaleKind, ScaleTarget};
 use recant_core::target::{TargetNews, TargetState};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -67,6 +69,11 @@ async fn agent(bed: &Bed, ns: &Namespace) -> Client {
             target(ns, TargetKind::Deployment),
             target(ns, TargetKind::Rollout),
         ],
+        scales: vec![ScaleTarget {
+            namespace: ns.name().to_owned(),
+            kind: ScaleKind::StatefulSet,
+            name: "worker".to_owned(),
+        }],
         acts: true,
         ..Needs::default()
     };
@@ -180,12 +187,14 @@ fn command(plan: &str, judged: &TargetState, step: Step) -> StepCommand {
     StepCommand {
         plan: plan.into(),
         index: 0,
-        fence: Fence {
-            target: judged.id.clone(),
-            uid: judged.uid.clone(),
-            judged: judged.current.clone().expect("a current revision"),
-        },
-        step,
+        action: Action::Rollback(RollbackStep {
+            fence: Fence {
+                target: judged.id.clone(),
+                uid: judged.uid.clone(),
+                judged: judged.current.clone().expect("a current revision"),
+            },
+            step,
+        }),
         deadline: jiff::Timestamp::now() + Duration::from_mins(1),
     }
 }

@@ -23,6 +23,7 @@ mod prometheus;
 mod proofs;
 mod receiver;
 mod redis;
+mod scaling;
 mod scenario;
 mod script;
 mod services;

@@ -19,7 +19,8 @@ const CORE: &[(&str, &[&str])] = &[
     ("history", &["measurement", "time"]),
     ("judge", &["ids", "measurement", "rule", "time", "wording"]),
     ("analysis", &["ids", "judge", "time"]),
-    ("plan", &["ids", "target"]),
+    ("scaling", &["ids", "rule", "wording"]),
+    ("plan", &["ids", "scaling", "target"]),
     (
         "saga",
         &["analysis", "ids", "plan", "target", "time", "wording"],
@@ -31,11 +32,16 @@ const CORE: &[(&str, &[&str])] = &[
     ("verify", &["ids"]),
     ("notice", &["ids", "rule"]),
     (
+        "incident",
+        &["guard", "ids", "notice", "plan", "rule", "scaling", "time"],
+    ),
+    (
         "record",
         &[
             "analysis",
             "guard",
             "ids",
+            "incident",
             "judge",
             "measurement",
             "notice",
@@ -51,9 +57,11 @@ const CORE: &[(&str, &[&str])] = &[
             "analysis",
             "guard",
             "ids",
+            "incident",
             "judge",
             "measurement",
             "notice",
+            "plan",
             "record",
             "rule",
             "saga",
@@ -64,12 +72,14 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "snapshot",
-        &["analysis", "guard", "ids", "judge", "record", "rule"],
+        &[
+            "analysis", "guard", "ids", "incident", "judge", "record", "rule", "scaling",
+        ],
     ),
     (
         "explain",
         &[
-            "analysis", "guard", "ids", "notice", "plan", "record", "saga", "verify",
+            "analysis", "guard", "ids", "incident", "notice", "plan", "record", "saga", "verify",
         ],
     ),
     (
@@ -79,6 +89,7 @@ const CORE: &[(&str, &[&str])] = &[
             "guard",
             "history",
             "ids",
+            "incident",
             "judge",
             "ledger",
             "measurement",
@@ -88,6 +99,7 @@ const CORE: &[(&str, &[&str])] = &[
             "record",
             "rule",
             "saga",
+            "scaling",
             "snapshot",
             "target",
             "time",

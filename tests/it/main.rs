@@ -1,6 +1,7 @@
 //! Tests of the whole program that need no cluster.
 
 mod alerts;
+mod always_documents;
 mod check;
 mod demo;
 mod faulty_documents;

@@ -11,6 +11,8 @@ use tokio::time::{Instant, sleep};
 use recant_core::ids::TargetId;
 use recant_core::observation::{Cause, Observation};
 use recant_core::plan::{StepCommand, StepResult};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
 
 use crate::cluster::kubernetes::KubernetesCluster;
@@ -106,6 +108,10 @@ impl Cluster for Primed {
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
         self.cluster.execute(command).await
+    }
+
+    async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        self.cluster.scale_state(target).await
     }
 }
 

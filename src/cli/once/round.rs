@@ -117,6 +117,13 @@ impl Desk<'_> {
             });
         let needs = Needs {
             targets: self.targets(),
+            scales: book
+                .watches
+                .iter()
+                .flat_map(|watch| &watch.always)
+                .filter_map(|always| always.scale.as_ref())
+                .map(|scale| scale.target.clone())
+                .collect(),
             acts: !task.settings.dry_run,
             lease: Some((namespace.clone(), task.state.clone())),
             secrets: secrets.collect(),

@@ -43,7 +43,7 @@ impl Seen {
         let mut inner = self.lock();
         for record in records {
             log_record(record);
-            if let Record::Checkpoint { .. } = record {
+            if let Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } = record {
                 continue;
             }
             if inner.records.len() < MOST_RECORDS {

@@ -11,9 +11,13 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::{ApiResource, PostParams};
 use kube::{Api, Client};
 use recant_core::ids::{TargetId, TargetKind};
+use recant_core::rule::ScaleTarget;
 
 use super::api::Call;
-use super::objects::{pod_resource, replica_set_resource, workload_resource};
+use super::objects::{
+    autoscaler_resource, budget_resource, pod_resource, replica_set_resource, scale_resource,
+    workload_resource,
+};
 use crate::cluster::ClusterError;
 
 /// Questions under way at once.
@@ -23,6 +27,8 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
     pub targets: Vec<TargetId>,
+    /// Workloads that rules between releases scale.
+    pub scales: Vec<ScaleTarget>,
     /// Steps are carried out: `false` in a dry run of the whole process.
     pub acts: bool,
     /// Namespace and name of the Lease.
@@ -130,6 +136,18 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
             }
         }
     }
+    // In a dry run of the whole process nothing is looked at that would only lead to a write.
+    for scaled in needs.scales.iter().filter(|_| needs.acts) {
+        let namespace = &scaled.namespace;
+        need(
+            &["get", "patch"],
+            &scale_resource(scaled.kind),
+            "",
+            namespace,
+        );
+        need(&["list", "patch"], &autoscaler_resource(), "", namespace);
+        need(&["list"], &budget_resource(), "", namespace);
+    }
     for namespace in needs.targets.iter().map(|target| &target.namespace) {
         rights.insert(Missing {
             verb: "get",
@@ -211,6 +229,8 @@ async fn allowed(
 
 #[cfg(test)]
 mod tests {
+    use recant_core::rule::ScaleKind;
+
     use super::*;
 
     fn target(kind: TargetKind, name: &str) -> TargetId {
@@ -261,7 +281,7 @@ mod tests {
             acts: true,
             lease: Some(("recant".into(), "recant".into())),
             secrets: vec![("recant".into(), "slack".into())],
-            state: None,
+            ..Needs::default()
         };
         let asked = asked(&needs);
         for right in [
@@ -283,13 +303,38 @@ mod tests {
     }
 
     #[test]
+    fn only_a_watch_that_scales_needs_rights_for_it() {
+        let scales = vec![ScaleTarget {
+            namespace: "shop".into(),
+            kind: ScaleKind::StatefulSet,
+            name: "worker".into(),
+        }];
+        let mut needs = Needs {
+            scales,
+            acts: true,
+            ..Needs::default()
+        };
+        assert_eq!(
+            asked(&needs),
+            [
+                "get statefulsets.apps",
+                "list horizontalpodautoscalers.autoscaling",
+                "list poddisruptionbudgets.policy",
+                "patch horizontalpodautoscalers.autoscaling",
+                "patch statefulsets.apps",
+            ]
+        );
+        needs.acts = false;
+        assert!(asked(&needs).is_empty());
+    }
+
+    #[test]
     fn what_is_missing_says_where_to_add_it() {
         let needs = Needs {
             targets: vec![target(TargetKind::Deployment, "a")],
             acts: true,
             lease: Some(("recant".into(), "recant-lock".into())),
-            secrets: Vec::new(),
-            state: None,
+            ..Needs::default()
         };
         let texts: Vec<_> = rights(&needs).iter().map(ToString::to_string).collect();
         for text in [

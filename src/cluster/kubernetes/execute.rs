@@ -3,8 +3,8 @@
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::Selector;
 use kube::{Api, Client};
-use recant_core::ids::{RevisionHash, TargetId};
-use recant_core::plan::{Admission, Step, StepCommand, StepResult};
+use recant_core::ids::{PlanId, RevisionHash, TargetId};
+use recant_core::plan::{Action, Admission, RollbackStep, Step, StepCommand, StepResult};
 use recant_core::target::TargetState;
 use serde_json::Value;
 
@@ -15,21 +15,30 @@ use super::objects::{
     workload_resource,
 };
 use super::state::target_state;
-use super::undo;
+use super::{scale, undo};
 use crate::cluster::ClusterError;
 
 /// Under which name our writes stand in `managedFields`.
-const FIELD_MANAGER: &str = "recant";
+pub(super) const FIELD_MANAGER: &str = "recant";
 
 pub(super) async fn execute(
     client: &Client,
     command: &StepCommand,
 ) -> Result<StepResult, ClusterError> {
-    let target = &command.fence.target;
-    if matches!(
-        command.step,
-        Step::AwaitCurrent { .. } | Step::AwaitRestored
-    ) {
+    match &command.action {
+        Action::Rollback(rollback) => roll_back(client, &command.plan, rollback).await,
+        Action::Scale(change) => scale::scale(client, &command.plan, change).await,
+    }
+}
+
+async fn roll_back(
+    client: &Client,
+    plan: &PlanId,
+    rollback: &RollbackStep,
+) -> Result<StepResult, ClusterError> {
+    let RollbackStep { fence, step } = rollback;
+    let target = &fence.target;
+    if matches!(step, Step::AwaitCurrent { .. } | Step::AwaitRestored) {
         return Ok(StepResult::AlreadyDone);
     }
     let Some(fresh) = read(client, target).await? else {
@@ -37,25 +46,25 @@ pub(super) async fn execute(
             reason: format!("{target} does not exist any more"),
         });
     };
-    match command.admit(&fresh.state) {
+    match rollback.admit(plan, &fresh.state) {
         Admission::Write => {}
         Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
         Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
         Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
     }
     let api = workloads(client, target);
-    let patch = match &command.step {
+    let patch = match step {
         Step::AwaitCurrent { .. } | Step::AwaitRestored => return Ok(StepResult::AlreadyDone),
         Step::AbortRollout => return write_status(&api, target, &fresh, "abort").await,
         Step::PromoteFull { .. } => {
             return write_status(&api, target, &fresh, "promoteFull").await;
         }
         Step::UndoDeployment { to } => match fresh.way_back(target, to) {
-            Ok(set) => undo::undo_deployment(&fresh.workload, set, &command.plan),
+            Ok(set) => undo::undo_deployment(&fresh.workload, set, plan),
             Err(reason) => return Ok(StepResult::Refused { reason }),
         },
         Step::UndoRollout { to } => match fresh.way_back(target, to) {
-            Ok(set) => undo::undo_rollout(&fresh.workload, set, &command.plan),
+            Ok(set) => undo::undo_rollout(&fresh.workload, set, plan),
             Err(reason) => return Ok(StepResult::Refused { reason }),
         },
     };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::api::{ApiResource, GroupVersionKind, Object};
 use recant_core::ids::TargetKind;
+use recant_core::rule::ScaleKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -127,8 +128,35 @@ pub(super) fn workload_resource(kind: TargetKind) -> ApiResource {
     }
 }
 
+/// What the API server calls a kind of workload that can be scaled.
+pub(super) fn scale_resource(kind: ScaleKind) -> ApiResource {
+    match kind {
+        ScaleKind::Deployment => workload_resource(TargetKind::Deployment),
+        ScaleKind::StatefulSet => resource("apps", "v1", "StatefulSet", "statefulsets"),
+        ScaleKind::Rollout => workload_resource(TargetKind::Rollout),
+    }
+}
+
 pub(super) fn replica_set_resource() -> ApiResource {
     resource("apps", "v1", "ReplicaSet", "replicasets")
+}
+
+pub(super) fn autoscaler_resource() -> ApiResource {
+    resource(
+        "autoscaling",
+        "v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+    )
+}
+
+pub(super) fn budget_resource() -> ApiResource {
+    resource(
+        "policy",
+        "v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+    )
 }
 
 pub(super) fn pod_resource() -> ApiResource {

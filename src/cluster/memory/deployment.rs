@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
 use recant_core::plan::StepResult;
+use recant_core::rule::{ScaleKind, ScaleTarget};
+use recant_core::scaling::ScaleState;
 use recant_core::target::{Pod, Revision, TargetState};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -21,6 +23,7 @@ pub(super) struct Deployment {
     revisions: Vec<Revision>,
     pods: Vec<MemoryPod>,
     last_plan: Option<PlanId>,
+    last_scaling: Option<PlanId>,
     /// Pods made so far; a part of their names.
     made: u64,
 }
@@ -56,6 +59,7 @@ impl Deployment {
             revisions: Vec::new(),
             pods: Vec::new(),
             last_plan: None,
+            last_scaling: None,
             made: 0,
         };
         deployment.ship(image, now);
@@ -93,6 +97,32 @@ impl Deployment {
         StepResult::Done
     }
 
+    /// Sets how many pods there shall be.
+    pub(super) fn scale(&mut self, to: u32, plan: &PlanId) -> StepResult {
+        self.replicas = usize::try_from(to).unwrap_or(usize::MAX);
+        self.last_scaling = Some(plan.clone());
+        StepResult::Done
+    }
+
+    /// What a scaling is decided from; `None`: it is another workload.
+    pub(super) fn scale_state(&self, target: &ScaleTarget) -> Option<ScaleState> {
+        let own = self.id.name == target.name && self.id.namespace == target.namespace;
+        if !own || target.kind != ScaleKind::Deployment {
+            return None;
+        }
+        let ready = self.pods.iter().filter(|pod| pod.pod.ready).count();
+        Some(ScaleState {
+            uid: self.uid.clone(),
+            replicas: u32::try_from(self.replicas).unwrap_or(u32::MAX),
+            ready: u32::try_from(ready).unwrap_or(u32::MAX),
+            paused: false,
+            kill_switch: None,
+            last_scaling: self.last_scaling.clone(),
+            autoscalers: Vec::new(),
+            budgets: Vec::new(),
+        })
+    }
+
     /// One pod more than wanted at most, and never fewer that are ready, as with `maxSurge: 1, maxUnavailable: 0`.
     pub(super) fn next(&mut self, now: Timestamp) -> Next {
         let live = || self.pods.iter().filter(|pod| !pod.pod.terminating);
@@ -101,7 +131,9 @@ impl Deployment {
         if current < self.replicas && all <= self.replicas {
             return self.begin(now);
         }
-        let leaving = live().find(|pod| pod.pod.hash != self.current);
+        let old = live().find(|pod| pod.pod.hash != self.current);
+        let surplus = || live().last().filter(|_| current > self.replicas);
+        let leaving = old.or_else(surplus);
         let Some(name) = leaving.map(|pod| pod.pod.name.clone()) else {
             return Next::Rest;
         };

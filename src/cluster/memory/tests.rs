@@ -4,7 +4,9 @@ use std::io;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use recant_core::ids::TargetKind;
-use recant_core::plan::Fence;
+use recant_core::plan::{Fence, RollbackStep};
+use recant_core::rule::ScaleKind;
+use recant_core::scaling::{ScaleChange, ScaleObject};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -120,12 +122,14 @@ impl Demo {
         StepCommand {
             plan: plan.into(),
             index: 0,
-            fence: Fence {
-                target: target(),
-                uid: self.state.as_ref().expect("it was seen").uid.clone(),
-                judged: judged.clone(),
-            },
-            step: Step::UndoDeployment { to: to.clone() },
+            action: Action::Rollback(RollbackStep {
+                fence: Fence {
+                    target: target(),
+                    uid: self.state.as_ref().expect("it was seen").uid.clone(),
+                    judged: judged.clone(),
+                },
+                step: Step::UndoDeployment { to: to.clone() },
+            }),
             deadline: Timestamp::MAX,
         }
     }
@@ -207,7 +211,9 @@ async fn the_fence_holds_in_memory_too() {
         "{refused:?}"
     );
     let mut other = undo;
-    other.fence.target.name = "other".into();
+    if let Action::Rollback(rollback) = &mut other.action {
+        rollback.fence.target.name = "other".into();
+    }
     let fenced = demo.execute(&other).await;
     assert!(matches!(&fenced, StepResult::Fenced { .. }), "{fenced:?}");
 }
@@ -240,4 +246,38 @@ async fn every_pod_is_stopped_in_the_end() {
     ended.expect("in time").expect("no panic");
     assert_eq!(demo.recorder.count(|told| told.starts_with('-')), 3);
     assert!(demo.cluster.ready().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_scaled_once_and_back() {
+    let mut demo = Demo::start();
+    demo.good().await;
+    let workload = ScaleTarget {
+        namespace: "demo".into(),
+        kind: ScaleKind::Deployment,
+        name: "checkout".into(),
+    };
+    let before = demo.cluster.scale_state(&workload).await;
+    let before = before.expect("memory does not fail").expect("it is there");
+    assert_eq!((before.replicas, before.ready), (3, 3));
+    let change = |plan: &str, from, to| StepCommand {
+        plan: plan.into(),
+        index: 0,
+        action: Action::Scale(ScaleChange {
+            target: workload.clone(),
+            uid: before.uid.clone(),
+            object: ScaleObject::Workload,
+            from,
+            to,
+        }),
+        deadline: Timestamp::MAX,
+    };
+    let up = change("p1", 3, 5);
+    assert_eq!(demo.execute(&up).await, StepResult::Done);
+    assert_eq!(demo.execute(&up).await, StepResult::AlreadyDone);
+    demo.until(|state| state.complete && state.pods.len() == 5)
+        .await;
+    assert_eq!(demo.execute(&change("p2", 5, 4)).await, StepResult::Done);
+    demo.until(|state| state.complete).await;
+    assert_eq!(demo.cluster.ready().len(), 4);
 }

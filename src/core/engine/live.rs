@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::EngineSettings;
+use super::always::AlwaysLive;
 use crate::guard::Hold;
 use crate::history::History;
 use crate::ids::PlanId;
@@ -16,15 +17,17 @@ use crate::rule::{Check, Question, Rule, SourceKind, Watch};
 use crate::target::TargetState;
 
 /// While the scrape interval is not known, a rule is called silent after this long.
-const UNKNOWN_INTERVAL: SignedDuration = SignedDuration::from_mins(2);
+pub(super) const UNKNOWN_INTERVAL: SignedDuration = SignedDuration::from_mins(2);
 /// A rule is called silent after this long, whatever the interval seems to be.
 const MOST_PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 /// Counters in a checkpoint take at most about this many bytes: a record has a largest size.
-const MOST_RECORDED_BYTES: usize = 250_000;
+pub(super) const MOST_RECORDED_BYTES: usize = 250_000;
 
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) watch: Arc<Watch>,
+    /// The rules between releases.
+    pub(super) always: AlwaysLive,
     pub(super) rules: Vec<LiveRule>,
     pub(super) state: Option<TargetState>,
     /// The evidence of the process before was taken up.
@@ -68,6 +71,8 @@ pub(super) struct Looking {
     pub(super) no_data: Option<String>,
     /// About how many bytes the counters take in a record.
     pub(super) bytes: usize,
+    /// The same of the largest series.
+    pub(super) largest: usize,
 }
 
 /// The last answers could not be used.
@@ -97,6 +102,7 @@ impl Live {
             .map(|rule| (rule.question.clone(), Looking::default()))
             .collect();
         Self {
+            always: AlwaysLive::new(&watch),
             watch,
             rules,
             state: None,
@@ -126,6 +132,7 @@ impl Live {
     pub(super) fn sources(&self, settings: &EngineSettings) -> BTreeSet<SourceKind> {
         self.measurements
             .keys()
+            .chain(self.always.measurements.keys())
             .map(|question| self.source_of(question, settings))
             .collect()
     }
@@ -261,7 +268,7 @@ impl LiveRule {
 }
 
 /// Three missed samples are silence, but not sooner than the window's length.
-fn patience(interval: SignedDuration) -> SignedDuration {
+pub(super) fn patience(interval: SignedDuration) -> SignedDuration {
     interval
         .checked_mul(3)
         .unwrap_or(MOST_PATIENCE)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::arms::{Arm, arm_of, sum};
 use super::live::{Live, LiveRule, Looking, Trouble};
-use super::{Answer, Turn};
+use super::{Answer, Turn, always};
 use crate::analysis::Analysis;
 use crate::ids::TargetId;
 use crate::judge::Arms;
@@ -35,7 +35,9 @@ pub(super) fn take_in(
             continue;
         };
         let source = live.source_of(&answer.question, &turn.settings);
-        match answered(turn, live, &answer) {
+        let of_release = answered(turn, live, &answer);
+        let of_always = always::take_in(&mut live.always, &live.pods, turn.now, &answer);
+        match of_release.or(of_always) {
             None => {
                 heard.insert(source, Ok(()));
             }
@@ -110,7 +112,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
 }
 
 /// Remembers whether the question can be answered.
-fn looked(
+pub(super) fn looked(
     looking: &mut Looking,
     question: &crate::rule::Question,
     observation: &Observation,
@@ -126,15 +128,13 @@ fn looked(
         Look::Unavailable { .. } => None,
     };
     if let Observation::Reading(reading) = observation {
-        looking.bytes = reading
-            .series
-            .iter()
-            .map(|series| match &series.value {
-                Cumulative::Ratio { .. } => 400,
-                Cumulative::Histogram(histogram) => 400 + 24 * histogram.counters.len(),
-                Cumulative::Unusable { .. } => 0,
-            })
-            .sum();
+        let of_series = reading.series.iter().map(|series| match &series.value {
+            Cumulative::Ratio { .. } => 400,
+            Cumulative::Histogram(histogram) => 400 + 24 * histogram.counters.len(),
+            Cumulative::Unusable { .. } => 0,
+        });
+        looking.bytes = of_series.clone().sum();
+        looking.largest = of_series.max().unwrap_or(0);
     }
     match &increases.look {
         Look::Unavailable { reason, .. } => {

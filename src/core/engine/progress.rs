@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Effect, Turn, releases, tell, verify};
+use super::{Effect, Turn, always, releases, tell, verify};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
 use crate::judge::Finding;
@@ -65,8 +65,11 @@ pub(super) fn step_ended(
             .filter(|plan| plan.plan.id == outcome.plan)?;
         Some((target.clone(), plan.clone()))
     });
+    let Some((target, plan)) = found else {
+        always::step_ended(turn, lives, outcome);
+        return;
+    };
     // A result that came twice, or after the plan had ended, changes nothing.
-    let Some((target, plan)) = found else { return };
     if plan.in_hand.is_none() || plan.next != outcome.index {
         return;
     }

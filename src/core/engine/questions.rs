@@ -1,6 +1,6 @@
 //! Which questions are due: each once, however many targets want the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,15 +36,23 @@ impl Engine {
                 continue;
             }
             let typed = live.watch.source.unwrap_or(settings.source);
-            for (question, looking) in &mut live.measurements {
-                let source = question.source().unwrap_or(typed);
+            let always = &mut live.always.measurements;
+            let mut due_now: BTreeSet<Arc<Question>> = BTreeSet::new();
+            for (question, looking) in live.measurements.iter().chain(always.iter()) {
                 if due(looking, now, settings.interval) {
-                    looking.asked = Some(now);
-                    asked
-                        .entry((source, question.clone()))
-                        .or_default()
-                        .push(target.clone());
+                    due_now.insert(question.clone());
                 }
+            }
+            for question in due_now {
+                let of_release = live.measurements.get_mut(&question);
+                for looking in of_release.into_iter().chain(always.get_mut(&question)) {
+                    looking.asked = Some(now);
+                }
+                let source = question.source().unwrap_or(typed);
+                asked
+                    .entry((source, question))
+                    .or_default()
+                    .push(target.clone());
             }
         }
         asked

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, LiveRule};
 use super::verify::Told;
-use super::{Turn, progress, tell, verify};
+use super::{Turn, always, progress, tell, verify};
 use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
 use crate::judge::{Before, Phase, State};
@@ -25,6 +25,7 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
                 return;
             };
             live.state = None;
+            always::drop_all(turn, &target, live, &format!("{target} was deleted"));
             if turn.known(&target).is_some() {
                 replaced(turn, live, &target, &format!("{target} was deleted"));
                 turn.record(Record::TargetGone { target });

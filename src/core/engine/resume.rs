@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::Live;
-use super::{Effect, Turn, releases, tell};
+use super::{Effect, Turn, always, releases, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
 use crate::judge::Phase;
@@ -17,7 +17,7 @@ use crate::time::later;
 use crate::verify::VerificationEnd;
 
 /// Counters of longer ago are not counted on from: hours would be one tick's counts.
-const SHORT: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const SHORT: SignedDuration = SignedDuration::from_mins(5);
 
 /// Once for all targets, before anything else.
 pub(super) fn begin(
@@ -33,6 +33,7 @@ pub(super) fn begin(
 
 /// Each target; those that were looked back at have been taken up with that.
 pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) {
+    always::resume(turn, lives);
     for (target, live) in lives.iter_mut() {
         if !live.restored {
             restore(turn, target, live, later(turn.now, -SHORT));

@@ -3,11 +3,15 @@
 use jiff::Timestamp;
 
 use super::Engine;
+use super::always::AlwaysRule;
 use super::live::Live;
 use super::resume::ours;
 use crate::guard::Hold;
 use crate::ids::TargetId;
-use crate::snapshot::{AnalysisSnapshot, LostSource, PlanSnapshot, Snapshot, TargetSnapshot};
+use crate::snapshot::{
+    AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, Snapshot,
+    TargetSnapshot,
+};
 
 impl Engine {
     /// What readers see now.
@@ -73,6 +77,42 @@ impl Engine {
             rules_without_data: known
                 .map(|known| known.rules_without_data.iter().cloned().collect())
                 .unwrap_or_default(),
+            always: live
+                .always
+                .rules
+                .iter()
+                .map(|rule| self.always(target, rule))
+                .collect(),
+        }
+    }
+
+    fn always(&self, target: &TargetId, rule: &AlwaysRule) -> AlwaysSnapshot {
+        let name = &rule.always.rule.name;
+        let known = self.ledger.always.get(target);
+        let open = known.and_then(|known| known.incidents.get(name));
+        AlwaysSnapshot {
+            rule: name.clone(),
+            finding: rule.finding(),
+            without_data: known.is_some_and(|known| known.without_data.contains(name)),
+            incident: open.map(|state| IncidentSnapshot {
+                id: state.incident.id.clone(),
+                began: state.began,
+                scale: state.incident.scale.clone(),
+                scaling: state
+                    .scaling
+                    .as_ref()
+                    .map(|scaling| scaling.plan.change.clone()),
+                settled: state.settled.clone(),
+                // What has begun is held no more.
+                held: state
+                    .holds
+                    .latest
+                    .clone()
+                    .filter(|_| state.scaling.is_none() && state.settled.is_none()),
+            }),
+            scaled: known
+                .and_then(|known| known.scaled.get(name))
+                .map(|scaled| scaled.change.clone()),
         }
     }
 }

@@ -2,11 +2,16 @@
 //! whether it helped, and where to look.
 
 mod held;
+mod incident;
 mod release;
 mod rollback;
 mod source;
 
 pub(super) use held::held;
+pub(super) use incident::{
+    incident_began, incident_ended, not_scaled, scaled, scaling_failed, scaling_held, undone,
+    without_data,
+};
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
 pub(super) use rollback::{rollback_failed, rolling_back, verified};
 pub(super) use source::{source_back, source_lost};
@@ -80,7 +85,13 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::SourceUnavailable
         | NoticeKind::SourceRecovered
         | NoticeKind::RuleWithoutData
-        | NoticeKind::FailedRevisionBack => false,
+        | NoticeKind::FailedRevisionBack
+        | NoticeKind::IncidentBegan
+        | NoticeKind::Scaled
+        | NoticeKind::ScalingHeld
+        | NoticeKind::ScalingFailed
+        | NoticeKind::ScalingUndone
+        | NoticeKind::IncidentEnded => false,
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod rules;
 mod target;
+mod workers;
 mod world;
 
+mod always;
 mod bad;
 mod crash;
 mod good;

@@ -2,19 +2,27 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ActionContext, Guard, Hold};
+use super::{ActionContext, Guard, GuardSettings, Hold};
 use crate::time::later;
 use crate::wording::plural;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
-    let limit = context.settings.actions_per_hour;
-    let recent: Vec<Timestamp> = context
-        .actions
+    hold(context.now, context.settings, context.actions)
+}
+
+/// Rollbacks and scalings count alike.
+pub(super) fn hold(
+    now: Timestamp,
+    settings: &GuardSettings,
+    actions: &[Timestamp],
+) -> Option<Hold> {
+    let limit = settings.actions_per_hour;
+    let recent: Vec<Timestamp> = actions
         .iter()
         .copied()
-        .filter(|at| later(*at, HOUR) > context.now)
+        .filter(|at| later(*at, HOUR) > now)
         .collect();
     if recent.len() < limit {
         return None;
@@ -23,7 +31,7 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
     let until = recent.get(recent.len() - limit).map(|at| later(*at, HOUR));
     let reason = format!(
         "{} in the last hour over all targets, and {limit} are allowed",
-        plural(recent.len(), "rollback")
+        plural(recent.len(), "action")
     );
     Some(Hold::action(Guard::ActionRate, reason, until))
 }

@@ -1,17 +1,27 @@
 //! With the kill switch on nothing is written to a workload (P13): in the settings, or as an annotation.
 
-use super::{ActionContext, Guard, Hold};
+use super::{ActionContext, Guard, GuardSettings, Hold};
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
-    let place = if context.settings.kill_switch {
-        "in the settings (`killSwitch: true`)".to_owned()
-    } else {
+    of_settings(context.settings).or_else(|| {
         let place = context.state?.kill_switch.as_ref()?;
-        format!("as annotation `recant.dev/kill-switch` on {place}")
-    };
-    Some(Hold::action(
+        Some(on(&format!(
+            "as annotation `recant.dev/kill-switch` on {place}"
+        )))
+    })
+}
+
+/// The switch of the whole process.
+pub(super) fn of_settings(settings: &GuardSettings) -> Option<Hold> {
+    settings
+        .kill_switch
+        .then(|| on("in the settings (`killSwitch: true`)"))
+}
+
+fn on(place: &str) -> Hold {
+    Hold::action(
         Guard::KillSwitch,
         format!("the kill switch is on {place}"),
         None,
-    ))
+    )
 }

@@ -271,7 +271,15 @@ impl TargetLedger {
             | Record::Awaited { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
-            | Record::NoticeEnded(_) => {}
+            | Record::NoticeEnded(_)
+            | Record::IncidentBegan { .. }
+            | Record::IncidentEnded { .. }
+            | Record::ScalingBegan { .. }
+            | Record::ScalingHeld { .. }
+            | Record::ScalingEnded { .. }
+            | Record::AlwaysCheckpoint { .. }
+            | Record::DataLost { .. }
+            | Record::DataBack { .. } => {}
         }
     }
 

@@ -82,10 +82,19 @@ impl Notice {
             },
             // A revision that passed is also what ends the trouble with the one before it.
             NoticeKind::Restored | NoticeKind::Passed => Status::Resolved(Problem::BadRelease),
+            NoticeKind::IncidentBegan | NoticeKind::Scaled => Status::Firing(Problem::RuleBroken),
+            // What cannot be taken back after the incident is told as less than critical.
+            NoticeKind::ScalingHeld | NoticeKind::ScalingFailed => match self.severity {
+                Severity::Critical => Status::Firing(Problem::RuleBroken),
+                Severity::Warning | Severity::Info => Status::Event,
+            },
+            NoticeKind::IncidentEnded => Status::Resolved(Problem::RuleBroken),
             NoticeKind::SourceUnavailable => Status::Firing(Problem::SourceUnavailable),
             NoticeKind::SourceRecovered => Status::Resolved(Problem::SourceUnavailable),
             // That data came back is not told, so this may not last.
-            NoticeKind::RuleWithoutData | NoticeKind::Inconclusive => Status::Event,
+            NoticeKind::RuleWithoutData | NoticeKind::Inconclusive | NoticeKind::ScalingUndone => {
+                Status::Event
+            }
         }
     }
 
@@ -158,6 +167,44 @@ mod tests {
             (Severity::Info, Status::Event),
         ] {
             assert_eq!(notice(NoticeKind::Held, severity, "a").status(), expected);
+        }
+    }
+
+    #[test]
+    fn each_broken_rule_is_an_incident_until_it_is_kept_again() {
+        let told = |kind, severity, id| notice(kind, severity, id);
+        let began = told(
+            NoticeKind::IncidentBegan,
+            Severity::Critical,
+            "checkout-queue-1",
+        );
+        let held = told(
+            NoticeKind::ScalingHeld,
+            Severity::Critical,
+            "checkout-queue-1",
+        );
+        let ended = told(
+            NoticeKind::IncidentEnded,
+            Severity::Info,
+            "checkout-queue-1",
+        );
+        let other = told(
+            NoticeKind::IncidentBegan,
+            Severity::Critical,
+            "checkout-errors-2",
+        );
+        assert_eq!(began.incident(), held.incident());
+        assert_eq!(began.incident(), ended.incident());
+        assert_ne!(began.incident(), other.incident());
+        assert_eq!(ended.status(), Status::Resolved(Problem::RuleBroken));
+        // The undo comes after the end: it must not fire again.
+        for kind in [
+            NoticeKind::ScalingHeld,
+            NoticeKind::ScalingFailed,
+            NoticeKind::ScalingUndone,
+        ] {
+            let late = told(kind, Severity::Warning, "checkout-queue-1");
+            assert_eq!(late.status(), Status::Event);
         }
     }
 

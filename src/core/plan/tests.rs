@@ -1,6 +1,8 @@
 //! Every arm of the fence.
 
 use super::*;
+use crate::rule::{ScaleKind, ScaleTarget};
+use crate::scaling::Autoscaler;
 use crate::target::RolloutStatus;
 
 const UID: &str = "3a3c";
@@ -13,17 +15,14 @@ fn target(kind: TargetKind) -> TargetId {
     }
 }
 
-fn command(kind: TargetKind, step: Step) -> StepCommand {
-    StepCommand {
-        plan: "p1".into(),
-        index: 0,
+fn command(kind: TargetKind, step: Step) -> RollbackStep {
+    RollbackStep {
         fence: Fence {
             target: target(kind),
             uid: UID.into(),
             judged: "bad".into(),
         },
         step,
-        deadline: "2026-01-01T00:10:00Z".parse().expect("a timestamp"),
     }
 }
 
@@ -64,28 +63,28 @@ fn with_status(change: impl FnOnce(&mut RolloutStatus)) -> TargetState {
     state
 }
 
-fn undo() -> StepCommand {
+fn undo() -> RollbackStep {
     command(
         TargetKind::Deployment,
         Step::UndoDeployment { to: "good".into() },
     )
 }
 
-fn undo_rollout() -> StepCommand {
+fn undo_rollout() -> RollbackStep {
     command(TargetKind::Rollout, Step::UndoRollout { to: "good".into() })
 }
 
-fn abort() -> StepCommand {
+fn abort() -> RollbackStep {
     command(TargetKind::Rollout, Step::AbortRollout)
 }
 
-fn promote() -> StepCommand {
+fn promote() -> RollbackStep {
     command(TargetKind::Rollout, Step::PromoteFull { of: "good".into() })
 }
 
 /// `says`: empty for an admission without reason, else a part of the reason.
-fn check(command: &StepCommand, fresh: &TargetState, expect: &str, says: &str) {
-    let (kind, reason) = match command.admit(fresh) {
+fn check(command: &RollbackStep, fresh: &TargetState, expect: &str, says: &str) {
+    let (kind, reason) = match command.admit(&"p1".into(), fresh) {
         Admission::Write => ("write", String::new()),
         Admission::AlreadyDone => ("done", String::new()),
         Admission::NotYet { reason } => ("not yet", reason),
@@ -95,7 +94,7 @@ fn check(command: &StepCommand, fresh: &TargetState, expect: &str, says: &str) {
     assert!(reason.contains(says), "{:?}: {reason}", command.step);
 }
 
-fn all_writes() -> [(StepCommand, TargetState); 4] {
+fn all_writes() -> [(RollbackStep, TargetState); 4] {
     let at_good = TargetState {
         current: Some("good".into()),
         ..with_status(|status| status.stable = Some("bad".into()))
@@ -254,4 +253,170 @@ fn waiting_steps_write_nothing() {
         fresh.current = None;
         check(&command(TargetKind::Deployment, step), &fresh, "done", "");
     }
+}
+
+fn worker() -> ScaleTarget {
+    ScaleTarget {
+        namespace: "shop".into(),
+        kind: ScaleKind::Deployment,
+        name: "worker".into(),
+    }
+}
+
+fn two_workers() -> ScaleState {
+    ScaleState {
+        uid: UID.into(),
+        replicas: 2,
+        ready: 2,
+        paused: false,
+        kill_switch: None,
+        last_scaling: None,
+        autoscalers: Vec::new(),
+        budgets: Vec::new(),
+    }
+}
+
+fn autoscaler() -> Autoscaler {
+    Autoscaler {
+        name: "worker".into(),
+        uid: "h1".into(),
+        min: 2,
+        max: 10,
+        owner: None,
+        last_scaling: None,
+    }
+}
+
+/// From 2 to 5, by the workload or by its autoscaler.
+fn to_five(object: ScaleObject) -> ScaleChange {
+    ScaleChange {
+        target: worker(),
+        uid: UID.into(),
+        object,
+        from: 2,
+        to: 5,
+    }
+}
+
+fn by_autoscaler() -> ScaleObject {
+    ScaleObject::Autoscaler {
+        name: "worker".into(),
+        uid: "h1".into(),
+    }
+}
+
+fn check_scale(change: &ScaleChange, fresh: &ScaleState, expect: &str, says: &str) {
+    let (kind, reason) = match change.admit(&"p1".into(), Some(fresh)) {
+        Admission::Write => ("write", String::new()),
+        Admission::AlreadyDone => ("done", String::new()),
+        Admission::NotYet { reason } => ("not yet", reason),
+        Admission::Fenced { reason } => ("fenced", reason),
+    };
+    assert_eq!(kind, expect, "{change:?}: {reason}");
+    assert!(reason.contains(says), "{change:?}: {reason}");
+}
+
+/// What a change of two workers is held against, and how what is there is changed.
+type Case = (
+    &'static str,
+    fn(&mut ScaleState),
+    &'static str,
+    &'static str,
+);
+
+#[test]
+fn every_arm_of_a_scaling_s_fence() {
+    let cases: [Case; 6] = [
+        ("as decided", |_| {}, "write", ""),
+        ("again", |s| s.uid = "77".into(), "fenced", "created again"),
+        (
+            "paused",
+            |s| s.paused = true,
+            "fenced",
+            "paused by somebody",
+        ),
+        (
+            "stopped",
+            |s| s.kill_switch = Some("namespace shop".into()),
+            "fenced",
+            "namespace shop",
+        ),
+        (
+            "changed",
+            |s| s.replicas = 3,
+            "fenced",
+            "set to 3 replicas, no longer to 2",
+        ),
+        (
+            "an autoscaler came",
+            |s| s.autoscalers.push(autoscaler()),
+            "fenced",
+            "`worker` scales Deployment shop/worker now",
+        ),
+    ];
+    for (_, change, expect, says) in cases {
+        let mut fresh = two_workers();
+        change(&mut fresh);
+        check_scale(&to_five(ScaleObject::Workload), &fresh, expect, says);
+    }
+    let gone = to_five(ScaleObject::Workload).admit(&"p1".into(), None);
+    assert!(matches!(gone, Admission::Fenced { .. }), "{gone:?}");
+}
+
+#[test]
+fn a_repeated_scaling_is_recognised_whatever_came_after_it() {
+    let mut fresh = two_workers();
+    fresh.last_scaling = Some("p1".into());
+    fresh.replicas = 7;
+    fresh.kill_switch = Some("namespace shop".into());
+    check_scale(&to_five(ScaleObject::Workload), &fresh, "done", "");
+    fresh.uid = "77".into();
+    check_scale(
+        &to_five(ScaleObject::Workload),
+        &fresh,
+        "fenced",
+        "created again",
+    );
+}
+
+#[test]
+fn an_autoscaler_s_minimum_has_the_same_fence() {
+    let mut fresh = two_workers();
+    let change = to_five(by_autoscaler());
+    check_scale(&change, &fresh, "fenced", "does not exist any more");
+    fresh.autoscalers.push(autoscaler());
+    // The replicas are the autoscaler's own business.
+    fresh.replicas = 4;
+    check_scale(&change, &fresh, "write", "");
+    fresh.autoscalers[0].min = 3;
+    check_scale(&change, &fresh, "fenced", "set to 3 replicas");
+    fresh.autoscalers[0].last_scaling = Some("p1".into());
+    check_scale(&change, &fresh, "done", "");
+    fresh.autoscalers[0].uid = "h2".into();
+    check_scale(&change, &fresh, "fenced", "created again");
+}
+
+#[test]
+fn steps_of_both_kinds_are_read_as_they_were_written() {
+    let rollback = undo();
+    for action in [
+        Action::Rollback(rollback),
+        Action::Scale(to_five(ScaleObject::Workload)),
+        Action::Scale(to_five(by_autoscaler())),
+    ] {
+        let command = StepCommand {
+            plan: "p1".into(),
+            index: 0,
+            action,
+            deadline: "2026-01-01T00:10:00Z".parse().expect("a timestamp"),
+        };
+        let json = serde_json::to_string(&command).expect("is JSON");
+        let read: StepCommand = serde_json::from_str(&json).expect("reads what it wrote");
+        assert_eq!(read, command, "{json}");
+    }
+    // As journals before scaling hold it.
+    let old = r#"{"plan":"p1","index":0,"fence":{"target":{"namespace":"shop","kind":"Deployment","name":"checkout"},
+        "uid":"3a3c","judged":"bad"},"step":{"step":"undoDeployment","to":"good"},"deadline":"2026-01-01T00:10:00Z"}"#;
+    let read: StepCommand = serde_json::from_str(old).expect("an old record");
+    assert_eq!(read.action, Action::Rollback(undo()));
 }

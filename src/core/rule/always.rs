@@ -1,5 +1,6 @@
 //! Rules that hold between releases, and what is done when they are broken.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,4 +56,34 @@ pub enum ScaleTo {
     Replicas(u32),
     /// In hundredths of what there is: 150 is one and a half times, rounded up. Above 100.
     Factor(u32),
+}
+
+impl fmt::Display for ScaleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::Rollout => "Rollout",
+        })
+    }
+}
+
+impl fmt::Display for ScaleTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.target)?;
+        match self.to {
+            ScaleTo::Replicas(replicas) => write!(f, "to {replicas} replicas")?,
+            ScaleTo::Factor(hundredths) => write!(f, "to {hundredths} % of its replicas")?,
+        }
+        match self.ceiling {
+            Some(ceiling) => write!(f, ", at most {ceiling}"),
+            None => Ok(()),
+        }
+    }
 }

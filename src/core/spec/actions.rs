@@ -1,4 +1,4 @@
-//! `onFail` and `onPass` of a watch: what is done, and who is told.
+//! Lists of actions, as in `onFail` and `onPass` of a watch: what is done, and who is told.
 
 use super::drafts::{Reference, Site};
 use super::excerpt::quoted;
@@ -41,12 +41,15 @@ pub(super) fn read_on_fail(
     for action in actions(
         &entry.value,
         "onFail",
+        "an action of `onFail`",
         &["rollback", "notify"],
         HELP,
         report,
     ) {
         match action {
             Action::Notify(channels) => notify(channels, &mut draft.notify, file, report),
+            // Not among the fields that are asked for.
+            Action::Scale(..) => {}
             Action::Rollback(node, key) => {
                 if draft.rollback {
                     report
@@ -82,7 +85,14 @@ pub(super) fn read_on_pass(
     if matches!(&entry.value.kind, Kind::List(items) if items.is_empty()) {
         return channels;
     }
-    for action in actions(&entry.value, "onPass", &["notify"], HELP, report) {
+    for action in actions(
+        &entry.value,
+        "onPass",
+        "an action of `onPass`",
+        &["notify"],
+        HELP,
+        report,
+    ) {
         if let Action::Notify(node) = action {
             notify(node, &mut channels, file, report);
         }
@@ -90,24 +100,22 @@ pub(super) fn read_on_pass(
     channels
 }
 
-enum Action<'n> {
+/// One action of a list, with the place of its name where that is needed.
+pub(super) enum Action<'n> {
     Rollback(&'n Node, Span),
+    Scale(&'n Node, Span),
     Notify(&'n Node),
 }
 
 /// The actions of a list, one in each entry.
-fn actions<'n>(
+pub(super) fn actions<'n>(
     node: &'n Node,
     field: &str,
+    what: &'static str,
     known: &[&str],
     help: &str,
     report: &mut Report<'_>,
 ) -> Vec<Action<'n>> {
-    let what = if known.contains(&"rollback") {
-        "an action of `onFail`"
-    } else {
-        "an action of `onPass`"
-    };
     let mut actions = Vec::new();
     for item in fields::list(node, field, help, report).unwrap_or_default() {
         if let Kind::Scalar(scalar) = &item.kind
@@ -115,6 +123,7 @@ fn actions<'n>(
         {
             let fix = match scalar.text.as_str() {
                 "rollback" => "write `- rollback: {}`",
+                "scale" => "write `- scale: {target: Deployment/worker, replicas: 5}`",
                 _ => "write `- notify: [oncall]`, with names of channels",
             };
             report
@@ -151,6 +160,9 @@ fn actions<'n>(
                 "rollback" if known.contains(&"rollback") => {
                     actions.push(Action::Rollback(&entry.value, entry.key_span));
                 }
+                "scale" if known.contains(&"scale") => {
+                    actions.push(Action::Scale(&entry.value, entry.key_span));
+                }
                 "notify" => actions.push(Action::Notify(&entry.value)),
                 _ => {}
             }
@@ -159,7 +171,12 @@ fn actions<'n>(
     actions
 }
 
-fn notify(node: &Node, channels: &mut Vec<Reference>, file: usize, report: &mut Report<'_>) {
+pub(super) fn notify(
+    node: &Node,
+    channels: &mut Vec<Reference>,
+    file: usize,
+    report: &mut Report<'_>,
+) {
     const HELP: &str = "write a list of channels: `notify: [oncall]`";
     let items = fields::list(node, "notify", HELP, report).unwrap_or_default();
     references(items, "notify", HELP, channels, file, report);

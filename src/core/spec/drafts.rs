@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
-use crate::rule::{Channel, Link, Rule, ScrapeEndpoint, SourceKind};
+use crate::rule::{Channel, Link, Rule, Scale, ScrapeEndpoint, SourceKind};
 
 /// A place in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +51,19 @@ pub(super) struct WatchDraft {
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) fail_channels: Vec<Reference>,
+    pub(super) always: Vec<AlwaysDraft>,
     pub(super) pass_channels: Vec<Reference>,
     pub(super) scrape: Option<ScrapeEndpoint>,
     pub(super) links: Vec<Link>,
+}
+
+/// An entry of `always`.
+#[derive(Debug)]
+pub(super) struct AlwaysDraft {
+    pub(super) rule: Reference,
+    pub(super) window: Option<(std::time::Duration, Site)>,
+    pub(super) scale: Option<Scale>,
+    pub(super) channels: Vec<Reference>,
 }
 
 /// A `Channel`; `None` inside: it has errors of its own.

@@ -361,6 +361,15 @@ pub(super) enum NameKind {
     Subdomain,
 }
 
+impl NameKind {
+    const fn longest(self) -> usize {
+        match self {
+            Self::Label => 63,
+            Self::Subdomain => 253,
+        }
+    }
+}
+
 /// A name as Kubernetes allows it.
 pub(super) fn name<'n>(
     node: &'n Node,
@@ -368,14 +377,26 @@ pub(super) fn name<'n>(
     kind: NameKind,
     report: &mut Report<'_>,
 ) -> Option<&'n str> {
-    let (most, dots) = match kind {
-        NameKind::Label => (63, ""),
-        NameKind::Subdomain => (253, " and `.`"),
+    let most = kind.longest();
+    let dots = match kind {
+        NameKind::Label => "",
+        NameKind::Subdomain => " and `.`",
     };
     let help = format!(
         "write lower-case letters, digits, `-`{dots}, beginning and ending with a letter or digit, at most {most} characters"
     );
     let text = text(node, field, &help, report)?;
+    if is_name(text, kind) {
+        return Some(text);
+    }
+    report
+        .error(node.span, format!("`{field}` cannot be {}", quoted(text)))
+        .help(help);
+    None
+}
+
+/// Whether a text is a name as Kubernetes allows it.
+pub(super) fn is_name(text: &str, kind: NameKind) -> bool {
     let is_part = |part: &str| {
         let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
         edge(part.chars().next())
@@ -384,16 +405,9 @@ pub(super) fn name<'n>(
                 .chars()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     };
-    let good = text.len() <= most
+    text.len() <= kind.longest()
         && match kind {
             NameKind::Label => is_part(text),
             NameKind::Subdomain => text.split('.').all(is_part),
-        };
-    if good {
-        return Some(text);
-    }
-    report
-        .error(node.span, format!("`{field}` cannot be {}", quoted(text)))
-        .help(help);
-    None
+        }
 }

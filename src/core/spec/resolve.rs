@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drafts::{ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft};
+use super::always::DEFAULT_WINDOW;
+use super::drafts::{
+    AlwaysDraft, ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft,
+};
 use super::excerpt::quoted;
 use super::nearest::nearest;
 use super::report::Report;
 use super::test;
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
-use crate::rule::{Channel, OnFail, Rule, RuleBook, Watch};
+use crate::rule::{Always, Channel, OnFail, Rule, RuleBook, Watch};
 use crate::testcase::TestCase;
 
 /// Makes the rule book and the tests, as far as it goes; whether it may be used is for the caller, who counts errors.
@@ -168,11 +171,13 @@ impl Names {
             dry_run,
             rollback,
             fail_channels,
+            always,
             pass_channels,
             scrape,
             links,
         } = draft;
         let rules = self.rules(&rules, watch, reports);
+        let always = self.always(always, reports);
         let notify = self.channels(&fail_channels, reports);
         let on_pass = self.channels(&pass_channels, reports);
         Some(Watch {
@@ -183,11 +188,72 @@ impl Names {
             watch,
             dry_run,
             on_fail: OnFail { rollback, notify },
-            always: Vec::new(),
+            always,
             on_pass,
             scrape,
             links,
         })
+    }
+
+    fn always(&self, drafts: Vec<AlwaysDraft>, reports: &mut [Report<'_>]) -> Vec<Always> {
+        let mut rules: Vec<Always> = Vec::new();
+        for draft in drafts {
+            let notify = self.channels(&draft.channels, reports);
+            let site = draft.rule.site;
+            let Some(report) = reports.get_mut(site.file) else {
+                continue;
+            };
+            let found = self.rules_of(&draft.rule, report);
+            let mut values_only = !found.is_empty();
+            for rule in found {
+                let Some(rule) = &rule.rule else { continue };
+                values_only &= rule.counts().is_none();
+                if rules.iter().any(|other| other.rule.name == rule.name) {
+                    report
+                        .error(
+                            site.span,
+                            format!("rule `{}` is named twice in `always`", rule.name),
+                        )
+                        .help("leave one of them out: an incident is answered once");
+                    continue;
+                }
+                let limited = rule
+                    .counts()
+                    .is_none_or(|check| check.max.is_some() || check.min.is_some());
+                if !limited {
+                    report
+                        .error(
+                            site.span,
+                            format!("rule `{}` only compares, and between releases there is nothing to compare with", rule.name),
+                        )
+                        .help("give the rule a `max` or a `min` besides, or name the rules that have one");
+                    continue;
+                }
+                rules.push(Always {
+                    rule: Arc::clone(rule),
+                    window: draft.window.map_or(DEFAULT_WINDOW, |(window, _)| window),
+                    scale: draft.scale.clone(),
+                    notify: notify.clone(),
+                });
+            }
+            if let (true, Some((_, site))) = (values_only, draft.window) {
+                report
+                    .warn(
+                        site.span,
+                        format!("`window` is not used: `{}` reads a value", draft.rule.name),
+                    )
+                    .help("leave it out; how long a value must be beyond its limit stands in `for` of the rule");
+            }
+            if draft.scale.is_none() && draft.channels.is_empty() {
+                report
+                    .warn(
+                        site.span,
+                        "when this rule is broken nobody is told, and nothing is done",
+                    )
+                    .help("add `{notify: [oncall]}` or `{scale: ...}` to its `onFail`");
+            }
+        }
+        rules
     }
 
     fn rules(

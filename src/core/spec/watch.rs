@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::actions::{read_on_fail, read_on_pass, references};
+use super::always;
 use super::document::{self, Namespaced};
 use super::drafts::{Reference, Site, WatchDraft};
 use super::excerpt::quoted;
@@ -23,6 +24,7 @@ const WATCH: &[&str] = &[
     "release",
     "onFail",
     "onPass",
+    "always",
     "dryRun",
     "scrape",
     "links",
@@ -108,6 +110,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         dry_run: false,
         rollback: true,
         fail_channels: Vec::new(),
+        always: Vec::new(),
         pass_channels: Vec::new(),
         scrape: None,
         links: Vec::new(),
@@ -147,6 +150,8 @@ fn read_body(
         .and_then(|node| read_release(node, report))
         .unwrap_or(DEFAULT_WATCH);
     let on_fail = read_on_fail(fields, file, report);
+    let namespace = name.as_ref().map(|name| name.namespace.as_str());
+    let always = always::read(fields, namespace, file, report);
     let pass_channels = read_on_pass(fields, file, report);
     let dry_run = fields
         .get("dryRun")
@@ -174,6 +179,7 @@ fn read_body(
         dry_run,
         rollback: on_fail.rollback,
         fail_channels: on_fail.notify,
+        always,
         pass_channels,
         scrape,
         links,

@@ -18,6 +18,7 @@ pub struct WorkMetrics {
     verdicts: Family<VerdictLabel, Counter>,
     actions: Family<ActionLabels, Counter>,
     holds: Numbers<GuardLabel>,
+    incidents: Gauge,
     rules_without_data: Gauge,
     leader: Gauge,
 }
@@ -90,6 +91,7 @@ impl WorkMetrics {
             verdicts,
             actions,
             holds,
+            incidents,
             rules_without_data,
             leader,
         } = self;
@@ -106,8 +108,13 @@ impl WorkMetrics {
             holds.gauges.clone(),
         );
         registry.register(
+            "incidents",
+            "Rules between releases that are broken now",
+            incidents.clone(),
+        );
+        registry.register(
             "rules_without_data",
-            "Rules of running analyses that have no data",
+            "Rules of running analyses, and between releases, that have no data",
             rules_without_data.clone(),
         );
         registry.register(
@@ -127,7 +134,12 @@ impl WorkMetrics {
         self.holds.set(by_guard, |guard| GuardLabel { guard });
     }
 
-    /// How many rules of running analyses have no data now.
+    /// How many rules between releases are broken now.
+    pub fn set_incidents(&self, number: usize) {
+        self.incidents.set(count(number));
+    }
+
+    /// How many rules of running analyses, and between releases, have no data now.
     pub fn set_rules_without_data(&self, number: usize) {
         self.rules_without_data.set(count(number));
     }

@@ -145,14 +145,21 @@ fn status(notice: &Notice) -> &'static str {
 fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
     match kind {
         NoticeKind::RollingBack => "⏪",
-        NoticeKind::Restored | NoticeKind::Passed | NoticeKind::SourceRecovered => "✅",
-        NoticeKind::Held => "✋",
+        NoticeKind::Restored
+        | NoticeKind::Passed
+        | NoticeKind::SourceRecovered
+        | NoticeKind::IncidentEnded => "✅",
+        NoticeKind::Held | NoticeKind::ScalingHeld => "✋",
+        NoticeKind::Scaled => "📈",
+        NoticeKind::ScalingUndone => "📉",
         NoticeKind::NotRestored
         | NoticeKind::RollbackFailed
         | NoticeKind::Inconclusive
         | NoticeKind::SourceUnavailable
         | NoticeKind::RuleWithoutData
-        | NoticeKind::FailedRevisionBack => match severity {
+        | NoticeKind::FailedRevisionBack
+        | NoticeKind::IncidentBegan
+        | NoticeKind::ScalingFailed => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",
             Severity::Critical => "🚨",

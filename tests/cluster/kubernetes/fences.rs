@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::wire::Wire;
-use super::{WITHIN, Watched, agent, hash_of, reason, target, undo};
+use super::{WITHIN, Watched, agent, command, hash_of, reason, target, undo};
 use crate::bed::Bed;
 use crate::case::run;
 use crate::manifests;
@@ -199,10 +199,10 @@ fn a_revision_that_is_gone_says_why() {
                 state.revisions.len() == 1
             })
             .await;
-        let mut command = undo(&judged, "v3");
-        command.step = recant_core::plan::Step::UndoDeployment {
+        let step = recant_core::plan::Step::UndoDeployment {
             to: hash_of(&before, "v1").expect("it was there"),
         };
+        let command = command("p1", &judged, step);
         let result = watched.execute_settled(&command).await;
         assert!(matches!(result, StepResult::Refused { .. }), "{result:?}");
         let reason = reason(result);

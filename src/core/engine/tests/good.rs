@@ -90,7 +90,7 @@ fn of_two_revisions_at_first_sight_the_newer_is_judged() {
     }
     world.run_until(60, |world| !world.commands.is_empty());
     assert_eq!(
-        world.commands[0].1.step,
+        world.step(0),
         Step::UndoDeployment { to: "v1".into() },
         "{}",
         world.transcript()
@@ -108,10 +108,7 @@ fn the_way_back_is_the_last_revision_known_good() {
     world.target().behave("v3", BAD);
     world.ship("v3");
     world.run_until(60, |world| !world.commands.is_empty());
-    assert_eq!(
-        world.commands[0].1.step,
-        Step::UndoDeployment { to: "v2".into() }
-    );
+    assert_eq!(world.step(0), Step::UndoDeployment { to: "v2".into() });
     assert!(
         world
             .read(NoticeKind::RollingBack)
@@ -139,7 +136,7 @@ fn what_a_person_went_back_to_is_the_way_back_from_then_on() {
     world.ship("v4");
     world.run_until(60, |world| !world.commands.is_empty());
     assert_eq!(
-        world.commands[0].1.step,
+        world.step(0),
         Step::UndoDeployment { to: "v2".into() },
         "{}",
         world.transcript()
@@ -168,7 +165,7 @@ fn until_one_is_known_good_the_way_back_is_what_was_stable_before_the_release() 
     world.ship("v3");
     world.run_until(60, |world| !world.commands.is_empty());
     assert_eq!(
-        world.commands[0].1.step,
+        world.step(0),
         Step::UndoDeployment { to: "v2".into() },
         "{}",
         world.transcript()

@@ -198,7 +198,7 @@ fn a_watch_that_ended_between_two_looks_passed_then_and_is_told_now() {
         .iter()
         .filter_map(|effect| match effect {
             Effect::Notify { notice, .. } => Some(notice.kind),
-            Effect::Step(_) => None,
+            Effect::Step(_) | Effect::LookAtScale { .. } => None,
         })
         .collect();
     assert_eq!(told, [NoticeKind::Passed]);

@@ -1,12 +1,14 @@
 //! P2: a tick cannot fail, whatever comes in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::rules::{Setup, errors, latency, no_worse, success};
-use crate::engine::{Answer, Engine, Inputs};
+use super::workers::{autoscaler, worker};
+use crate::engine::{Answer, Engine, Inputs, ScaleAnswer};
 use crate::ids::{TargetId, TargetKind};
 use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome};
@@ -15,6 +17,8 @@ use crate::observation::{
 };
 use crate::plan::{StepOutcome, StepResult};
 use crate::record::Record;
+use crate::rule::{Always, Scale, ScaleTo};
+use crate::scaling::ScaleState;
 use crate::target::{Pod, Revision, RolloutStatus, TargetNews, TargetState};
 
 fn number() -> impl Strategy<Value = f64> {
@@ -164,6 +168,27 @@ fn observation() -> impl Strategy<Value = Observation> {
     ]
 }
 
+fn workers() -> impl Strategy<Value = Result<Option<ScaleState>, String>> {
+    let state = (
+        any::<u32>(),
+        0..2_u8,
+        any::<bool>(),
+        any::<u32>(),
+        any::<bool>(),
+    );
+    let state = state.prop_map(|(replicas, uid, paused, max, automatic)| ScaleState {
+        uid: format!("uid-{uid}"),
+        paused,
+        autoscalers: automatic.then(|| autoscaler(1, max)).into_iter().collect(),
+        ..super::workers::state(replicas)
+    });
+    prop_oneof![
+        8 => state.prop_map(|state| Ok(Some(state))),
+        1 => Just(Ok(None)),
+        1 => Just(Err("x".repeat(5000))),
+    ]
+}
+
 fn outcome() -> impl Strategy<Value = StepResult> {
     prop_oneof![
         Just(StepResult::Done),
@@ -181,6 +206,7 @@ type Step = (
     Vec<(TargetId, usize, Observation)>,
     Vec<(usize, StepResult)>,
     bool,
+    Result<Option<ScaleState>, String>,
 );
 
 fn step() -> impl Strategy<Value = Step> {
@@ -190,6 +216,7 @@ fn step() -> impl Strategy<Value = Step> {
         prop::collection::vec((target(), 0..5_usize, observation()), 0..5),
         prop::collection::vec((0..4_usize, outcome()), 0..2),
         prop::bool::weighted(0.1),
+        workers(),
     )
 }
 
@@ -201,8 +228,23 @@ proptest! {
         kind in prop_oneof![Just(TargetKind::Deployment), Just(TargetKind::Rollout)],
         steps in prop::collection::vec(step(), 1..30),
     ) {
+        let always = |rule, to| Always {
+            rule: Arc::new(rule),
+            window: Duration::from_secs(60),
+            scale: Some(Scale {
+                target: worker(),
+                to,
+                ceiling: None,
+                undo_after: Some(Duration::from_secs(1)),
+            }),
+            notify: Vec::new(),
+        };
         let setup = Setup {
             kind,
+            always: vec![
+                always(errors(0.05), ScaleTo::Replicas(5)),
+                always(latency(Some(0.5)), ScaleTo::Factor(u32::MAX)),
+            ],
             ..Setup::with(vec![
                 errors(0.05), success(0.95), no_worse(), latency(Some(0.5)), latency(None),
             ])
@@ -215,7 +257,7 @@ proptest! {
             .collect();
         let mut engine = Engine::new(&book, setup.settings(), Ledger::default());
         let mut shadow = Ledger::default();
-        for (now, cluster, answers, outcomes, restart) in steps {
+        for (now, cluster, answers, outcomes, restart, workers) in steps {
             if restart {
                 engine = Engine::new(&book, setup.settings(), shadow.clone());
             }
@@ -224,7 +266,13 @@ proptest! {
                 .targets
                 .values()
                 .find_map(|known| known.plan.as_ref())
-                .map_or_else(|| "none".into(), |plan| plan.plan.id.clone());
+                .map(|plan| plan.plan.id.clone());
+            let scaling = engine.ledger().always.values().find_map(|known| {
+                let mut open = known.incidents.values();
+                let scaling = open.find_map(|state| state.scaling.as_ref())?;
+                Some(scaling.plan.id.clone())
+            });
+            let plan = plan.or(scaling).unwrap_or_else(|| "none".into());
             let notice = engine.ledger().pending.keys().next().cloned();
             let inputs = Inputs {
                 cluster,
@@ -244,6 +292,10 @@ proptest! {
                         result,
                     })
                     .collect(),
+                scales: vec![ScaleAnswer {
+                    target: worker(),
+                    state: workers,
+                }],
                 deliveries: notice
                     .into_iter()
                     .map(|notice| Delivery {

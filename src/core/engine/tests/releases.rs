@@ -57,7 +57,7 @@ fn a_second_release_supersedes_the_first_and_the_way_back_stays() {
         ]
     );
     assert_eq!(
-        world.commands[0].1.step,
+        world.step(0),
         Step::UndoDeployment { to: "v2".into() },
         "v3 was neither good nor bad"
     );

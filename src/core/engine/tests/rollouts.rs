@@ -23,7 +23,7 @@ fn steps(world: &World) -> Vec<Step> {
     world
         .commands
         .iter()
-        .map(|(_, command)| command.step.clone())
+        .filter_map(|(_, command)| Some(command.rollback()?.step.clone()))
         .collect()
 }
 

@@ -10,8 +10,8 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Metric, OnFail,
-    Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, Unit, Watch,
+    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Metric,
+    OnFail, Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -114,6 +114,7 @@ pub(super) struct Setup {
     /// Seconds between scrapes.
     pub(super) scrape: i64,
     pub(super) seed: u64,
+    pub(super) always: Vec<Always>,
 }
 
 impl Default for Setup {
@@ -134,6 +135,7 @@ impl Default for Setup {
             targets: vec!["checkout"],
             scrape: 1,
             seed: 1,
+            always: Vec::new(),
         }
     }
 }
@@ -186,7 +188,7 @@ impl Setup {
                 rollback: self.rollback,
                 notify: channels.clone(),
             },
-            always: Vec::new(),
+            always: self.always.clone(),
             on_pass: channels.clone(),
             scrape: None,
             links: Vec::new(),

@@ -10,7 +10,7 @@ use crate::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use crate::observation::{
     Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
 };
-use crate::plan::{Admission, Step, StepCommand, StepResult};
+use crate::plan::{Admission, RollbackStep, Step, StepResult};
 use crate::rule::{ArmsBy, Question, What};
 use crate::target::{Pod, Revision, RolloutStatus, TargetState};
 
@@ -384,23 +384,28 @@ impl Target {
     }
 
     /// Carries a step out, as the executor and the API server would; `None`: not yet.
-    pub(super) fn carry_out(&mut self, command: &StepCommand, now: i64) -> Option<StepResult> {
+    pub(super) fn carry_out(
+        &mut self,
+        plan: &PlanId,
+        rollback: &RollbackStep,
+        now: i64,
+    ) -> Option<StepResult> {
         if !self.exists {
             return Some(StepResult::Refused {
                 reason: "the object does not exist".to_owned(),
             });
         }
-        match command.admit(&self.state(now)) {
+        match rollback.admit(plan, &self.state(now)) {
             Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
             Admission::NotYet { .. } => return None,
             Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
             Admission::Write => {}
         }
-        self.writes.push((now, command.step.clone()));
-        match &command.step {
+        self.writes.push((now, rollback.step.clone()));
+        match &rollback.step {
             Step::UndoDeployment { to } | Step::UndoRollout { to } => {
                 self.ship(to.as_str(), now);
-                self.last_plan = Some(command.plan.clone());
+                self.last_plan = Some(plan.clone());
             }
             Step::AbortRollout => {
                 self.aborted = true;

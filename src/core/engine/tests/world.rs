@@ -10,15 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rules::Setup;
 use super::target::Target;
+use super::workers::Workers;
 use crate::analysis::Ending;
-use crate::engine::{Answer, Effect, Engine, Inputs, Output};
+use crate::engine::{Answer, Effect, Engine, Inputs, Output, ScaleAnswer};
 use crate::ids::{AnalysisId, TargetId};
 use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
 use crate::observation::Observation;
-use crate::plan::{StepCommand, StepOutcome, StepResult};
+use crate::plan::{Action, StepCommand, StepOutcome, StepResult};
 use crate::record::Record;
-use crate::rule::Question;
+use crate::rule::{Question, ScaleTarget};
 use crate::saga::PlanEnd;
 use crate::target::TargetNews;
 
@@ -56,6 +57,9 @@ pub(super) struct World {
     /// The effects of that tick have left already, if its records are all there.
     pub(super) effects_leave: bool,
     pub(super) crashes: usize,
+    /// What is scaled.
+    pub(super) workers: Workers,
+    looks: Vec<ScaleTarget>,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
     /// What was answered, by the second.
@@ -96,6 +100,8 @@ impl World {
             effects_leave: false,
             crashes: 0,
             answered: BTreeMap::new(),
+            workers: Workers::default(),
+            looks: Vec::new(),
             shadow: Ledger::default(),
             outcomes: Vec::new(),
             retrying: Vec::new(),
@@ -179,6 +185,7 @@ impl World {
             cluster: self.news(),
             steps,
             deliveries,
+            scales: self.seen(),
             answers: Vec::new(),
         };
         self.tick(inputs);
@@ -204,6 +211,18 @@ impl World {
             self.shown.insert(id.clone(), state);
         }
         news
+    }
+
+    /// What the cluster says of the workloads that were looked at.
+    fn seen(&mut self) -> Vec<ScaleAnswer> {
+        let looks = std::mem::take(&mut self.looks);
+        looks
+            .into_iter()
+            .map(|target| ScaleAnswer {
+                state: self.workers.look(&target),
+                target,
+            })
+            .collect()
     }
 
     fn ask(&mut self) -> Vec<Answer> {
@@ -270,6 +289,7 @@ impl World {
                     self.commands.push((self.now, command.clone()));
                     self.carry_out(command);
                 }
+                Effect::LookAtScale { target } => self.looks.push(target),
                 Effect::Notify {
                     notice,
                     channels,
@@ -295,9 +315,16 @@ impl World {
     fn carry_out(&mut self, command: StepCommand) {
         let now = self.now;
         let made_up = self.step_result.as_ref().and_then(|made| made(&command));
-        let target = self.targets.get_mut(&command.fence.target);
-        let target = target.expect("is a target");
-        let Some(result) = made_up.or_else(|| target.carry_out(&command, now)) else {
+        let carried = match (&command.action, made_up) {
+            (_, Some(made_up)) => Some(made_up),
+            (Action::Rollback(rollback), None) => {
+                let target = self.targets.get_mut(&rollback.fence.target);
+                let target = target.expect("is a target");
+                target.carry_out(&command.plan, rollback, now)
+            }
+            (Action::Scale(change), None) => Some(self.workers.carry_out(&command.plan, change)),
+        };
+        let Some(result) = carried else {
             self.retrying.push(command);
             return;
         };
@@ -316,6 +343,7 @@ impl World {
         self.outcomes.clear();
         self.retrying.clear();
         self.deliveries.clear();
+        self.looks.clear();
         self.shown.clear();
         let ledger = self.shadow.clone();
         self.engine = Engine::new(&self.setup.book(), self.setup.settings(), ledger);
@@ -328,6 +356,12 @@ impl World {
         self.journal
             .iter()
             .filter_map(move |(second, record)| Some((*second, wanted(record)?)))
+    }
+
+    /// The rollback step that was handed out as the `index`th.
+    pub(super) fn step(&self, index: usize) -> crate::plan::Step {
+        let (_, command) = &self.commands[index];
+        command.rollback().expect("a rollback").step.clone()
     }
 
     pub(super) fn count(&self, wanted: impl Fn(&Record) -> bool) -> usize {
@@ -419,6 +453,8 @@ fn check_effects(output: &Output) {
                 .records
                 .iter()
                 .any(|record| matches!(record, Record::StepBegun(begun) if begun == command)),
+            // Nothing is written.
+            Effect::LookAtScale { .. } => true,
             Effect::Notify { repeat: true, .. } => true,
             Effect::Notify { notice, .. } => output
                 .records
@@ -431,7 +467,17 @@ fn check_effects(output: &Output) {
 
 fn line(record: &Record) -> Option<String> {
     Some(match record {
-        Record::Started { .. } | Record::Checkpoint { .. } | Record::NoticeEnded(_) => return None,
+        Record::Started { .. }
+        | Record::Checkpoint { .. }
+        | Record::AlwaysCheckpoint { .. }
+        | Record::NoticeEnded(_) => return None,
+        Record::IncidentBegan { finding, .. } => format!("incident begins: {}", finding.sentence),
+        Record::IncidentEnded { end, .. } => format!("incident ends: {end:?}"),
+        Record::ScalingBegan { plan } => plan.in_words(),
+        Record::ScalingHeld { hold, .. } => format!("scaling is held: {}", of(hold)),
+        Record::ScalingEnded { end, .. } => format!("scaling ends: {end:?}"),
+        Record::DataLost { rule, .. } => format!("{rule} has no data"),
+        Record::DataBack { rule, .. } => format!("{rule} has data"),
         Record::TargetSeen { target, stable, .. } => format!("{target} is seen, at {stable}"),
         Record::TargetGone { target } => format!("{target} is gone"),
         Record::RevisionReturned { revision, .. } => format!("{revision} is back"),

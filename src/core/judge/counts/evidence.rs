@@ -255,7 +255,7 @@ impl CountsEvidence {
     }
 }
 
-fn state(says: Says) -> State {
+pub(super) fn state(says: Says) -> State {
     match says {
         Says::Within => State::Within,
         Says::Unsure => State::Unsure,
@@ -296,7 +296,7 @@ fn add(sum: &mut Option<Counts>, counts: &Counts) {
     }
 }
 
-fn measured(rule: &CountsCheck, counts: &Counts) -> Measured {
+pub(super) fn measured(rule: &CountsCheck, counts: &Counts) -> Measured {
     let share = counted(rule).of(counts);
     let (value, beyond) = match (&rule.metric, counts) {
         (Metric::Ratio(_), Counts::Ratio(ratio)) => (ratio.share(), false),

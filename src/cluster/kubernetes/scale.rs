@@ -1,0 +1,266 @@
+//! Scaling on the real objects: what a decision needs to see, and the one number that is written, under the lock of the
+//! read that the fence was held against.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::core::{Selector, SelectorExt as _};
+use kube::{Api, Client};
+use recant_core::ids::PlanId;
+use recant_core::plan::{Admission, StepResult};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::{Autoscaler, Budget, ScaleChange, ScaleObject, ScaleState};
+use serde_json::{Value, json};
+
+use super::api::{Call, namespace_kill_switch};
+use super::execute::FIELD_MANAGER;
+use super::kill_switch;
+use super::objects::{Workload, annotations, resource_name, scale_resource};
+use crate::cluster::{ClusterError, SCALING_ANNOTATION};
+
+/// A workload as it was read just now, with the autoscalers that have it.
+struct Fresh {
+    state: ScaleState,
+    workload: ObjectMeta,
+    autoscalers: Vec<ObjectMeta>,
+}
+
+/// What a decision is made from; `None`: the workload does not exist.
+pub(super) async fn scale_state(
+    client: &Client,
+    target: &ScaleTarget,
+) -> Result<Option<ScaleState>, ClusterError> {
+    Ok(read(client, target).await?.map(|fresh| fresh.state))
+}
+
+/// Carries a change out: reads, holds the fence against it, writes.
+pub(super) async fn scale(
+    client: &Client,
+    plan: &PlanId,
+    change: &ScaleChange,
+) -> Result<StepResult, ClusterError> {
+    let fresh = read(client, &change.target).await?;
+    match change.admit(plan, fresh.as_ref().map(|fresh| &fresh.state)) {
+        Admission::Write => {}
+        Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+        Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+        Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+    }
+    // What was admitted was there.
+    let fresh = fresh.ok_or(ClusterError::Conflict)?;
+    let params = PatchParams::apply(FIELD_MANAGER);
+    let namespace = &change.target.namespace;
+    let written = match &change.object {
+        ScaleObject::Workload => {
+            let patch = patch(&fresh.workload, plan, "replicas", change.to);
+            let api = workloads(client, &change.target);
+            workload_call("patch", &change.target)
+                .answer(api.patch(&change.target.name, &params, &Patch::Merge(patch)))
+                .await?
+                .map(drop)
+        }
+        ScaleObject::Autoscaler { name, .. } => {
+            let metadata = fresh
+                .autoscalers
+                .iter()
+                .find(|metadata| metadata.name.as_ref() == Some(name))
+                .ok_or(ClusterError::Conflict)?;
+            let patch = patch(metadata, plan, "minReplicas", change.to);
+            let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), namespace);
+            autoscaler_call("patch", namespace)
+                .answer(api.patch(name, &params, &Patch::Merge(patch)))
+                .await?
+                .map(drop)
+        }
+    };
+    // Deleted since the read: the next read says so.
+    written
+        .map(|()| StepResult::Done)
+        .ok_or(ClusterError::Conflict)
+}
+
+/// One number and our mark, with the lock.
+fn patch(metadata: &ObjectMeta, plan: &PlanId, field: &str, to: u32) -> Value {
+    json!({
+        "metadata": {
+            "resourceVersion": metadata.resource_version,
+            "annotations": {SCALING_ANNOTATION: plan.0},
+        },
+        "spec": {field: to},
+    })
+}
+
+async fn read(client: &Client, target: &ScaleTarget) -> Result<Option<Fresh>, ClusterError> {
+    let Some(workload) = workload_call("get", target)
+        .answer(workloads(client, target).get(&target.name))
+        .await?
+    else {
+        return Ok(None);
+    };
+    let (stopped, autoscalers, budgets) = tokio::try_join!(
+        namespace_kill_switch(client, &target.namespace),
+        autoscalers(client, target),
+        budgets(client, target, &workload),
+    )?;
+    let metadata = &workload.metadata;
+    let kill_switch = if stopped {
+        Some(format!("namespace {}", target.namespace))
+    } else if kill_switch::is_on(metadata) {
+        Some(target.to_string())
+    } else {
+        autoscalers
+            .iter()
+            .find(|found| kill_switch::is_on(&found.metadata))
+            .map(|found| {
+                let name = found.metadata.name.as_deref().unwrap_or_default();
+                format!("HorizontalPodAutoscaler {}/{name}", target.namespace)
+            })
+    };
+    let status = workload.status.as_ref();
+    let state = ScaleState {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        // The API server's default.
+        replicas: number(workload.spec.replicas.unwrap_or(1)),
+        ready: number(status.and_then(|status| status.ready_replicas).unwrap_or(0)),
+        paused: workload.spec.paused.unwrap_or(false),
+        kill_switch,
+        last_scaling: last_scaling(metadata),
+        autoscalers: autoscalers.iter().map(autoscaler).collect(),
+        budgets,
+    };
+    Ok(Some(Fresh {
+        state,
+        workload: workload.metadata,
+        autoscalers: autoscalers
+            .into_iter()
+            .map(|found| found.metadata)
+            .collect(),
+    }))
+}
+
+/// The autoscalers that name this workload.
+async fn autoscalers(
+    client: &Client,
+    target: &ScaleTarget,
+) -> Result<Vec<HorizontalPodAutoscaler>, ClusterError> {
+    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), &target.namespace);
+    let list = autoscaler_call("list", &target.namespace)
+        .answer(api.list(&ListParams::default()))
+        .await?;
+    let kind = target.kind.to_string();
+    let group = scale_resource(target.kind).group;
+    Ok(list
+        .into_iter()
+        .flat_map(|list| list.items)
+        .filter(|found| found.metadata.deletion_timestamp.is_none())
+        .filter(|found| {
+            found.spec.as_ref().is_some_and(|spec| {
+                let named = &spec.scale_target_ref;
+                let of_group = |version: &String| version.starts_with(&format!("{group}/"));
+                named.kind == kind
+                    && named.name == target.name
+                    && named.api_version.as_ref().is_none_or(of_group)
+            })
+        })
+        .collect())
+}
+
+fn autoscaler(found: &HorizontalPodAutoscaler) -> Autoscaler {
+    let metadata = &found.metadata;
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    let spec = found.spec.as_ref();
+    Autoscaler {
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        // The API server's default.
+        min: spec
+            .and_then(|spec| spec.min_replicas)
+            .map_or(1, |min| number(i64::from(min))),
+        max: spec.map_or(0, |spec| number(i64::from(spec.max_replicas))),
+        owner: owners
+            .iter()
+            .find(|owner| owner.controller == Some(true) || owner.kind == "ScaledObject")
+            .map(|owner| format!("{} `{}`", owner.kind, owner.name)),
+        last_scaling: last_scaling(metadata),
+    }
+}
+
+/// The disruption budgets that select the workload's pods.
+async fn budgets(
+    client: &Client,
+    target: &ScaleTarget,
+    workload: &Workload,
+) -> Result<Vec<Budget>, ClusterError> {
+    let api: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), &target.namespace);
+    let list = Call {
+        verb: "list",
+        resource: "poddisruptionbudgets.policy".to_owned(),
+        namespace: &target.namespace,
+    }
+    .answer(api.list(&ListParams::default()))
+    .await?;
+    let labels = pod_labels(workload);
+    let selects = |budget: &PodDisruptionBudget| {
+        let selector = budget.spec.as_ref()?.selector.clone()?;
+        let selector = Selector::try_from(selector).ok()?;
+        Some(selector.matches(&labels))
+    };
+    Ok(list
+        .into_iter()
+        .flat_map(|list| list.items)
+        .filter(|budget| selects(budget).unwrap_or(false))
+        .map(|budget| Budget {
+            name: budget.metadata.name.clone().unwrap_or_default(),
+            needs: match budget.spec.and_then(|spec| spec.min_available) {
+                Some(IntOrString::Int(needs)) => number(i64::from(needs)),
+                Some(IntOrString::String(_)) | None => 0,
+            },
+        })
+        .collect())
+}
+
+/// Labels of the pods: those of the template, or of the selector where the template lives in another object.
+fn pod_labels(workload: &Workload) -> BTreeMap<String, String> {
+    let of_template = workload
+        .spec
+        .template
+        .as_ref()
+        .and_then(|template| template.pointer("/metadata/labels"))
+        .and_then(|labels| serde_json::from_value(labels.clone()).ok());
+    let of_selector = || workload.spec.selector.as_ref()?.match_labels.clone();
+    of_template.or_else(of_selector).unwrap_or_default()
+}
+
+fn last_scaling(metadata: &ObjectMeta) -> Option<PlanId> {
+    let mark = annotations(metadata).get(SCALING_ANNOTATION)?;
+    Some(PlanId(mark.clone()))
+}
+
+fn number(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
+}
+
+fn workloads(client: &Client, target: &ScaleTarget) -> Api<Workload> {
+    let resource = scale_resource(target.kind);
+    Api::namespaced_with(client.clone(), &target.namespace, &resource)
+}
+
+fn workload_call<'a>(verb: &'static str, target: &'a ScaleTarget) -> Call<'a> {
+    Call {
+        verb,
+        resource: resource_name(&scale_resource(target.kind)),
+        namespace: &target.namespace,
+    }
+}
+
+fn autoscaler_call<'a>(verb: &'static str, namespace: &'a str) -> Call<'a> {
+    Call {
+        verb,
+        resource: "horizontalpodautoscalers.autoscaling".to_owned(),
+        namespace,
+    }
+}

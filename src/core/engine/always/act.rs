@@ -1,0 +1,124 @@
+//! What is done about an open incident: a scaling, once, as soon as no guard holds it.
+
+use super::{Looked, incident, scale};
+use crate::engine::live::Live;
+use crate::engine::{Turn, tell};
+use crate::guard::{Guard, Hold, ScalingContext, holds_scaling};
+use crate::ids::{PlanId, TargetId};
+use crate::incident::{IncidentState, ScalingEnd, ScalingPlan};
+use crate::judge::State;
+use crate::record::Record;
+use crate::scaling::{Decided, decide};
+
+pub(super) fn respond(
+    turn: &mut Turn<'_>,
+    target: &TargetId,
+    live: &mut Live,
+    index: usize,
+    looked: &Looked,
+) {
+    let Some(rule) = live.always.rules.get(index) else {
+        return;
+    };
+    let name = rule.always.rule.name.clone();
+    let failing = rule.state() == Some(State::Failing);
+    let Some(state) = incident(turn, target, &name).cloned() else {
+        return;
+    };
+    if let (None, None) = (&state.scaling, &state.settled) {
+        // Only on evidence of now.
+        if failing {
+            begin(turn, target, live, index, &state, looked);
+        }
+    } else if let (Some(scaling), None) = (&state.scaling, &state.settled) {
+        scale::advance(turn, target, live, index, scaling, looked);
+    }
+    if let Some(state) = incident(turn, target, &name).cloned() {
+        tell::scaling_held(turn, live, index, &state.incident.id, &state.holds);
+    }
+}
+
+fn begin(
+    turn: &mut Turn<'_>,
+    target: &TargetId,
+    live: &mut Live,
+    index: usize,
+    state: &IncidentState,
+    looked: &Looked,
+) {
+    let Some(scale) = &state.incident.scale else {
+        return;
+    };
+    if let Some(hold) = of_settings(turn, live, index) {
+        held(turn, target, state, hold);
+        return;
+    }
+    // One at a time: what another one does changes the numbers.
+    let under_way = |always: &crate::ledger::AlwaysLedger| always.scales(&scale.target);
+    if turn.ledger.always.values().any(under_way) {
+        return;
+    }
+    let Some(seen) = scale::look(turn, live, &scale.target, looked) else {
+        return;
+    };
+    let hold = |guard, reason| Hold {
+        guard,
+        rule: Some(state.incident.rule.clone()),
+        reason,
+        until: None,
+    };
+    match seen {
+        Err(reason) => held(turn, target, state, hold(Guard::SourceUnavailable, reason)),
+        Ok(found) => match decide(scale, found) {
+            Decided::Held { obstacle, why } => {
+                held(turn, target, state, hold(scale::guard(obstacle), why));
+            }
+            Decided::Nothing { why } => {
+                tell::not_scaled(turn, live, index, state, &why);
+                turn.record(Record::ScalingEnded {
+                    target: target.clone(),
+                    rule: state.incident.rule.clone(),
+                    undo: false,
+                    end: ScalingEnd::Nothing { reason: why },
+                });
+            }
+            Decided::Change { change, notes } => {
+                let plan = ScalingPlan {
+                    id: PlanId(format!("{}-scale", state.incident.id)),
+                    incident: state.incident.id.clone(),
+                    target: target.clone(),
+                    rule: state.incident.rule.clone(),
+                    change,
+                    undo: false,
+                    undo_after: scale.undo_after,
+                    notes,
+                };
+                scale::begin(turn, target, live, index, plan);
+            }
+        },
+    }
+}
+
+/// The guards that need no look at the cluster.
+pub(super) fn of_settings(turn: &Turn<'_>, live: &Live, index: usize) -> Option<Hold> {
+    let rule = &live.always.rules.get(index)?.always.rule;
+    holds_scaling(&ScalingContext {
+        now: turn.now,
+        settings: &turn.settings.guards,
+        actions: &turn.ledger.actions,
+        watch: &live.watch.name,
+        watch_dry_run: live.watch.dry_run,
+        rule: &rule.name,
+        rule_dry_run: rule.dry_run,
+    })
+}
+
+fn held(turn: &mut Turn<'_>, target: &TargetId, state: &IncidentState, hold: Hold) {
+    if state.holds.is_new(hold.guard) {
+        turn.record(Record::ScalingHeld {
+            target: target.clone(),
+            rule: state.incident.rule.clone(),
+            hold,
+        });
+    }
+}
