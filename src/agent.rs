@@ -35,7 +35,7 @@ use crate::source::Source;
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
-pub use watching::Watching;
+pub use watching::{Watching, log_record, with_causes};
 
 /// Everything that the agent is made of; the same for all ways to run it.
 pub struct Parts {

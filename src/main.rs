@@ -30,6 +30,7 @@ enum Command {
     },
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
+    Once(cli::once::OnceArgs),
     Run(cli::run::RunArgs),
     /// Prints the JSON Schema of all documents, for editors
     ///
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             .map(ExitCode::from)
             .map_err(anyhow::Error::from),
         Command::Demo(args) => cli::demo::demo(&args),
+        Command::Once(args) => cli::once::once(&args),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),

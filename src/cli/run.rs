@@ -1,8 +1,8 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
-mod logging;
+pub(super) mod logging;
 mod opening;
-mod parts;
+pub(super) mod parts;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
+pub(super) fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
     if settings.rules.is_empty() {
         bail!(
             "no rules are named: give files or folders with --rules, RECANT_RULES or `rules` in the settings"
@@ -333,6 +333,7 @@ async fn check_access(
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
+        state: None,
     };
     let missing = missing_access(client, &needs)
         .await

@@ -12,6 +12,7 @@ mod decide;
 mod finish;
 mod hold;
 mod live;
+mod look_back;
 mod observe;
 mod progress;
 mod questions;
@@ -43,6 +44,7 @@ use crate::target::{TargetNews, TargetState};
 use live::Live;
 use sources::Health;
 
+pub use look_back::Back;
 pub use questions::Asked;
 
 /// What the engine needs to know besides rules.
@@ -53,6 +55,8 @@ pub struct EngineSettings {
     pub source: SourceKind,
     /// The least time between two looks at a metric.
     pub interval: SignedDuration,
+    /// What no watch names any more is ended at the start. Not where others, with other watches, share the ledger.
+    pub ends_unwatched: bool,
 }
 
 /// Everything that came in since the last tick.
@@ -111,14 +115,20 @@ pub struct Engine {
     ledger: Ledger,
     live: BTreeMap<TargetId, Live>,
     sources: BTreeMap<SourceKind, Health>,
-    /// The first tick has been.
+    /// What the process before left behind was taken up: for all targets together,
+    begun: bool,
+    /// and for each of them.
     resumed: bool,
+    /// What looking back led to, until its records are durable: the next tick hands it out.
+    deferred: Vec<Effect>,
 }
 
 /// One tick in progress: the time, and what it leads to so far.
 #[derive(Debug)]
 struct Turn<'a> {
     now: Timestamp,
+    /// It is made up for later: what the cluster looked like then is not known, and nothing is begun or told.
+    past: bool,
     settings: EngineSettings,
     ledger: &'a mut Ledger,
     output: Output,
@@ -149,7 +159,9 @@ impl Engine {
             ledger,
             live,
             sources: BTreeMap::new(),
+            begun: false,
             resumed: false,
+            deferred: Vec::new(),
         }
     }
 
@@ -171,22 +183,30 @@ impl Engine {
             ledger,
             live,
             sources,
+            begun,
             resumed,
+            deferred,
         } = self;
         let mut turn = Turn {
             now,
+            past: false,
             settings: *settings,
             ledger,
-            output: Output::default(),
+            output: Output {
+                records: Vec::new(),
+                effects: std::mem::take(deferred),
+            },
         };
         for delivery in inputs.deliveries {
             if turn.ledger.pending.contains_key(&delivery.notice) {
                 turn.record(Record::NoticeEnded(delivery));
             }
         }
-        if !*resumed {
-            *resumed = true;
-            resume::resume(&mut turn, live, channels);
+        if !std::mem::replace(begun, true) {
+            resume::begin(&mut turn, live, channels);
+        }
+        if !std::mem::replace(resumed, true) {
+            resume::resume(&mut turn, live);
         }
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);

@@ -20,7 +20,7 @@ use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Question, What};
 
 use super::http::{Fault, address, fault_of, read_body, redirect_fault};
-use super::{Query, QueryTarget, Source};
+use super::{NoRange, Past, Query, QueryTarget, RangeQuery, Source};
 use crate::clock::Clock;
 
 mod answer;
@@ -29,6 +29,7 @@ mod collect;
 mod deliver;
 mod options;
 mod query;
+mod range;
 #[cfg(test)]
 mod tests;
 
@@ -149,43 +150,10 @@ impl Prometheus {
             request = request.header(AUTHORIZATION, credentials);
         }
         let sent = (self.clock)();
-        let response = request.post_raw().await.map_err(|error| match error {
-            prometheus_http_query::Error::Client(error) => {
-                match std::error::Error::source(&error)
-                    .and_then(|source| source.downcast_ref::<reqwest::Error>())
-                {
-                    Some(error) => fault_of(error),
-                    None => Fault::down(format!("could not be asked: {error}")),
-                }
-            }
-            other => Fault::down(format!("could not be asked: {other}")),
-        })?;
+        let response = request.post_raw().await.map_err(|error| unsent(&error))?;
         let received = (self.clock)();
-        if let Some(fault) = redirect_fault(&response) {
-            return Err(fault);
-        }
-        let status = response.status();
-        if !status.is_success() {
-            let body = read_body(response, LONGEST_ERROR).await.unwrap_or_default();
-            let detail = answer::error_text(&body);
-            let advice = match status.as_u16() {
-                401 | 403 => " Check the credentials that Recant was given for it.",
-                404 => " Check the path in its address.",
-                _ => "",
-            };
-            return Err(Fault::down(format!(
-                "answered {}: \"{detail}\".{advice}",
-                status.as_u16()
-            )));
-        }
-        let date = response
-            .headers()
-            .get(DATE)
-            .and_then(|date| date.to_str().ok())
-            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-            .map(|date| date.timestamp());
-        let body = read_body(response, LONGEST_ANSWER).await?;
-        let rows = answer::decode(&body)?;
+        let Body { bytes, date } = body(response).await?;
+        let rows = answer::decode(&bytes)?;
         // The time of evaluation is the clock of the server that has the samples; Date may be that of a proxy.
         let server = rows.first().map(|row| row.evaluated).or(date);
         if let Some(server) = server {
@@ -247,6 +215,63 @@ impl Source for Prometheus {
         }
         observations
     }
+
+    async fn read_range(&self, query: &RangeQuery) -> Result<Vec<Past>, NoRange> {
+        self.range(query)
+            .await
+            .map_err(|Fault { cause, reason }| NoRange {
+                cause,
+                reason: format!("Prometheus at `{}` {reason}", self.address),
+            })
+    }
+}
+
+/// The body of a good answer, and when it was given.
+struct Body {
+    bytes: Vec<u8>,
+    date: Option<Timestamp>,
+}
+
+fn unsent(error: &prometheus_http_query::Error) -> Fault {
+    match error {
+        prometheus_http_query::Error::Client(error) => {
+            match std::error::Error::source(error)
+                .and_then(|source| source.downcast_ref::<reqwest::Error>())
+            {
+                Some(error) => fault_of(error),
+                None => Fault::down(format!("could not be asked: {error}")),
+            }
+        }
+        other => Fault::down(format!("could not be asked: {other}")),
+    }
+}
+
+async fn body(response: reqwest::Response) -> Result<Body, Fault> {
+    if let Some(fault) = redirect_fault(&response) {
+        return Err(fault);
+    }
+    let status = response.status();
+    if !status.is_success() {
+        let body = read_body(response, LONGEST_ERROR).await.unwrap_or_default();
+        let detail = answer::error_text(&body);
+        let advice = match status.as_u16() {
+            401 | 403 => " Check the credentials that Recant was given for it.",
+            404 => " Check the path in its address.",
+            _ => "",
+        };
+        return Err(Fault::down(format!(
+            "answered {}: \"{detail}\".{advice}",
+            status.as_u16()
+        )));
+    }
+    let date = response
+        .headers()
+        .get(DATE)
+        .and_then(|date| date.to_str().ok())
+        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+        .map(|date| date.timestamp());
+    let bytes = read_body(response, LONGEST_ANSWER).await?;
+    Ok(Body { bytes, date })
 }
 
 /// Equal questions are asked once, whoever asks them.

@@ -18,6 +18,7 @@ mod kubernetes;
 mod local_server;
 mod manifests;
 mod namespace;
+mod once;
 mod prometheus;
 mod proofs;
 mod receiver;

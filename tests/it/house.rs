@@ -116,7 +116,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("source", &["clock", "tls"]),
     ("cluster", &[]),
-    ("journal", &[]),
+    ("journal", &["cluster"]),
     ("ruletest", &["source"]),
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),

@@ -3,5 +3,6 @@
 mod fixture;
 mod prometheus;
 mod prometheus_faults;
+mod range;
 mod same_counts;
 mod scrape;

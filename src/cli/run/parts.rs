@@ -33,7 +33,7 @@ use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions}
 use crate::source::scrape::{Scrape, ScrapeOptions};
 
 /// Plans under way at once.
-const PLANS_AT_ONCE: usize = 4;
+pub(in crate::cli) const PLANS_AT_ONCE: usize = 4;
 
 /// What the agent reaches the cluster with.
 pub(super) struct Outside {
@@ -97,6 +97,7 @@ pub(super) fn assemble(
         },
         source: settings.source,
         interval: span(settings.interval),
+        ends_unwatched: true,
     };
     Ok(agent::Parts {
         engine: Engine::new(book, engine_settings, ledger),
@@ -120,7 +121,7 @@ pub(super) fn assemble(
 }
 
 /// The shipped message templates, or those of the folder that the settings name.
-fn templates(settings: &Settings) -> anyhow::Result<Templates> {
+pub(in crate::cli) fn templates(settings: &Settings) -> anyhow::Result<Templates> {
     let Some(folder) = &settings.templates else {
         return Ok(Templates::shipped());
     };
@@ -148,7 +149,10 @@ fn refuse_values(book: &RuleBook) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
+pub(in crate::cli) fn gate(
+    settings: &Settings,
+    lease: watch::Receiver<LeaseState>,
+) -> Arc<dyn Gate> {
     let kill_switch = settings.kill_switch;
     Arc::new(move || {
         if kill_switch {
@@ -165,7 +169,7 @@ fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate
     })
 }
 
-fn sources(
+pub(in crate::cli) fn sources(
     settings: &Settings,
     kinds: &BTreeSet<SourceKind>,
 ) -> anyhow::Result<BTreeMap<SourceKind, Arc<dyn Source>>> {
@@ -238,7 +242,7 @@ fn credential(reference: SecretRef) -> Credential {
     })
 }
 
-fn span(duration: Duration) -> SignedDuration {
+pub(in crate::cli) fn span(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 

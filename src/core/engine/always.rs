@@ -189,6 +189,9 @@ pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) 
     let mut ended = Vec::new();
     for (target, known) in &turn.ledger.always {
         let live = lives.get(target);
+        if live.is_none() && !turn.settings.ends_unwatched {
+            continue;
+        }
         let watched =
             |rule: &RuleName| live.is_some_and(|live| live.always.index_of(rule).is_some());
         let reason = |rule: &RuleName| format!("no watch of {target} has `{rule}` any more");

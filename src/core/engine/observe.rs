@@ -75,7 +75,8 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
     let mut first_traffic = false;
     if let Some(analysis) = &known.analysis {
         for rule in asking {
-            let arms = arms(rule, &increases, pods, state.as_ref(), analysis);
+            let serves = serves(turn, state.as_ref(), analysis);
+            let arms = arms(rule, &increases, pods, serves, analysis);
             let (canary, baseline) = (has_events(arms.0.as_ref()), has_events(arms.1.as_ref()));
             if baseline {
                 *baseline_traffic = Some(turn.now);
@@ -157,7 +158,7 @@ fn arms(
     rule: &mut LiveRule,
     increases: &Increases,
     pods: &KnownPods,
-    state: Option<&TargetState>,
+    serves: bool,
     analysis: &Analysis,
 ) -> (Option<Counts>, Option<Counts>) {
     let arm_of = |key: &SeriesKey| arm_of(key, &rule.rule.arms, pods, analysis);
@@ -169,7 +170,7 @@ fn arms(
     let whole = if tells_apart { None } else { arm(Arm::Whole) };
     let counts = match (&whole, analysis.phase) {
         // Before a pod of it serves, all that the service shows is the old revision.
-        (Some(_), _) if !serves(state, analysis) => (None, None),
+        (Some(_), _) if !serves => (None, None),
         (Some(_), _) => (whole.clone(), None),
         (None, Phase::Beside) => (arm(Arm::Canary), arm(Arm::Baseline)),
         (None, Phase::Alone) => (arm(Arm::Canary), None),
@@ -180,13 +181,15 @@ fn arms(
     counts
 }
 
-/// Whether a pod of the canary is ready.
-pub(super) fn serves(state: Option<&TargetState>, analysis: &Analysis) -> bool {
+/// Whether a pod of the canary is ready; of the past: whether one that is ready now was there.
+pub(super) fn serves(turn: &Turn<'_>, state: Option<&TargetState>, analysis: &Analysis) -> bool {
     state.is_some_and(|state| {
-        state
-            .pods
-            .iter()
-            .any(|pod| pod.hash == analysis.canary && pod.ready && !pod.terminating)
+        state.pods.iter().any(|pod| {
+            pod.hash == analysis.canary
+                && pod.ready
+                && !pod.terminating
+                && (!turn.past || pod.created <= turn.now)
+        })
     })
 }
 

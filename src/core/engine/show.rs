@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::always::AlwaysRule;
 use super::live::Live;
+use super::resume::ours;
 use crate::guard::Hold;
 use crate::ids::TargetId;
 use crate::snapshot::{
@@ -31,7 +32,12 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
-            pending_notices: self.ledger.pending.len(),
+            pending_notices: self
+                .ledger
+                .pending
+                .values()
+                .filter(|(notice, left)| ours(notice, left, &self.live, &self.channels))
+                .count(),
         }
     }
 

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use recant_core::observation::Cause;
 
 use crate::source::http::{Fault, excerpt};
+
+mod matrix;
+
+pub(super) use matrix::decode_matrix;
 
 /// One element of an instant vector.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,9 +57,18 @@ struct Element {
 
 /// Reads a body that came with a good status.
 pub(super) fn decode(body: &[u8]) -> Result<Vec<Row>, Fault> {
-    let envelope = match serde_json::from_slice::<Envelope<Vector>>(body) {
+    let data: Vector = data_of(body, "vector")?;
+    if data.result_type != "vector" {
+        return Err(wrong_type(&data.result_type, "vector"));
+    }
+    data.result.into_iter().map(row).collect()
+}
+
+/// The data of an answer that says nothing bad of itself.
+fn data_of<D: DeserializeOwned>(body: &[u8], wanted: &str) -> Result<D, Fault> {
+    let envelope = match serde_json::from_slice::<Envelope<D>>(body) {
         Ok(envelope) => envelope,
-        Err(error) => return Err(misfit(body, &error)),
+        Err(error) => return Err(misfit(body, &error, wanted)),
     };
     if envelope.status != "success" {
         return Err(refused(&envelope));
@@ -69,13 +82,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Vec<Row>, Fault> {
             ),
         });
     }
-    let Some(data) = envelope.data else {
-        return Err(Fault::malformed("answered without data"));
-    };
-    if data.result_type != "vector" {
-        return Err(wrong_type(&data.result_type));
-    }
-    data.result.into_iter().map(row).collect()
+    envelope
+        .data
+        .ok_or_else(|| Fault::malformed("answered without data"))
 }
 
 /// What a body says that came with a bad status, if it is Prometheus' own.
@@ -104,28 +113,32 @@ fn row(element: Element) -> Result<Row, Fault> {
             "answered with a series that has no value"
         }));
     };
+    sample(element.metric, seconds, &value)
+}
+
+fn sample(labels: BTreeMap<String, String>, seconds: f64, value: &str) -> Result<Row, Fault> {
     let evaluated = timestamp(seconds)
         .ok_or_else(|| Fault::malformed(format!("answered with the impossible time {seconds}")))?;
     let value = value.parse().map_err(|_| {
         Fault::malformed(format!(
             "answered with a value that is no number: `{}`",
-            excerpt(&value)
+            excerpt(value)
         ))
     })?;
     Ok(Row {
-        labels: element.metric,
+        labels,
         evaluated,
         value,
     })
 }
 
 /// The body is no vector: says what it is instead.
-fn misfit(body: &[u8], error: &serde_json::Error) -> Fault {
+fn misfit(body: &[u8], error: &serde_json::Error, wanted: &str) -> Fault {
     match serde_json::from_slice::<Envelope<Kind>>(body) {
         Ok(envelope) if envelope.status != "success" => refused(&envelope),
         Ok(Envelope {
             data: Some(kind), ..
-        }) if kind.result_type != "vector" => wrong_type(&kind.result_type),
+        }) if kind.result_type != wanted => wrong_type(&kind.result_type, wanted),
         Ok(_) | Err(_) => {
             let start = body.get(..60).unwrap_or(body);
             Fault::malformed(format!(
@@ -136,9 +149,9 @@ fn misfit(body: &[u8], error: &serde_json::Error) -> Fault {
     }
 }
 
-fn wrong_type(result_type: &str) -> Fault {
+fn wrong_type(result_type: &str, wanted: &str) -> Fault {
     Fault::malformed(format!(
-        "answered with a `{}` where a vector was asked for",
+        "answered with a `{}` where a {wanted} was asked for",
         excerpt(result_type)
     ))
 }

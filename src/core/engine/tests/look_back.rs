@@ -1,0 +1,276 @@
+//! What a short run judges of the past is what an agent that runs all the time would have judged.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::rules::{Setup, errors, latency, no_worse};
+use super::target::{BAD, GOOD};
+use super::world::{World, at};
+use crate::analysis::Ending;
+use crate::engine::{Effect, Engine, Inputs, Output};
+use crate::ids::TargetId;
+use crate::ledger::Ledger;
+use crate::notice::NoticeKind;
+use crate::record::Record;
+use crate::target::{TargetNews, TargetState};
+
+/// An agent that ran all the time and was not allowed to act, and what a short run at its end says of the same time.
+struct Both {
+    world: World,
+    engine: Engine,
+    back: Vec<(Timestamp, Vec<Record>)>,
+    state: TargetState,
+}
+
+/// `story` happens between two looks; the first was when v1 had served for a minute.
+fn both(setup: Setup, story: impl Fn(&mut World)) -> Both {
+    let mut watched = setup;
+    watched.guards.kill_switch = true;
+    let mut world = World::settled(watched);
+    let ledger = world.engine.ledger().clone();
+    let last = world.now;
+    story(&mut world);
+    look(world, ledger, last)
+}
+
+fn look(mut world: World, ledger: Ledger, last: i64) -> Both {
+    let now = world.now;
+    let mut state = world.target().state(now);
+    // Those have gone meanwhile: only their names in the series say whose they were.
+    state.pods.retain(|pod| !pod.terminating);
+    let mut settings = world.setup.settings();
+    settings.guards.kill_switch = false;
+    let mut engine = Engine::new(&world.setup.book(), settings, ledger);
+    let looked: BTreeMap<TargetId, Timestamp> = [(state.id.clone(), at(last))].into();
+    let news = [TargetNews::State(Box::new(state.clone()))];
+    let backs = engine.looks_back(at(now), &looked, &news);
+    let from = backs.first().map_or(at(now), |back| back.from);
+    let answers = world
+        .answered
+        .iter()
+        .map(|(second, answers)| (at(*second), answers.clone()))
+        .filter(|(second, _)| *second >= from)
+        .collect();
+    let back = engine.look_back(at(now), backs, answers);
+    Both {
+        world,
+        engine,
+        back,
+        state,
+    }
+}
+
+impl Both {
+    /// When the short run wrote such a record, of what time it says it is.
+    fn when(&self, wanted: impl Fn(&Record) -> bool) -> Option<Timestamp> {
+        let mut found = self.back.iter();
+        found
+            .find(|(_, records)| records.iter().any(&wanted))
+            .map(|(at, _)| *at)
+    }
+
+    /// The first tick of now, with fresh answers.
+    fn tick(&mut self) -> Output {
+        self.world.second();
+        let now = self.world.now;
+        let answers = self.world.answered[&now].clone();
+        self.engine.tick(
+            at(now),
+            Inputs {
+                cluster: vec![TargetNews::State(Box::new(self.state.clone()))],
+                answers,
+                ..Inputs::default()
+            },
+        )
+    }
+
+    #[track_caller]
+    fn close(&self, wanted: impl Fn(&Record) -> bool + Copy) {
+        let live = at(self.world.when(wanted));
+        let back = self.when(wanted).expect("it was found looking back");
+        let apart = back.duration_since(live).abs().as_secs();
+        assert!(apart <= 10, "live at {live}, looking back at {back}");
+    }
+}
+
+fn failed(record: &Record) -> bool {
+    matches!(record, Record::Failed { .. })
+}
+
+fn passed(record: &Record) -> bool {
+    let Record::AnalysisEnded { ending, .. } = record else {
+        return false;
+    };
+    *ending == Ending::Pass
+}
+
+#[test]
+fn a_bad_release_is_found_as_early_and_taken_back_only_now() {
+    for seed in 1..=5 {
+        let setup = Setup {
+            seed,
+            ..Setup::default()
+        };
+        let mut both = both(setup, |world| {
+            world.target().behave("v2", BAD);
+            world.run(30);
+            world.ship("v2");
+            world.run(120);
+        });
+        both.close(|record| matches!(record, Record::AnalysisBegan { .. }));
+        both.close(failed);
+        let early =
+            |record: &Record| matches!(record, Record::PlanBegan { .. } | Record::Noticed(_));
+        assert_eq!(both.when(early), None, "seed {seed}");
+        let output = both.tick();
+        let steps = output
+            .effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Step(_)));
+        assert_eq!(steps.count(), 1, "seed {seed}: {output:?}");
+    }
+}
+
+#[test]
+fn every_kind_of_rule_judges_the_past_as_it_judges_now() {
+    for rule in [errors(0.05), latency(Some(0.5)), no_worse()] {
+        let name = rule.name.clone();
+        for (behaviour, bad) in [
+            (GOOD, false),
+            (super::target::Behaviour { slow: 10.0, ..BAD }, true),
+        ] {
+            let both = both(Setup::with(vec![rule.clone()]), |world| {
+                world.target().behave("v2", behaviour);
+                world.run(60);
+                world.ship("v2");
+                world.run(150);
+            });
+            let live = both.world.count(failed) > 0;
+            assert_eq!((live, both.when(failed).is_some()), (bad, bad), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_that_is_over_is_a_fail_that_a_guard_holds() {
+    let mut both = both(Setup::default(), |world| {
+        world.target().behave("v2", BAD);
+        world.ship("v2");
+        world.run(60);
+        world.target().behave("v2", GOOD);
+        world.run(120);
+    });
+    both.close(failed);
+    for _ in 0..12 {
+        let output = both.tick();
+        let steps = output
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Step(_)));
+        assert!(!steps, "{output:?}");
+    }
+    let known = both
+        .engine
+        .ledger()
+        .targets
+        .values()
+        .next()
+        .expect("is known");
+    let guards: Vec<_> = known.holds.iter().map(|hold| hold.guard.as_str()).collect();
+    assert_eq!(guards, ["symptom gone"]);
+}
+
+#[test]
+fn a_watch_that_ended_between_two_looks_passed_then_and_is_told_now() {
+    let setup = Setup {
+        watch: 60,
+        ..Setup::default()
+    };
+    let mut both = both(setup, |world| {
+        world.ship("v2");
+        world.run(200);
+    });
+    both.close(passed);
+    let output = both.tick();
+    let told: Vec<_> = output
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Notify { notice, .. } => Some(notice.kind),
+            Effect::Step(_) | Effect::LookAtScale { .. } => None,
+        })
+        .collect();
+    assert_eq!(told, [NoticeKind::Passed]);
+}
+
+#[test]
+fn nothing_is_counted_twice_or_missed_between_two_runs() {
+    let mut setup = Setup::default();
+    setup.guards.kill_switch = true;
+    let mut world = World::settled(setup);
+    world.ship("v2");
+    world.run(47);
+    // The process ends somewhere between two checkpoints, and the next one looks four minutes later.
+    let ledger = world.engine.ledger().clone();
+    let last = world.now;
+    world.run(193);
+    let both = look(world, ledger, last);
+    let events = |engine: &Engine| {
+        let target = engine.live.values().next().expect("there is one");
+        (
+            target.rules[0].evidence.events(),
+            target.rules[0].evidence.bad(),
+        )
+    };
+    let (live, back) = (events(&both.world.engine), events(&both.engine));
+    assert!(live.0 > 1000.0, "{live:?}");
+    assert_eq!(live, back);
+}
+
+#[test]
+fn one_revision_at_first_sight_is_not_judged_and_nothing_is_read() {
+    let mut world = World::settled(Setup::default());
+    let state = world.target().state(60);
+    let engine = Engine::new(
+        &world.setup.book(),
+        world.setup.settings(),
+        Ledger::default(),
+    );
+    let news = [TargetNews::State(Box::new(state))];
+    assert_eq!(engine.looks_back(at(60), &BTreeMap::new(), &news), []);
+}
+
+#[test]
+fn an_old_revision_that_is_back_is_not_one_that_came() {
+    let mut setup = Setup::default();
+    setup.guards.kill_switch = true;
+    let mut world = World::settled(setup);
+    world.ship("v2");
+    world.run(60);
+    let ledger = world.engine.ledger().clone();
+    let last = world.now;
+    world.run(20);
+    world.ship("v1");
+    world.run(60);
+    let both = look(world, ledger, last);
+    let began = |record: &Record| matches!(record, Record::AnalysisBegan { .. });
+    assert_eq!(both.when(began), None);
+}
+
+#[test]
+fn targets_that_others_watch_are_kept() {
+    let mut world = World::settled(Setup::default());
+    world.ship("v2");
+    world.run(30);
+    let ledger = world.engine.ledger().clone();
+    for ends_unwatched in [false, true] {
+        let mut settings = world.setup.settings();
+        settings.ends_unwatched = ends_unwatched;
+        let book = crate::rule::RuleBook::default();
+        let mut engine = Engine::new(&book, settings, ledger.clone());
+        engine.tick(at(100), Inputs::default());
+        let known = engine.ledger().targets.values().next().expect("is known");
+        assert_eq!(known.analysis.is_none(), ends_unwatched);
+    }
+}
