@@ -1,5 +1,7 @@
 //! `recant once` as a process, with the rights of its shipped Role: what a CronJob or a step of a pipeline runs.
 
+mod argo_job;
+mod drop_in;
 mod release;
 mod state;
 
@@ -52,37 +54,39 @@ struct Once {
     slack: Receiver,
 }
 
+/// Grants the shipped Role to the namespace's default account, and waits until it is in force.
+async fn grant(ns: &Namespace) {
+    let bed = ns.bed();
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
+    let manifest = |name: &str| {
+        std::fs::read_to_string(manifests.join(name))
+            .expect("a manifest")
+            .replace("namespace: shop", &format!("namespace: {}", ns.name()))
+    };
+    for name in ["once-role.yaml", "once-role-binding.yaml"] {
+        let arguments = ["-n", ns.name(), "apply", "-f", "-"];
+        bed.kubectl_as(bed.admin(), &arguments, &manifest(name))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    let kubeconfig = bed.kubeconfig_for(&identity(ns));
+    wait_for("the Role to be in force", WITHIN, || async {
+        let what = ["patch", "deployments.apps", "-n", ns.name()];
+        let arguments = [&["auth", "can-i"], &what[..]].concat();
+        bed.kubectl_as(&kubeconfig, &arguments, "").await.map(drop)
+    })
+    .await;
+}
+
 impl Once {
-    /// Grants the shipped Role to the namespace's default account, and waits until it is in force.
+    /// A folder, a receiver and the rights of the shipped Role.
     async fn prepare(ns: &Namespace, prometheus: String) -> Self {
         let bed = Bed::get().await;
-        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
-        let role = manifests.join("once-role.yaml");
-        ns.kubectl(&["apply", "-f", role.to_str().expect("UTF-8")])
-            .await;
-        let binding = std::fs::read_to_string(manifests.join("once-role-binding.yaml"))
-            .expect("a manifest")
-            .replace("namespace: shop", &format!("namespace: {}", ns.name()));
+        grant(ns).await;
         let folder = bed.folder("once");
-        let file = folder.join("binding.yaml");
-        std::fs::write(&file, binding).expect("the bed's folder is writable");
-        ns.kubectl(&["apply", "-f", file.to_str().expect("UTF-8")])
-            .await;
         let kubeconfig = folder.join("kubeconfig");
         let text = std::fs::read_to_string(bed.kubeconfig_for(&identity(ns))).expect("is there");
         std::fs::write(&kubeconfig, text).expect("the bed's folder is writable");
-        wait_for("the Role to be in force", WITHIN, || async {
-            let arguments = [
-                "auth",
-                "can-i",
-                "patch",
-                "deployments.apps",
-                "-n",
-                ns.name(),
-            ];
-            bed.kubectl_as(&kubeconfig, &arguments, "").await.map(drop)
-        })
-        .await;
         Self {
             bed,
             namespace: ns.name().to_owned(),
@@ -143,9 +147,13 @@ impl Once {
 
     /// The state that the runs left.
     async fn state(&self) -> State {
-        let object = ConfigMapObject::new(self.bed.client(), &self.namespace, "recant-once");
-        read(&object).await.expect("a state").1
+        state(self.bed, &self.namespace).await
     }
+}
+
+async fn state(bed: &Bed, namespace: &str) -> State {
+    let object = ConfigMapObject::new(bed.client(), namespace, "recant-once");
+    read(&object).await.expect("a state").1
 }
 
 fn deployment(ns: &Namespace, name: &str) -> TargetId {

@@ -92,9 +92,13 @@ impl Profile {
             "slack": {"url": {"env": "SLACK_WEBHOOK_URL"}},
         });
         let mut on_fail = vec![serde_json::json!({"rollback": {}})];
+        let mut always = Vec::new();
         let mut documents = Vec::new();
         if self.slack {
-            on_fail.push(serde_json::json!({"notify": ["slack"]}));
+            let notify = serde_json::json!({"notify": ["slack"]});
+            on_fail.push(notify.clone());
+            // Between releases there is nothing to take back: all that can be done is to tell.
+            always.push(serde_json::json!({"rule": "istio", "onFail": [notify]}));
             documents.push(channel);
         }
         documents.push(serde_json::json!({
@@ -105,6 +109,7 @@ impl Profile {
             "rules": ["istio"],
             "release": {"watch": "24h"},
             "onFail": on_fail,
+            "always": always,
         }));
         let documents: Vec<String> = documents.iter().map(ToString::to_string).collect();
         let file = SourceFile {
@@ -122,6 +127,9 @@ impl Profile {
         for watch in &mut book.watches {
             for rule in &mut watch.rules {
                 self.narrow(Arc::make_mut(rule));
+            }
+            for always in &mut watch.always {
+                self.narrow(Arc::make_mut(&mut always.rule));
             }
         }
         Ok(book)
@@ -166,7 +174,7 @@ mod tests {
     use super::*;
 
     /// Limits of the rules, each of which must be about this service and compare nothing.
-    fn limits(watch: &recant_core::rule::Watch) -> Vec<Option<f64>> {
+    fn limits<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>) -> Vec<Option<f64>> {
         let limit = |rule: &Arc<Rule>| {
             let Check::Counts(check) = &rule.check else {
                 panic!("{rule:?}");
@@ -176,7 +184,7 @@ mod tests {
             assert!(question.contains("destination_service_name"), "{question}");
             check.max
         };
-        watch.rules.iter().map(limit).collect()
+        rules.map(limit).collect()
     }
 
     fn read(variables: &[(&str, &str)]) -> anyhow::Result<Profile> {
@@ -206,10 +214,24 @@ mod tests {
         assert_eq!(watch.target.to_string(), "Rollout shop/checkout-rollout");
         assert_eq!(watch.watch.as_secs(), 86_400);
         assert!(watch.on_fail.rollback && watch.on_fail.notify.len() == 1);
-        assert_eq!(limits(watch), [Some(0.02), Some(250.0)]);
+        assert_eq!(limits(watch.rules.iter()), [Some(0.02), Some(250.0)]);
+        let always = || watch.always.iter();
+        assert_eq!(
+            limits(always().map(|always| &always.rule)),
+            [Some(0.02), Some(250.0)]
+        );
+        assert!(always().all(|always| always.notify.len() == 1 && always.scale.is_none()));
+        assert!(always().all(|always| always.window.as_secs() == 300));
         let plain = read(&[("APP_NAME", "checkout")]).expect("it is good");
         let book = plain.book("shop", TargetKind::Deployment).expect("is good");
-        assert_eq!(limits(&book.watches[0]), [Some(0.05), Some(1000.0)]);
+        assert_eq!(
+            limits(book.watches[0].rules.iter()),
+            [Some(0.05), Some(1000.0)]
+        );
+        assert!(
+            book.watches[0].always.is_empty(),
+            "there is nobody to be told"
+        );
         assert!(book.channels.is_empty());
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use recant_core::ids::TargetId;
 use recant_core::judge::Finding;
 
-use super::verdict::{Judged, Round, Verdict};
+use super::verdict::{Between, Judged, Round, Verdict};
 
 /// Lines for people: one for each watch, and beneath it what was measured and what happened.
 pub(super) fn lines(round: &Round) -> String {
@@ -30,6 +30,17 @@ pub(super) fn lines(round: &Round) -> String {
         ));
         for finding in &watch.findings {
             line(format!("  {}", finding.sentence));
+        }
+        for rule in &watch.always {
+            let said = rule.finding.as_ref().map(|finding| &finding.sentence);
+            let said = said.map_or("it says nothing", String::as_str);
+            line(match rule.broken_since {
+                Some(since) => format!(
+                    "  always: broken since {}: {said}",
+                    since.strftime("%H:%M:%S")
+                ),
+                None => format!("  always: {said}"),
+            });
         }
         for hold in &watch.holds {
             line(format!("  held back: {hold}"));
@@ -77,8 +88,18 @@ struct WatchDocument<'a> {
     verdict: Verdict,
     reason: &'a str,
     findings: &'a [Finding],
+    always: Vec<BetweenDocument<'a>>,
     holds: &'a [String],
     events: Vec<Event<'a>>,
+}
+
+/// A rule between releases.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BetweenDocument<'a> {
+    rule: &'a str,
+    finding: Option<&'a Finding>,
+    broken_since: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -114,11 +135,20 @@ fn watch(judged: &Judged) -> WatchDocument<'_> {
         verdict: judged.verdict,
         reason: &judged.reason,
         findings: &judged.findings,
+        always: judged.always.iter().map(between).collect(),
         holds: &judged.holds,
         events: judged
             .events
             .iter()
             .map(|(at, text)| Event { at: *at, text })
             .collect(),
+    }
+}
+
+fn between(rule: &Between) -> BetweenDocument<'_> {
+    BetweenDocument {
+        rule: &rule.rule,
+        finding: rule.finding.as_ref(),
+        broken_since: rule.broken_since,
     }
 }

@@ -1,40 +1,34 @@
 //! One round: takes the Lease, takes up the state, judges what passed since the last look, and lets the agent go on
 //! until there is nothing left to do.
 
+mod access;
+mod live;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
 use recant_core::ids::{TargetId, TargetKind};
-use recant_core::rule::{RuleBook, SecretRef, SourceKind};
+use recant_core::rule::RuleBook;
 
 use super::outside::{Primed, Unusable, first_news};
 use super::verdict::{Round, of_watches};
-use super::watching::{Seen, Watching};
+use super::watching::Seen;
 use super::{Subject, Task, look_back};
-use crate::actuate::{self, Executor};
 use crate::agent;
 use crate::cli::run::parts;
-use crate::clock;
 use crate::cluster::kubernetes::config_map::ConfigMapObject;
 use crate::cluster::kubernetes::lease::{self, Lease, LeaseSettings, LeaseState};
-use crate::cluster::kubernetes::{self, KubernetesCluster, Needs, has_rollout, missing_access};
-use crate::http::metrics::Metrics;
+use crate::cluster::kubernetes::{self, KubernetesCluster, has_rollout};
 use crate::journal::Journal as _;
 use crate::journal::config_map::ConfigMapJournal;
-use crate::notify::client::HttpClient;
-use crate::notify::notifier;
-use crate::notify::outbox::{Outbox, Patience};
-use crate::notify::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
 
 /// What a round has in hand while it holds the Lease.
@@ -99,49 +93,6 @@ pub(super) async fn look(task: &Task) -> anyhow::Result<Round> {
 }
 
 impl Desk<'_> {
-    async fn check_access(&self) -> anyhow::Result<()> {
-        let Self {
-            task,
-            book,
-            namespace,
-            ..
-        } = self;
-        let secrets = book
-            .channels
-            .values()
-            .filter_map(|channel| match &channel.url {
-                SecretRef::KubernetesSecret { name, key: _ } => {
-                    Some((namespace.clone(), name.clone()))
-                }
-                SecretRef::Env(_) | SecretRef::File(_) => None,
-            });
-        let needs = Needs {
-            targets: self.targets(),
-            scales: book
-                .watches
-                .iter()
-                .flat_map(|watch| &watch.always)
-                .filter_map(|always| always.scale.as_ref())
-                .map(|scale| scale.target.clone())
-                .collect(),
-            acts: !task.settings.dry_run,
-            lease: Some((namespace.clone(), task.state.clone())),
-            secrets: secrets.collect(),
-            state: Some((namespace.clone(), task.state.clone())),
-        };
-        let missing = missing_access(&self.client, &needs)
-            .await
-            .context("asking the API server what this run may do")?;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let lines: Vec<String> = missing
-            .iter()
-            .map(|missing| format!("\n  - {missing}"))
-            .collect();
-        bail!("this run lacks rights in the cluster:{}", lines.concat());
-    }
-
     fn targets(&self) -> Vec<TargetId> {
         let watches = self.book.watches.iter();
         watches.map(|watch| watch.target.clone()).collect()
@@ -274,88 +225,6 @@ impl Desk<'_> {
         .await
     }
 
-    /// The ordinary agent, until there is nothing left to do.
-    async fn go_on(
-        &self,
-        lease: &Lease,
-        journal: ConfigMapJournal,
-        engine: Engine,
-        sources: BTreeMap<SourceKind, Arc<dyn Source>>,
-        cluster: Primed,
-        seen: Seen,
-    ) -> anyhow::Result<Round> {
-        let settings = &self.task.settings;
-        let metrics = Metrics::default();
-        let clock = clock::system();
-        let cluster = Arc::new(cluster);
-        let gate = parts::gate(settings, lease.state());
-        let (outcomes_in, outcomes) = mpsc::unbounded_channel();
-        let executor = Executor::start(
-            actuate::Parts {
-                cluster: cluster.clone(),
-                gate: gate.clone(),
-                clock: clock.clone(),
-                at_once: parts::PLANS_AT_ONCE,
-            },
-            outcomes_in,
-        );
-        let http = HttpClient::new().context("making the HTTP client of the channels")?;
-        let reader = KubernetesSecrets::new(self.client.clone(), &self.namespace);
-        let secrets = Secrets::in_cluster(Arc::new(reader));
-        let templates = parts::templates(settings)?;
-        let notifiers = self
-            .book
-            .channels
-            .iter()
-            .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets, &templates)))
-            .collect();
-        let (outbox, deliveries) =
-            Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
-        let stop = CancellationToken::new();
-        let wait = self.task.wait.map(|_| self.deadline - self.task.deadline);
-        let parts = agent::Parts {
-            engine,
-            journal: Box::new(journal.clone()),
-            sources,
-            endpoints: BTreeMap::new(),
-            cluster,
-            executor,
-            gate,
-            outcomes,
-            outbox,
-            deliveries,
-            observer: Box::new(Watching::new(seen.clone(), stop.clone(), wait)),
-            clock,
-            interval: settings.interval.min(Duration::from_secs(1)),
-        };
-        let agent = agent::run(parts, stop.clone());
-        let cut = self.until_done(lease, &seen, &stop, agent).await;
-        self.conclude(&journal, &seen, cut)
-    }
-
-    /// Runs the agent; why it was ended before it was done, if so.
-    async fn until_done(
-        &self,
-        lease: &Lease,
-        seen: &Seen,
-        stop: &CancellationToken,
-        agent: impl Future<Output = ()>,
-    ) -> Option<String> {
-        tokio::pin!(agent);
-        let cut = tokio::select! {
-            () = &mut agent => None,
-            () = self.signalled.cancelled() => Some("it was told to end".to_owned()),
-            () = sleep_until(self.deadline) => Some("its deadline came".to_owned()),
-            () = lost(lease) => Some(format!("the Lease `{}` was lost", self.task.state)),
-        };
-        if cut.is_some() {
-            stop.cancel();
-            agent.await;
-        }
-        cut.filter(|_| !seen.done())
-            .map(|why| format!("{why}; what was left over goes on at the next run"))
-    }
-
     fn conclude(
         &self,
         journal: &ConfigMapJournal,
@@ -410,17 +279,6 @@ impl Desk<'_> {
             interval: parts::span(settings.interval),
             // Other runs of the namespace watch them.
             ends_unwatched: false,
-        }
-    }
-}
-
-/// Resolves when the Lease is held no more.
-async fn lost(lease: &Lease) {
-    let mut state = lease.state();
-    while lease::holds(&state) {
-        tokio::select! {
-            changed = state.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use recant_core::ids::TargetId;
 use recant_core::judge::Finding;
 use recant_core::record::{Record, Standing};
 use recant_core::rule::RuleBook;
-use recant_core::snapshot::{Snapshot, TargetSnapshot};
+use recant_core::snapshot::{AlwaysSnapshot, Snapshot, TargetSnapshot};
 
 /// The exit code of what could not look at all.
 pub(super) const COULD_NOT_LOOK: u8 = 4;
@@ -55,11 +55,23 @@ pub(super) struct Judged {
     /// Why, for people; may be empty.
     pub(super) reason: String,
     pub(super) findings: Vec<Finding>,
-    /// Names of all its rules: those without a finding say nothing.
+    /// Names of all its rules about releases: those without a finding say nothing.
     pub(super) rules: Vec<String>,
+    /// Its rules between releases.
+    pub(super) always: Vec<Between>,
     pub(super) holds: Vec<String>,
     /// What happened to it in this round, oldest first.
     pub(super) events: Vec<(Timestamp, String)>,
+}
+
+/// One rule between releases.
+#[derive(Debug)]
+pub(super) struct Between {
+    pub(super) rule: String,
+    /// What it says now, if it was looked at.
+    pub(super) finding: Option<Finding>,
+    /// Since when its incident has been open, if one is.
+    pub(super) broken_since: Option<Timestamp>,
 }
 
 /// What one run did.
@@ -167,6 +179,19 @@ pub(super) fn of_target(
         let reason = format!("the release is watched until {:.0}", analysis.ends);
         return (Verdict::Undecided, reason);
     }
+    // No release is judged, so none is to blame.
+    let broken: Vec<String> = target
+        .always
+        .iter()
+        .filter_map(|rule| Some((rule, rule.incident.as_ref()?)))
+        .map(|(rule, open)| format!("`{}` is broken since {:.0}", rule.rule, open.began))
+        .collect();
+    if !broken.is_empty() {
+        return (
+            Verdict::Fail,
+            format!("no release is judged; {}", broken.join(", ")),
+        );
+    }
     match target.standing {
         Some(Standing::KnownGood { .. }) => (Verdict::Pass, "it is known good".to_owned()),
         Some(Standing::Failed { at }) => (Verdict::Fail, format!("it failed at {at:.0}")),
@@ -218,11 +243,8 @@ pub(super) fn of_watches(
             reason,
             findings,
             rules: rules.collect(),
-            holds: target
-                .holds
-                .iter()
-                .map(|hold| format!("{}: {}", hold.guard, hold.reason))
-                .collect(),
+            always: target.always.iter().map(between).collect(),
+            holds: holds(target),
             events: mine()
                 .flat_map(|(at, record)| {
                     recant_core::explain::texts(record)
@@ -233,6 +255,25 @@ pub(super) fn of_watches(
         });
     }
     watches
+}
+
+fn between(rule: &AlwaysSnapshot) -> Between {
+    Between {
+        rule: rule.rule.to_string(),
+        finding: rule.finding.clone(),
+        broken_since: rule.incident.as_ref().map(|open| open.began),
+    }
+}
+
+/// What is held back: the rollback, or a scaling.
+fn holds(target: &TargetSnapshot) -> Vec<String> {
+    let scalings = target.always.iter().filter_map(|rule| {
+        let open = rule.incident.as_ref()?;
+        open.held.as_ref()
+    });
+    let all = target.holds.iter().chain(scalings);
+    all.map(|hold| format!("{}: {}", hold.guard, hold.reason))
+        .collect()
 }
 
 #[cfg(test)]
@@ -252,6 +293,7 @@ mod tests {
             reason: String::new(),
             findings: Vec::new(),
             rules: Vec::new(),
+            always: Vec::new(),
             holds: Vec::new(),
             events: Vec::new(),
         };

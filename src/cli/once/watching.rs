@@ -12,7 +12,7 @@ use recant_core::ids::TargetId;
 use recant_core::observation::Observation;
 use recant_core::record::Record;
 use recant_core::rule::Question;
-use recant_core::snapshot::Snapshot;
+use recant_core::snapshot::{Doing, Snapshot};
 
 use super::verdict::{Blind, Verdict, of_target};
 use crate::agent::{Gathered, Observer, Ticked, log_record};
@@ -126,8 +126,15 @@ impl Inner {
                     Verdict::Undecided | Verdict::Nothing | Verdict::NotLooked => true,
                 }
             };
+            let scales = target.always.iter().any(|rule| match rule.doing {
+                Some(Doing::Acting) => true,
+                // A guard may hold it for longer than a round lasts.
+                Some(Doing::Deciding) => !settled,
+                None => false,
+            });
             target.plan.is_some()
                 || target.verifying
+                || scales
                 || (failed && target.holds.is_empty() && !settled)
                 || (waits && unclear())
         };

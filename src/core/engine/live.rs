@@ -32,6 +32,8 @@ pub(super) struct Live {
     pub(super) state: Option<TargetState>,
     /// The evidence of the process before was taken up.
     pub(super) restored: bool,
+    /// Past answers from then on are about a release.
+    pub(super) past_from: Option<Timestamp>,
     pub(super) pods: KnownPods,
     pub(super) measurements: BTreeMap<Arc<Question>, Looking>,
     pub(super) checkpoint: Option<Timestamp>,
@@ -107,6 +109,7 @@ impl Live {
             rules,
             state: None,
             restored: false,
+            past_from: None,
             pods: KnownPods::default(),
             measurements,
             checkpoint: None,

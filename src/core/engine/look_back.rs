@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Answer, Engine, Output, Turn, decide, observe, releases, resume, verify};
+use super::{Answer, Engine, Output, Turn, always, decide, observe, releases, resume, verify};
 use crate::history::DEPTH;
 use crate::ids::TargetId;
 use crate::record::Record;
@@ -33,6 +33,11 @@ pub struct Back {
     pub questions: Vec<(SourceKind, Arc<Question>)>,
     /// From when on, up to now.
     pub from: Timestamp,
+    /// From when on it is about the release; `None`: nothing of one is judged.
+    release: Option<Timestamp>,
+    /// From when on it is about the rules between releases; `None`: there are none.
+    always: Option<Timestamp>,
+    looked: Option<Timestamp>,
     /// When a new revision came since the last look.
     pub came: Option<Timestamp>,
 }
@@ -40,7 +45,8 @@ pub struct Back {
 impl Engine {
     /// What must be read before the first tick, given the first news and when each target was last looked at.
     ///
-    /// Nothing of targets of which nothing is judged and that are at the revision they were at.
+    /// Nothing of targets of which nothing is judged, that are at the revision they were at, and that have no rules
+    /// between releases.
     pub fn looks_back(
         &self,
         now: Timestamp,
@@ -68,25 +74,34 @@ impl Engine {
         let under_way = known.filter(|known| {
             known.uid == state.uid && (known.analysis.is_some() || known.verification.is_some())
         });
-        let from = match (under_way, came) {
+        let bounded = |from: Timestamp| from.max(furthest).min(now);
+        let release = match (under_way, came) {
             // The counters of the last checkpoint are counted on from.
-            (Some(known), _) => known.checkpoint.as_ref().map_or(last, |last| last.at),
+            (Some(known), _) => Some(known.checkpoint.as_ref().map_or(last, |last| last.at)),
             // What the release is compared with.
-            (None, Some(came)) => later(came, -DEPTH),
-            (None, None) => return None,
-        };
+            (None, Some(came)) => Some(later(came, -DEPTH)),
+            (None, None) => None,
+        }
+        .map(bounded);
+        let recorded = self.ledger.always.get(&state.id);
+        let always = always::looks_back(live, recorded, looked, last).map(bounded);
+        let of_release = live.measurements.keys().filter(|_| release.is_some());
+        let of_always = live.always.measurements.keys();
+        let questions: BTreeSet<&Arc<Question>> = of_release.chain(of_always).collect();
         Some(Back {
             state: state.clone(),
-            questions: live
-                .measurements
-                .keys()
+            questions: questions
+                .into_iter()
                 .filter(|question| match question.what {
                     What::Ratio { .. } | What::Histogram { .. } => true,
                     What::Level(_) => false,
                 })
                 .map(|question| (live.source_of(question, &self.settings), question.clone()))
                 .collect(),
-            from: from.max(furthest).min(now),
+            from: release.into_iter().chain(always).min()?,
+            release,
+            always,
+            looked,
             came,
         })
     }
@@ -117,7 +132,7 @@ impl Engine {
         for back in backs {
             let target = back.state.id.clone();
             let turn = Turn {
-                now: back.from,
+                now: back.release.unwrap_or(now),
                 past: true,
                 settings: self.settings,
                 ledger: &mut self.ledger,
@@ -126,7 +141,9 @@ impl Engine {
             let Some(live) = self.live.get_mut(&target) else {
                 continue;
             };
-            resume::restore(&turn, &target, live, back.from);
+            resume::restore(&turn, &target, live);
+            live.past_from = back.release;
+            always::restore_back(&turn, &target, live, back.always, back.looked);
             live.see_back(back.state);
             coming.extend(back.came.map(|came| (came, target)));
         }
@@ -186,6 +203,7 @@ impl Engine {
             if let Some(live) = self.live.get_mut(target) {
                 decide::judge(&mut turn, target, live);
                 verify::verify(&mut turn, target, live);
+                always::tend_past(&mut turn, target, live);
             }
         }
         let output = turn.output;

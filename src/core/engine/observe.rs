@@ -35,8 +35,13 @@ pub(super) fn take_in(
             continue;
         };
         let source = live.source_of(&answer.question, &turn.settings);
-        let of_release = answered(turn, live, &answer);
-        let of_always = always::take_in(&mut live.always, &live.pods, turn.now, &answer);
+        let now = turn.now;
+        let counts = |from: Option<Timestamp>| !turn.past || from.is_some_and(|from| now >= from);
+        let (release, between) = (counts(live.past_from), counts(live.always.past_from));
+        let of_release = release.then(|| answered(turn, live, &answer)).flatten();
+        let of_always = between
+            .then(|| always::take_in(&mut live.always, &live.pods, now, &answer))
+            .flatten();
         match of_release.or(of_always) {
             None => {
                 heard.insert(source, Ok(()));

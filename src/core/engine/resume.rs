@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::live::Live;
 use super::{Effect, Turn, always, releases, tell};
@@ -36,7 +36,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) 
     always::resume(turn, lives);
     for (target, live) in lives.iter_mut() {
         if !live.restored {
-            restore(turn, target, live, later(turn.now, -SHORT));
+            restore(turn, target, live);
         }
         finish_beginning(turn, target, live);
     }
@@ -146,8 +146,9 @@ fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
     }
 }
 
-/// Takes up the evidence of the last checkpoint, and counts on where the counters stood if that was not before `from`.
-pub(super) fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live, from: Timestamp) {
+/// Takes up the evidence of the last checkpoint, and counts on where the counters stood if that was not long ago. In the
+/// past only if it was not later either: what is read again from before would go back.
+pub(super) fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
     live.restored = true;
     let Some(known) = turn.known(target) else {
         return;
@@ -170,7 +171,8 @@ pub(super) fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live, from:
             rule.evidence = evidence.clone();
         }
     }
-    if checkpoint.at < from {
+    let later_than_read = turn.past && checkpoint.at > turn.now;
+    if checkpoint.at < later(turn.now, -SHORT) || later_than_read {
         return;
     }
     for (question, measurement) in &checkpoint.measurements {

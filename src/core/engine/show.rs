@@ -21,7 +21,7 @@ impl Engine {
             targets: self
                 .live
                 .iter()
-                .map(|(target, live)| self.target(target, live))
+                .map(|(target, live)| self.target(target, live, now))
                 .collect(),
             lost_sources: self
                 .ledger
@@ -41,7 +41,7 @@ impl Engine {
         }
     }
 
-    fn target(&self, target: &TargetId, live: &Live) -> TargetSnapshot {
+    fn target(&self, target: &TargetId, live: &Live, now: Timestamp) -> TargetSnapshot {
         let known = self.ledger.targets.get(target);
         TargetSnapshot {
             watch: live.watch.name.clone(),
@@ -81,12 +81,12 @@ impl Engine {
                 .always
                 .rules
                 .iter()
-                .map(|rule| self.always(target, rule))
+                .map(|rule| self.always(target, rule, now))
                 .collect(),
         }
     }
 
-    fn always(&self, target: &TargetId, rule: &AlwaysRule) -> AlwaysSnapshot {
+    fn always(&self, target: &TargetId, rule: &AlwaysRule, now: Timestamp) -> AlwaysSnapshot {
         let name = &rule.always.rule.name;
         let known = self.ledger.always.get(target);
         let open = known.and_then(|known| known.incidents.get(name));
@@ -113,6 +113,7 @@ impl Engine {
             scaled: known
                 .and_then(|known| known.scaled.get(name))
                 .map(|scaled| scaled.change.clone()),
+            doing: known.and_then(|known| rule.doing(known, now)),
         }
     }
 }

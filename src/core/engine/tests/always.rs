@@ -35,7 +35,7 @@ fn undone_after(seconds: u64) -> Scale {
 }
 
 /// At most 5 % of errors in a minute, for ten seconds.
-fn always(scale: Option<Scale>) -> Always {
+pub(super) fn always(scale: Option<Scale>) -> Always {
     Always {
         rule: Arc::new(Rule {
             lasting: Duration::from_secs(10),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::always::always;
 use super::rules::{Setup, errors, latency, no_worse};
 use super::target::{BAD, GOOD};
 use super::world::{World, at};
 use crate::analysis::Ending;
 use crate::engine::{Effect, Engine, Inputs, Output};
 use crate::ids::TargetId;
+use crate::judge::Before;
 use crate::ledger::Ledger;
 use crate::notice::NoticeKind;
 use crate::record::Record;
@@ -153,6 +155,35 @@ fn every_kind_of_rule_judges_the_past_as_it_judges_now() {
 }
 
 #[test]
+fn a_release_soon_after_another_is_compared_with_what_was_before_it() {
+    let mut setup = Setup {
+        watch: 60,
+        ..Setup::with(vec![no_worse()])
+    };
+    setup.guards.kill_switch = true;
+    let mut world = World::settled(setup);
+    world.ship("v2");
+    world.run_until(200, |world| world.count(passed) > 0);
+    let (ledger, last) = (world.engine.ledger().clone(), world.now);
+    world.run(15);
+    world.target().behave("v3", BAD);
+    world.ship("v3");
+    world.run(30);
+    let both = look(world, ledger, last);
+    both.close(failed);
+    let before = |engine: &Engine| {
+        let target = engine.live.values().next().expect("there is one");
+        match target.rules[0].evidence.before() {
+            Before::Counts(Some(counts)) => counts.total(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // What an agent counted outside of the analysis before is the least.
+    let (live, back) = (before(&both.world.engine), before(&both.engine));
+    assert!(back >= live, "live {live}, looking back {back}");
+}
+
+#[test]
 fn a_fault_that_is_over_is_a_fail_that_a_guard_holds() {
     let mut both = both(Setup::default(), |world| {
         world.target().behave("v2", BAD);
@@ -193,15 +224,82 @@ fn a_watch_that_ended_between_two_looks_passed_then_and_is_told_now() {
     });
     both.close(passed);
     let output = both.tick();
-    let told: Vec<_> = output
-        .effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Notify { notice, .. } => Some(notice.kind),
-            Effect::Step(_) | Effect::LookAtScale { .. } => None,
-        })
-        .collect();
-    assert_eq!(told, [NoticeKind::Passed]);
+    assert_eq!(told(&output), [NoticeKind::Passed]);
+}
+
+/// The kinds of the notices that a tick sends.
+fn told(output: &Output) -> Vec<NoticeKind> {
+    let notices = output.effects.iter().filter_map(|effect| match effect {
+        Effect::Notify { notice, .. } => Some(notice.kind),
+        Effect::Step(_) | Effect::LookAtScale { .. } => None,
+    });
+    notices.collect()
+}
+
+fn incident(record: &Record) -> bool {
+    matches!(record, Record::IncidentBegan { .. })
+}
+
+fn with_always() -> Setup {
+    Setup {
+        always: vec![always(None)],
+        ..Setup::default()
+    }
+}
+
+#[test]
+fn what_broke_between_two_looks_is_an_incident_since_then_and_is_told_now() {
+    let mut lasting = both(with_always(), |world| {
+        world.run(60);
+        world.target().behave("v1", BAD);
+        world.run(120);
+    });
+    lasting.close(incident);
+    assert_eq!(
+        lasting.when(|record| matches!(record, Record::Noticed(_))),
+        None
+    );
+    assert_eq!(told(&lasting.tick()), [NoticeKind::IncidentBegan]);
+
+    let mut over = both(with_always(), |world| {
+        world.target().behave("v1", BAD);
+        world.run(60);
+        world.target().behave("v1", GOOD);
+        world.run(180);
+    });
+    over.close(incident);
+    let kinds = [NoticeKind::IncidentBegan, NoticeKind::IncidentEnded];
+    assert_eq!(told(&over.tick()), kinds);
+    assert_eq!(told(&over.tick()), []);
+
+    let good = both(with_always(), |world| world.run(200));
+    assert_eq!(good.when(incident), None);
+}
+
+#[test]
+fn the_errors_of_a_release_that_was_taken_back_are_no_incident_of_the_next_look() {
+    let mut setup = with_always();
+    setup.always[0].window = std::time::Duration::from_mins(5);
+    let mut world = World::settled(setup);
+    world.target().behave("v2", BAD);
+    world.ship("v2");
+    let verified = |record: &Record| matches!(record, Record::VerificationEnded { .. });
+    world.run_until(200, |world| world.count(verified) > 0);
+    world.run(5);
+    let (ledger, last) = (world.engine.ledger().clone(), world.now);
+    world.run(60);
+    let mut both = look(world, ledger, last);
+    assert_eq!(both.when(incident), None);
+    assert_eq!(told(&both.tick()), []);
+    let rule = &both
+        .engine
+        .live
+        .values()
+        .next()
+        .expect("is there")
+        .always
+        .rules[0];
+    assert_eq!(rule.state(), Some(crate::judge::State::Within));
 }
 
 #[test]
