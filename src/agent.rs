@@ -8,7 +8,7 @@ mod looking;
 mod shut;
 mod watching;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,17 +183,6 @@ fn hand_out(
             }
         }
     }
-}
-
-/// Which targets use a source: only those sources are needed.
-pub fn sources_in_use(
-    book: &recant_core::rule::RuleBook,
-    default: SourceKind,
-) -> BTreeSet<SourceKind> {
-    book.watches
-        .iter()
-        .map(|watch| watch.source.unwrap_or(default))
-        .collect()
 }
 
 impl std::fmt::Debug for Parts {

@@ -12,7 +12,10 @@ use recant_core::target::{Pod, Revision};
 mod buckets;
 pub mod exposition;
 mod http;
+pub mod http_json;
+pub mod kubernetes;
 pub mod prometheus;
+pub mod redis;
 pub mod scrape;
 
 /// One question about several targets: a source asks it once, however many targets want it.

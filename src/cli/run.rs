@@ -3,6 +3,7 @@
 pub(super) mod logging;
 mod opening;
 pub(super) mod parts;
+pub(super) mod sources;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
-use recant_core::target::TargetNews;
+use recant_core::target::{ObjectStatus, TargetNews};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -99,6 +99,26 @@ impl KubernetesCluster {
     /// How each watch is doing: ready is when all have synced.
     pub fn watches(&self) -> Vec<WatchStatus> {
         self.shared.health.statuses(Instant::now())
+    }
+
+    /// What the status of the target's objects says now.
+    ///
+    /// # Errors
+    /// When the watches that show it do not work: what they showed before may be over. A sentence for people.
+    pub fn status(&self, target: &TargetId) -> Result<ObjectStatus, String> {
+        let broken = self.watches().into_iter().find(|watch| {
+            watch.namespace == target.namespace && (!watch.synced || watch.error.is_some())
+        });
+        if let Some(watch) = broken {
+            let why = watch.error.unwrap_or_else(|| "not listed yet".to_owned());
+            return Err(format!(
+                "{} in namespace `{}` cannot be watched: {why}",
+                watch.resource, watch.namespace
+            ));
+        }
+        let index = self.shared.index.lock();
+        let status = index.unwrap_or_else(PoisonError::into_inner).status(target);
+        status.ok_or_else(|| format!("there is no {target}"))
     }
 
     /// Resolves when all tasks have ended, after the token was cancelled.

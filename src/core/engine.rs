@@ -11,6 +11,7 @@ mod arms;
 mod decide;
 mod finish;
 mod hold;
+mod levels;
 mod live;
 mod look_back;
 mod observe;
@@ -138,6 +139,11 @@ impl Turn<'_> {
     fn record(&mut self, record: Record) {
         self.ledger.apply(self.now, &record);
         self.output.records.push(record);
+    }
+
+    /// The time, if it is over.
+    fn then(&self) -> Option<Timestamp> {
+        self.past.then_some(self.now)
     }
 
     fn known(&self, target: &TargetId) -> Option<&TargetLedger> {

@@ -323,7 +323,7 @@ pub fn texts(record: &Record) -> Vec<String> {
                 Some(Standing::Failed { at }) => format!(", which failed at {at:.0}"),
                 Some(Standing::Inconclusive { .. }) | None => String::new(),
             };
-            vec![format!("revision {revision} is back{standing}")]
+            vec![format!("the target is at revision {revision}{standing}")]
         }
         Record::Promoted { .. } => vec!["the Rollout was promoted".to_owned()],
         Record::BaselineGone { .. } => {

@@ -18,7 +18,7 @@ pub use continuous::Continuous;
 pub use counts::{Arms, BASELINE_IDLE, CountsEvidence, WindowedCounts};
 pub use evidence::{Before, Evidence};
 pub use finding::{Finding, Measured, Seen, State};
-pub use level::{LevelArms, LevelEvidence, Sample};
+pub use level::{LevelArms, LevelEvidence, RateArms, Sample};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`CountsEvidence`].
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(30);

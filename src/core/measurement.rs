@@ -11,12 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::PodName;
-use crate::observation::{Cause, Cumulative, Observation, Reading, SeriesKey, SeriesReading};
+use crate::observation::{
+    Cause, Cumulative, Levels, Observation, Reading, SeriesKey, SeriesReading,
+};
 
 mod cadence;
 mod counts;
 mod histogram;
 mod increases;
+mod levels;
 mod origins;
 mod pods;
 mod series;
@@ -27,6 +30,7 @@ pub mod text;
 pub use counts::{Counts, RatioCounts};
 pub use histogram::{HistogramCounts, same_bounds};
 pub use increases::{Increase, Increases, Look, Unusable, never_seen_reason};
+pub use levels::{apart, combined};
 pub use pods::{KnownPod, KnownPods};
 
 use cadence::Cadence;
@@ -43,6 +47,8 @@ const FUTURE: SignedDuration = SignedDuration::from_secs(60);
 const FORGET_PODS: SignedDuration = SignedDuration::from_mins(15);
 /// Other series are forgotten after this long without a sample.
 const FORGET_OTHERS: SignedDuration = SignedDuration::from_hours(6);
+/// Series of values that the interval between samples is measured with.
+const MOST_READ: usize = 100;
 /// Series that one measurement remembers at most.
 const MOST_SERIES: usize = 20_000;
 
@@ -61,6 +67,9 @@ pub struct Measurement {
     cadence: Cadence,
     #[serde(with = "as_list")]
     series: BTreeMap<SeriesId, SeriesState>,
+    /// When values were last sampled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    read: Vec<(SeriesKey, Timestamp)>,
 }
 
 /// A series key and, where that is no pod, the pod within it.
@@ -111,12 +120,33 @@ impl Measurement {
                 })
             }
             Observation::Reading(reading) => self.advance_reading(now, reading, known),
-            // Values are no counters: there is nothing to count.
-            Observation::Levels(_) => {
-                self.first_look.get_or_insert(now);
-                Increases::new(Look::Measured)
+            Observation::Levels(levels) => self.advance_levels(now, levels, known),
+        }
+    }
+
+    /// Values are no counters: there is nothing to count, but how often they come.
+    fn advance_levels(&mut self, now: Timestamp, levels: &Levels, known: &KnownPods) -> Increases {
+        self.first_look.get_or_insert(now);
+        let mut increases = Increases::new(Look::Measured);
+        for reason in &levels.unusable {
+            increases.unusable(&SeriesKey::Whole, reason.clone());
+        }
+        let mut last: BTreeMap<SeriesKey, Timestamp> = self.read.drain(..).collect();
+        let mut read: BTreeMap<&SeriesKey, Timestamp> = BTreeMap::new();
+        let mut spacings = Vec::new();
+        for reading in levels::usable(now, levels, known) {
+            let earlier = last.insert(reading.key.clone(), reading.at);
+            spacings.extend(earlier.map(|earlier| earlier.duration_until(reading.at)));
+            if read.len() < MOST_READ {
+                read.insert(&reading.key, reading.at);
             }
         }
+        self.read = read
+            .into_iter()
+            .map(|(key, at)| (key.clone(), at))
+            .collect();
+        self.cadence.learn(spacings);
+        increases
     }
 
     fn advance_reading(

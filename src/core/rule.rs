@@ -1,6 +1,6 @@
 //! Rules, watches and channels as the engine uses them: parsed, resolved and valid. Documents become these in `spec`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,18 @@ pub struct Watch {
     pub scrape: Option<ScrapeEndpoint>,
     /// Links for the notices: dashboard, runbook. Label and URL.
     pub links: Vec<Link>,
+}
+
+impl Watch {
+    /// Every source that its rules ask; `default` answers what names no source of its own.
+    pub fn sources(&self, default: SourceKind) -> BTreeSet<SourceKind> {
+        let typed = self.source.unwrap_or(default);
+        let always = self.always.iter().map(|always| &always.rule);
+        let rules = self.rules.iter().chain(always);
+        rules
+            .map(|rule| Question::of(rule).source().unwrap_or(typed))
+            .collect()
+    }
 }
 
 /// A labelled URL.

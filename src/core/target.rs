@@ -98,6 +98,29 @@ pub fn is_pod_of(pod: &PodName, prefix: &str) -> bool {
     })
 }
 
+/// What the status of a target's objects says for rules about Kubernetes itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectStatus {
+    /// Pods that are not on their way out.
+    pub pods: Vec<PodStatus>,
+    /// The controller has given the rollout up: its progress deadline is over.
+    pub failed_progress: bool,
+}
+
+/// What the status of one pod says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodStatus {
+    pub name: PodName,
+    pub created: Timestamp,
+    pub ready: bool,
+    /// It has no node yet, or its containers have not been started.
+    pub pending: bool,
+    /// Restarts of all its containers since it was created.
+    pub restarts: u32,
+    /// When its containers were last killed for want of memory: at most one moment each.
+    pub out_of_memory: Vec<Timestamp>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,9 +24,9 @@ use recant_core::notice::Notice;
 use recant_core::rule::SecretRef;
 
 use super::client::HttpClient;
-use super::secrets::{Secrets, place};
 use super::templates::Templates;
 use super::{Attempt, Notifier, NotifyError};
+use crate::secrets::{Secrets, place};
 
 pub use alert::render;
 

@@ -12,9 +12,9 @@ use recant_core::rule::SecretRef;
 
 use super::client::{Answer, HttpClient};
 use super::pace::Pace;
-use super::secrets::{Secrets, place};
 use super::templates::Templates;
 use super::{Attempt, Notifier, NotifyError};
+use crate::secrets::{Secrets, place};
 
 pub use card::{Size, render};
 

@@ -31,9 +31,9 @@ use recant_core::notice::{Fact, Notice, NoticeKind, Severity};
 use recant_core::rule::{Link, SecretRef};
 
 use super::client::HttpClient;
-use super::secrets::{Secrets, place};
 use super::text::clip;
 use super::{Attempt, Notifier, NotifyError};
+use crate::secrets::{Secrets, place};
 
 const MAX_BYTES: usize = 20_000;
 const ID_HEADER: HeaderName = HeaderName::from_static("webhook-id");

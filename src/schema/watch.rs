@@ -19,9 +19,10 @@ pub struct Watch {
     pub metadata: NamespacedMetadata,
     /// What is watched.
     pub target: Target,
-    /// Rule sets (`http`) and single rules (`http/error-rate`).
+    /// Rule sets (`http`) and single rules (`http/error-rate`) that judge releases. Left out where there are only
+    /// `always` rules.
     #[schemars(length(min = 1))]
-    pub rules: Vec<String>,
+    pub rules: Option<Vec<String>>,
     /// Where its metrics come from; left out, the setting `source` says.
     pub source: Option<Source>,
     /// How its releases are judged.

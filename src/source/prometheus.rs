@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use recant_core::ids::TargetId;
 use recant_core::observation::{Cause, Observation};
-use recant_core::rule::{Question, What};
+use recant_core::rule::{Level, Question, What};
 
 use super::http::{Fault, address, fault_of, read_body, redirect_fault};
 use super::{NoRange, Past, Query, QueryTarget, RangeQuery, Source};
@@ -27,6 +27,7 @@ mod answer;
 mod auth;
 mod collect;
 mod deliver;
+mod expression;
 mod options;
 mod query;
 mod range;
@@ -117,9 +118,15 @@ impl Prometheus {
         by: Instant,
     ) -> Vec<Observation> {
         let targets = &group.targets;
-        if let What::Level(_) = question.what {
-            let reason = "is not asked for values yet";
-            return deliver::unavailable(Cause::Malformed, reason, targets.len());
+        match &question.what {
+            What::Level(Level::Promql(promql)) => {
+                return self.express(question, promql, targets, by).await;
+            }
+            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => {
+                let reason = "Prometheus cannot answer this: another source was meant";
+                return deliver::unavailable(Cause::Malformed, reason, targets.len());
+            }
+            What::Ratio { .. } | What::Histogram { .. } | What::Level(Level::Gauge(_)) => {}
         }
         let grouping = Grouping::new(&self.options, question);
         let text = query::promql(question, &grouping, targets.iter().copied());

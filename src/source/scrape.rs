@@ -16,7 +16,9 @@ use reqwest::{Url, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use recant_core::ids::TargetId;
-use recant_core::observation::{Cause, Cumulative, Observation, Reading, SeriesKey, SeriesReading};
+use recant_core::observation::{
+    Cause, Cumulative, Levels, Observation, Reading, SeriesKey, SeriesReading,
+};
 use recant_core::rule::Question;
 use recant_core::target::Pod;
 
@@ -32,6 +34,7 @@ pub mod recorded;
 mod tests;
 
 use matching::{Asked, PodLabels};
+use page::Told;
 
 /// Pages longer than this are not read to their end.
 const LONGEST_PAGE: usize = 5 * 1024 * 1024;
@@ -91,7 +94,7 @@ struct Visit<'a> {
 }
 
 /// What each question got from a pod's page, or why there is nothing.
-type Visited = Result<Vec<Vec<SeriesReading>>, Fault>;
+type Visited = Result<Vec<Told>, Fault>;
 
 /// The questions that one target asks, each once.
 struct Plan<'a> {
@@ -335,13 +338,18 @@ fn observation(
     now: Timestamp,
 ) -> Observation {
     let mut series = Vec::new();
+    let mut levels = Levels::default();
     let mut faults: Vec<(&Pod, &Fault)> = Vec::new();
     let mut answered = 0usize;
     for (pod, answer) in answers {
         match answer {
             Ok(pages) => {
                 answered += 1;
-                series.extend(pages.get(place).into_iter().flatten().cloned());
+                if let Some(told) = pages.get(place) {
+                    series.extend(told.series.iter().cloned());
+                    levels.readings.extend(told.levels.readings.iter().cloned());
+                    levels.unusable.extend(told.levels.unusable.iter().cloned());
+                }
             }
             Err(fault) if pod.ready => faults.push((pod, fault)),
             Err(_) => {}
@@ -349,6 +357,13 @@ fn observation(
     }
     if answered == 0 {
         return nothing(target, &faults);
+    }
+    if !(levels.readings.is_empty() && levels.unusable.is_empty()) {
+        let failed = faults
+            .iter()
+            .map(|(pod, fault)| format!("the pod `{}` {}", pod.name, fault.reason));
+        levels.unusable.extend(failed);
+        return Observation::Levels(one_for_each_arm(levels));
     }
     // The pods that failed are told beside those that did not, so that a person sees which and why.
     series.extend(faults.iter().map(|(pod, fault)| SeriesReading {
@@ -368,6 +383,31 @@ fn observation(
         };
     }
     Observation::Reading(Reading { series })
+}
+
+/// Where a label tells the arms apart there is one value for each of its values, of however many pods.
+fn one_for_each_arm(levels: Levels) -> Levels {
+    let Levels {
+        mut readings,
+        mut unusable,
+    } = levels;
+    let mut times: BTreeMap<SeriesKey, usize> = BTreeMap::new();
+    for reading in &readings {
+        *times.entry(reading.key.clone()).or_default() += 1;
+    }
+    for (key, pods) in times.iter().filter(|(_, pods)| **pods > 1) {
+        readings.retain(|reading| reading.key != *key);
+        let arm = match key {
+            SeriesKey::Label(value) => format!("with the value `{value}` of the label of the arms"),
+            SeriesKey::Pod { pod, .. } => format!("of pod `{pod}`"),
+            SeriesKey::Whole => "without the label of the arms".to_owned(),
+        };
+        unusable.push(format!(
+            "{pods} pods have a series {arm}, and one is expected: leave `arms` out, and pods are told apart by their \
+             revision"
+        ));
+    }
+    Levels { readings, unusable }
 }
 
 /// Why no pod answered.

@@ -4,6 +4,7 @@
 mod bad_release;
 mod deployment;
 mod good_release;
+mod memory;
 mod rollout;
 mod same_totals;
 mod sequence;

@@ -113,14 +113,16 @@ const CORE: &[(&str, &[&str])] = &[
 const RECANT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
-    ("config", &[]),
-    ("source", &["clock", "tls"]),
+    ("secrets", &["tls"]),
+    ("json_path", &[]),
+    ("config", &["json_path"]),
+    ("source", &["clock", "json_path", "secrets", "tls"]),
     ("cluster", &[]),
     ("journal", &["cluster"]),
     ("ruletest", &["source"]),
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),
-    ("notify", &["tls"]),
+    ("notify", &["secrets", "tls"]),
     ("http", &["notify"]),
     (
         "agent",
@@ -138,7 +140,7 @@ const RECANT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "ruletest", "schema", "source", "tls",
+            "ruletest", "schema", "secrets", "source", "tls",
         ],
     ),
 ];

@@ -4,5 +4,7 @@ mod fixture;
 mod prometheus;
 mod prometheus_faults;
 mod range;
+mod redis;
 mod same_counts;
 mod scrape;
+mod values;

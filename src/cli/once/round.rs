@@ -23,12 +23,13 @@ use super::verdict::{Round, of_watches};
 use super::watching::Seen;
 use super::{Subject, Task, look_back};
 use crate::agent;
-use crate::cli::run::parts;
+use crate::cli::run::{parts, sources};
 use crate::cluster::kubernetes::config_map::ConfigMapObject;
 use crate::cluster::kubernetes::lease::{self, Lease, LeaseSettings, LeaseState};
 use crate::cluster::kubernetes::{self, KubernetesCluster, has_rollout};
 use crate::journal::Journal as _;
 use crate::journal::config_map::ConfigMapJournal;
+use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
 
 /// What a round has in hand while it holds the Lease.
@@ -179,8 +180,15 @@ impl Desk<'_> {
             .filter_map(|target| Some((target.clone(), state.looked(target)?)))
             .collect();
         let mut engine = Engine::new(&self.book, self.engine_settings(), state.ledger);
-        let kinds = agent::sources_in_use(&self.book, settings.source);
-        let mut sources = parts::sources(settings, &kinds)?;
+        let watches = self.book.watches.iter();
+        let kinds = watches
+            .flat_map(|watch| watch.sources(settings.source))
+            .collect();
+        let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(
+            self.client.clone(),
+            &self.namespace,
+        )));
+        let mut sources = sources::sources(settings, &kinds, &secrets, cluster)?;
         let seen = Seen::default();
 
         let now = Timestamp::now();
@@ -219,6 +227,7 @@ impl Desk<'_> {
             journal,
             engine,
             sources,
+            &secrets,
             Primed::new(cluster.clone(), news),
             seen,
         )

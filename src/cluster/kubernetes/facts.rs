@@ -27,6 +27,8 @@ pub(super) struct WorkloadFacts {
     pub(super) kill_switch: bool,
     pub(super) last_plan: Option<PlanId>,
     pub(super) rollout: Option<RolloutFacts>,
+    /// The controller has given the rollout up: its progress deadline is over.
+    pub(super) failed_progress: bool,
 }
 
 /// Replica counts: what is wanted, and what the controller says there is.
@@ -71,6 +73,11 @@ impl WorkloadFacts {
                 workload_ref: spec.workload_ref.is_some(),
             },
         });
+        let failed_progress = status.conditions.iter().flatten().any(|condition| {
+            condition.kind == "Progressing"
+                && condition.status == "False"
+                && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+        });
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             observed: metadata.generation.is_some()
@@ -93,6 +100,7 @@ impl WorkloadFacts {
                 .get(PLAN_ANNOTATION)
                 .map(|plan| PlanId(plan.clone())),
             rollout,
+            failed_progress,
         }
     }
 }

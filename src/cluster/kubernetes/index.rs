@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use recant_core::ids::{TargetId, TargetKind};
-use recant_core::target::{Pod, TargetNews, TargetState};
+use recant_core::target::{ObjectStatus, TargetNews, TargetState};
 
 use super::facts::{ReplicaSetFacts, WorkloadFacts};
-use super::pod::PodFacts;
+use super::pod::{PodFacts, SeenPod};
 use super::state::target_state;
 use super::table::{Table, Touched};
 
@@ -51,7 +51,7 @@ pub(super) struct SeenWorkload {
 struct Namespace {
     workloads: BTreeMap<TargetKind, Workloads>,
     sets: Table<ReplicaSetFacts>,
-    pods: Table<Pod>,
+    pods: Table<SeenPod>,
     kill_switch: bool,
 }
 
@@ -116,6 +116,24 @@ impl Index {
         news
     }
 
+    /// What the status of the target's objects says; `None`: it is not known, or there is no such object.
+    pub(super) fn status(&self, target: &TargetId) -> Option<ObjectStatus> {
+        let namespace = self.namespaces.get(&target.namespace)?;
+        namespace.synced(target.kind).then_some(())?;
+        let workload = namespace.workload(target)?;
+        let sets = namespace.sets.of(&workload.uid);
+        let pods = sets
+            .into_iter()
+            .flat_map(|(uid, _, _)| namespace.pods.of(uid));
+        Some(ObjectStatus {
+            pods: pods
+                .filter(|(_, seen, gone)| !gone && !seen.pod.terminating)
+                .map(|(_, seen, _)| seen.status.clone())
+                .collect(),
+            failed_progress: workload.failed_progress,
+        })
+    }
+
     /// Whether something may have changed since the last [`Self::news`].
     pub(super) fn has_news(&self) -> bool {
         !self.dirty.is_empty()
@@ -167,7 +185,7 @@ impl Index {
         let Some(index) = self.namespaces.get_mut(namespace) else {
             return;
         };
-        let sets = feed(&mut index.pods, change, now, |pod| (pod.owner, pod.pod));
+        let sets = feed(&mut index.pods, change, now, |pod| (pod.owner, pod.seen));
         let owners = index.owners(&sets);
         self.touch(&owners);
     }
@@ -219,13 +237,16 @@ impl Namespace {
             && self.pods.synced()
     }
 
-    fn state(&self, target: &TargetId) -> Option<TargetState> {
-        let workload = self
-            .workloads
+    fn workload(&self, target: &TargetId) -> Option<&WorkloadFacts> {
+        self.workloads
             .get(&target.kind)?
             .by_name
             .get(&target.name)?
-            .as_ref()?;
+            .as_ref()
+    }
+
+    fn state(&self, target: &TargetId) -> Option<TargetState> {
+        let workload = self.workload(target)?;
         let mut sets = Vec::new();
         let mut pods = Vec::new();
         for (uid, set, set_gone) in self.sets.of(&workload.uid) {
@@ -233,7 +254,7 @@ impl Namespace {
                 sets.push(set);
             }
             for (_, pod, gone) in self.pods.of(uid) {
-                let mut pod = pod.clone();
+                let mut pod = pod.pod.clone();
                 if gone {
                     pod.terminating = true;
                     pod.ready = false;

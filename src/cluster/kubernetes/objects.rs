@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use kube::api::{ApiResource, GroupVersionKind, Object};
 use recant_core::ids::TargetKind;
 use recant_core::rule::ScaleKind;
@@ -36,6 +36,7 @@ pub(super) struct WorkloadStatus {
     pub(super) updated_replicas: Option<i64>,
     pub(super) ready_replicas: Option<i64>,
     pub(super) available_replicas: Option<i64>,
+    pub(super) conditions: Option<Vec<Condition>>,
     // Of a Rollout only:
     pub(super) current_pod_hash: Option<String>,
     #[serde(rename = "stableRS")]
@@ -84,14 +85,15 @@ pub(super) struct PodStatus {
     #[serde(rename = "podIP")]
     pub(super) pod_ip: Option<String>,
     pub(super) reason: Option<String>,
-    pub(super) conditions: Option<Vec<PodCondition>>,
+    pub(super) conditions: Option<Vec<Condition>>,
     pub(super) init_container_statuses: Option<Vec<ContainerStatus>>,
     pub(super) container_statuses: Option<Vec<ContainerStatus>>,
 }
 
+/// A condition of a workload or a pod.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct PodCondition {
+pub(super) struct Condition {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) status: String,
@@ -100,18 +102,27 @@ pub(super) struct PodCondition {
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct ContainerStatus {
     pub(super) name: String,
     pub(super) ready: bool,
+    pub(super) restart_count: i64,
     pub(super) state: Option<ContainerState>,
+    pub(super) last_state: Option<ContainerState>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ContainerState {
     pub(super) waiting: Option<Reason>,
-    pub(super) terminated: Option<Reason>,
+    pub(super) terminated: Option<Terminated>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Terminated {
+    pub(super) reason: Option<String>,
+    pub(super) finished_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use recant_core::ids::{PodName, RevisionHash, TargetKind};
-use recant_core::target::Pod;
+use recant_core::target::{Pod, PodStatus};
 
 use super::objects::{
-    ContainerStatus, PodCondition, PodObject, annotations, controlled_by, hash_label,
+    Condition, ContainerStatus, PodObject, annotations, controlled_by, hash_label,
 };
 
 /// Longest reason that is told of a pod, in characters.
@@ -20,7 +20,14 @@ const METRICS_PORTS: [&str; 2] = ["metrics", "http-metrics"];
 pub(super) struct PodFacts {
     /// Uid of the `ReplicaSet` that controls it.
     pub(super) owner: String,
+    pub(super) seen: SeenPod,
+}
+
+/// A pod as releases are judged from it, and what its status says besides.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SeenPod {
     pub(super) pod: Pod,
+    pub(super) status: PodStatus,
 }
 
 impl PodFacts {
@@ -42,25 +49,50 @@ impl PodFacts {
             .chain(status.container_statuses)
             .flatten()
             .collect();
+        let name = PodName(metadata.name.clone()?);
+        let created = metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        let of_object = PodStatus {
+            name: name.clone(),
+            created,
+            ready,
+            pending: status.phase.as_deref() == Some("Pending"),
+            restarts: containers.iter().fold(0, |sum: u32, container| {
+                sum.saturating_add(u32::try_from(container.restart_count).unwrap_or(0))
+            }),
+            out_of_memory: containers.iter().filter_map(out_of_memory).collect(),
+        };
+        let pod = Pod {
+            name,
+            hash: RevisionHash(hash.clone()),
+            created,
+            ready,
+            terminating: over || metadata.deletion_timestamp.is_some(),
+            ip: status.pod_ip.and_then(|ip| ip.parse::<IpAddr>().ok()),
+            metrics: metrics_endpoint(object),
+            unready_reason: (!ready)
+                .then(|| unready_reason(status.reason, &containers, &conditions))
+                .flatten(),
+        };
         Some(Self {
             owner: controlled_by(metadata, &["ReplicaSet"])?.to_owned(),
-            pod: Pod {
-                name: PodName(metadata.name.clone()?),
-                hash: RevisionHash(hash.clone()),
-                created: metadata
-                    .creation_timestamp
-                    .as_ref()
-                    .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-                ready,
-                terminating: over || metadata.deletion_timestamp.is_some(),
-                ip: status.pod_ip.and_then(|ip| ip.parse::<IpAddr>().ok()),
-                metrics: metrics_endpoint(object),
-                unready_reason: (!ready)
-                    .then(|| unready_reason(status.reason, &containers, &conditions))
-                    .flatten(),
+            seen: SeenPod {
+                pod,
+                status: of_object,
             },
         })
     }
+}
+
+/// When the container was last killed for want of memory, if that is how it ended.
+fn out_of_memory(container: &ContainerStatus) -> Option<Timestamp> {
+    [&container.state, &container.last_state]
+        .into_iter()
+        .filter_map(|state| state.as_ref()?.terminated.as_ref())
+        .filter(|ended| ended.reason.as_deref() == Some("OOMKilled"))
+        .find_map(|ended| Some(ended.finished_at.as_ref()?.0))
 }
 
 /// Port and path by the `prometheus.io/*` annotations, else by the name of a container port.
@@ -100,7 +132,7 @@ fn metrics_endpoint(object: &PodObject) -> Option<(u16, String)> {
 fn unready_reason(
     status: Option<String>,
     containers: &[ContainerStatus],
-    conditions: &[PodCondition],
+    conditions: &[Condition],
 ) -> Option<String> {
     let of_container = containers.iter().find_map(|container| {
         let state = container.state.as_ref()?;
@@ -141,7 +173,7 @@ fn unready_reason(
     Some(reason.chars().take(REASON_LENGTH).collect())
 }
 
-fn condition<'a>(conditions: &'a [PodCondition], kind: &str) -> Option<&'a PodCondition> {
+fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.kind == kind)
 }
 
@@ -160,7 +192,10 @@ mod tests {
             "status": status,
         }))
         .expect("a pod");
-        PodFacts::of(&object).expect("a pod of a ReplicaSet").pod
+        PodFacts::of(&object)
+            .expect("a pod of a ReplicaSet")
+            .seen
+            .pod
     }
 
     #[test]

@@ -109,11 +109,14 @@ fn baseline_is_gone(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> bool {
         .map_or(BASELINE_IDLE, |interval| interval.max(BASELINE_IDLE));
     let last = live.baseline_traffic.unwrap_or(first_traffic);
     // Silence of the source, or of the whole service, is no silence of the baseline: the canary must have gone on.
-    live.rules.iter().any(|rule| {
-        rule.evidence
-            .last_data()
-            .is_some_and(|at| at <= turn.now && elapsed(last, at) >= patience)
-    })
+    live.rules
+        .iter()
+        .filter(|rule| rule.tells_traffic)
+        .any(|rule| {
+            rule.evidence
+                .last_data()
+                .is_some_and(|at| at <= turn.now && elapsed(last, at) >= patience)
+        })
 }
 
 fn of_action(

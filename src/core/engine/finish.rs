@@ -7,6 +7,7 @@ use super::{Turn, releases, tell};
 use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{TargetId, TargetKind};
 use crate::judge::{State, WINDOW};
+use crate::rule::Check;
 use crate::time::{elapsed, later};
 use crate::wording::{count, span, unready};
 
@@ -86,8 +87,12 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
     let evidence = &rule.evidence;
     if evidence.events() < rule.least() {
         let why = why_no_data(live, rule).map_or_else(String::new, |reason| format!(" ({reason})"));
+        let events = match &rule.rule.check {
+            Check::Counts(_) => "events",
+            Check::Level(_) => "samples",
+        };
         return Some(stays(format!(
-            "`{name}` saw {} of the {} events that it needs{why}",
+            "`{name}` saw {} of the {} {events} that it needs{why}",
             count(evidence.events()),
             count(rule.least())
         )));
@@ -109,9 +114,12 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
         State::Unsure | State::Suspected
             if turn.now < settled || !evidence.keeps_limit(&rule.rule) =>
         {
+            let lasting =
+                SignedDuration::try_from(rule.rule.lasting).unwrap_or(SignedDuration::MAX);
             Some(Doubt {
                 reason: seen.sentence(&rule.rule),
-                may_pass: WINDOW,
+                // Whether it lasts is known when it has lasted.
+                may_pass: lasting.max(WINDOW),
             })
         }
         State::TooLittle | State::BaselineAlsoBad | State::Failing => {

@@ -20,6 +20,8 @@ use crate::target::TargetState;
 pub(super) const UNKNOWN_INTERVAL: SignedDuration = SignedDuration::from_mins(2);
 /// A rule is called silent after this long, whatever the interval seems to be.
 const MOST_PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// Samples of a value below which nothing is called good.
+const LEAST_SAMPLES: f64 = 3.0;
 /// Counters in a checkpoint take at most about this many bytes: a record has a largest size.
 pub(super) const MOST_RECORDED_BYTES: usize = 250_000;
 
@@ -57,6 +59,8 @@ pub(super) struct LiveRule {
     pub(super) evidence: Evidence,
     /// What the evidence said last.
     pub(super) seen: Option<Seen>,
+    /// What it sees of an arm is traffic: it counts events, or no rule of the watch does.
+    pub(super) tells_traffic: bool,
     /// Its metric does not tell arms apart: it is always judged as if the canary were alone.
     pub(super) one_arm: bool,
     /// The evidence has changed since then.
@@ -86,6 +90,8 @@ pub(super) struct Trouble {
 
 impl Live {
     pub(super) fn new(watch: Arc<Watch>) -> Self {
+        let counts = |rule: &Arc<Rule>| rule.counts().is_some();
+        let none_counts = !watch.rules.iter().any(counts);
         let rules: Vec<LiveRule> = watch
             .rules
             .iter()
@@ -95,6 +101,7 @@ impl Live {
                 history: History::default(),
                 evidence: Evidence::new(rule),
                 seen: None,
+                tells_traffic: none_counts || counts(rule),
                 one_arm: false,
                 changed: true,
             })
@@ -239,10 +246,12 @@ impl LiveRule {
         }
     }
 
-    /// Whether the value was beyond its limit when it was last read; `None`: it never was, or it is no value.
-    pub(super) fn beyond(&self) -> Option<bool> {
+    /// Whether the value is beyond its limit; `None`: it was not read lately, or is no value.
+    pub(super) fn beyond(&self, now: Timestamp) -> Option<bool> {
         match &self.evidence {
-            Evidence::Level(evidence) => evidence.last_sample().map(|_| evidence.is_beyond()),
+            Evidence::Level(evidence) => {
+                (!evidence.silent(now, MOST_PATIENCE)).then(|| evidence.is_beyond())
+            }
             Evidence::Counts(_) => None,
         }
     }
@@ -251,7 +260,7 @@ impl LiveRule {
     pub(super) fn least(&self) -> f64 {
         match &self.rule.check {
             Check::Counts(check) => check.least as f64,
-            Check::Level(_) => 1.0,
+            Check::Level(_) => LEAST_SAMPLES,
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::arms::{Arm, arm_of, sum};
+use super::levels::{Heard, Values};
 use super::live::{Live, LiveRule, Looking, Trouble};
-use super::{Answer, Turn, always};
+use super::{Answer, Turn, always, levels};
 use crate::analysis::Analysis;
 use crate::ids::TargetId;
 use crate::judge::Arms;
@@ -14,13 +15,15 @@ use crate::judge::Phase;
 use crate::measurement::{Counts, Increases, KnownPods, Look, never_seen_reason};
 use crate::observation::{Cumulative, Observation, SeriesKey};
 use crate::record::Record;
-use crate::rule::SourceKind;
+use crate::rule::{Check, SourceKind};
 use crate::target::TargetState;
 use crate::wording::short;
 
 /// What was heard of each source in this tick: that it answers, or why no answer could be used.
-pub(super) type Heard = BTreeMap<SourceKind, Result<(), String>>;
+pub(super) type HeardOf = BTreeMap<SourceKind, Result<(), String>>;
 
+/// Values leave little in a record: when they were last read.
+const BYTES_OF_VALUES: usize = 15_000;
 /// Reasons come from outside and end up in records and messages.
 const MOST_REASON: usize = 300;
 
@@ -28,8 +31,8 @@ pub(super) fn take_in(
     turn: &mut Turn<'_>,
     lives: &mut BTreeMap<TargetId, Live>,
     answers: Vec<Answer>,
-) -> Heard {
-    let mut heard = Heard::new();
+) -> HeardOf {
+    let mut heard = HeardOf::new();
     for answer in answers {
         let Some(live) = lives.get_mut(&answer.target) else {
             continue;
@@ -73,6 +76,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
     let looking = measurements.get_mut(question)?;
     let increases = looking.measurement.advance(turn.now, observation, pods);
     let trouble = looked(looking, question, observation, &increases);
+    let values = Values::of(observation, turn.now, pods, &looking.measurement);
     let Some(known) = turn.ledger.targets.get(target) else {
         return trouble;
     };
@@ -80,31 +84,43 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
     let mut first_traffic = false;
     if let Some(analysis) = &known.analysis {
         for rule in asking {
-            let serves = serves(turn, state.as_ref(), analysis);
-            let arms = arms(rule, &increases, pods, serves, analysis);
-            let (canary, baseline) = (has_events(arms.0.as_ref()), has_events(arms.1.as_ref()));
-            if baseline {
+            let heard = match &values {
+                Some(values) => values.judged(rule, turn.then(), state.as_ref(), analysis),
+                None => counted(turn, rule, &increases, pods, state.as_ref(), analysis),
+            };
+            if !rule.tells_traffic {
+                continue;
+            }
+            if heard.baseline {
                 *baseline_traffic = Some(turn.now);
             }
-            first_traffic |= canary && analysis.first_traffic.is_none();
-            let arms = Arms {
-                at: turn.now,
-                canary: arms.0,
-                baseline: arms.1,
-            };
-            rule.evidence.update_counts(&rule.rule, arms);
-            rule.changed = true;
+            first_traffic |= heard.canary && analysis.first_traffic.is_none();
         }
     } else if let Some(verification) = &known.verification {
         let since = bad_served.map_or(verification.began, |at| at.max(verification.began));
         for rule in asking.filter(|rule| verification.rules.contains(&rule.rule.name)) {
-            verified(turn, rule, since, &increases);
+            match &values {
+                Some(values) => values.verified(rule, since, &verification.from),
+                None => verified(turn, rule, since, &increases),
+            }
+        }
+    } else if let Some(values) = &values {
+        if known.plan.is_none() {
+            for rule in asking {
+                values.remembered(rule);
+            }
         }
     } else if known.plan.is_none() && !known.has_failed(&known.current) {
         // The counts of a revision that failed are no baseline.
         for rule in asking {
             if let Some(counts) = sum(&rule.rule, &increases, |_, _| true) {
-                rule.history.add(turn.now, &counts);
+                match &rule.rule.check {
+                    Check::Counts(_) => rule.history.add(turn.now, &counts),
+                    Check::Level(_) => {
+                        let tick = levels::rate(turn.now, Some(&counts), None);
+                        rule.evidence.update_rate(&rule.rule, tick);
+                    }
+                }
             }
         }
     }
@@ -132,6 +148,10 @@ pub(super) fn looked(
             .map(|unusable| short(&unusable.reason, MOST_REASON)),
         Look::Unavailable { .. } => None,
     };
+    if let Observation::Levels(_) = observation {
+        looking.bytes = BYTES_OF_VALUES;
+        looking.largest = 0;
+    }
     if let Observation::Reading(reading) = observation {
         let of_series = reading.series.iter().map(|series| match &series.value {
             Cumulative::Ratio { .. } => 400,
@@ -154,6 +174,43 @@ pub(super) fn looked(
         Look::Measured | Look::NoData { .. } => {
             looking.trouble = None;
             None
+        }
+    }
+}
+
+/// What was counted goes into the evidence of an analysis.
+fn counted(
+    turn: &Turn<'_>,
+    rule: &mut LiveRule,
+    increases: &Increases,
+    pods: &KnownPods,
+    state: Option<&TargetState>,
+    analysis: &Analysis,
+) -> Heard {
+    let serves = serves(turn.then(), state, analysis);
+    let (canary, baseline) = arms(rule, increases, pods, serves, analysis);
+    rule.changed = true;
+    match &rule.rule.check {
+        Check::Counts(_) => {
+            let heard = Heard {
+                canary: has_events(canary.as_ref()),
+                baseline: has_events(baseline.as_ref()),
+            };
+            let tick = Arms {
+                at: turn.now,
+                canary,
+                baseline,
+            };
+            rule.evidence.update_counts(&rule.rule, tick);
+            heard
+        }
+        Check::Level(_) => {
+            let tick = levels::rate(turn.now, canary.as_ref(), baseline.as_ref());
+            rule.evidence.update_rate(&rule.rule, tick);
+            Heard {
+                canary: canary.is_some(),
+                baseline: baseline.is_some(),
+            }
         }
     }
 }
@@ -187,13 +244,19 @@ fn arms(
 }
 
 /// Whether a pod of the canary is ready; of the past: whether one that is ready now was there.
-pub(super) fn serves(turn: &Turn<'_>, state: Option<&TargetState>, analysis: &Analysis) -> bool {
+///
+/// `then` is that time of the past.
+pub(super) fn serves(
+    then: Option<Timestamp>,
+    state: Option<&TargetState>,
+    analysis: &Analysis,
+) -> bool {
     state.is_some_and(|state| {
         state.pods.iter().any(|pod| {
             pod.hash == analysis.canary
                 && pod.ready
                 && !pod.terminating
-                && (!turn.past || pod.created <= turn.now)
+                && then.is_none_or(|then| pod.created <= then)
         })
     })
 }
@@ -201,13 +264,21 @@ pub(super) fn serves(turn: &Turn<'_>, state: Option<&TargetState>, analysis: &An
 /// The whole target counts, from completion on: what the bad pods still had to report does not.
 fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &Increases) {
     let counts = sum(&rule.rule, increases, |_, increase| increase.since >= began);
-    let arms = Arms {
-        at: turn.now,
-        canary: counts,
-        baseline: None,
-    };
-    rule.evidence.update_counts(&rule.rule, arms);
     rule.changed = true;
+    match &rule.rule.check {
+        Check::Counts(_) => {
+            let arms = Arms {
+                at: turn.now,
+                canary: counts,
+                baseline: None,
+            };
+            rule.evidence.update_counts(&rule.rule, arms);
+        }
+        Check::Level(_) => {
+            let tick = levels::rate(turn.now, counts.as_ref(), None);
+            rule.evidence.update_rate(&rule.rule, tick);
+        }
+    }
 }
 
 fn has_events(counts: Option<&Counts>) -> bool {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::live::Looking;
 use crate::ids::TargetId;
-use crate::rule::{Question, SourceKind};
+use crate::rule::{Level, Question, SourceKind, What};
 use crate::time::elapsed;
 
 /// A question to a source about several targets.
@@ -39,7 +39,8 @@ impl Engine {
             let always = &mut live.always.measurements;
             let mut due_now: BTreeSet<Arc<Question>> = BTreeSet::new();
             for (question, looking) in live.measurements.iter().chain(always.iter()) {
-                if due(looking, now, settings.interval) {
+                let least = settings.interval.max(step(question));
+                if due(looking, now, least) {
                     due_now.insert(question.clone());
                 }
             }
@@ -63,6 +64,21 @@ impl Engine {
                 targets,
             })
             .collect()
+    }
+}
+
+/// The points of a range query do not come more often than its step.
+fn step(question: &Question) -> SignedDuration {
+    match &question.what {
+        What::Level(Level::Promql(promql)) => promql
+            .range
+            .and_then(|range| SignedDuration::try_from(range.step).ok())
+            .unwrap_or_default(),
+        What::Level(
+            Level::Gauge(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+        )
+        | What::Ratio { .. }
+        | What::Histogram { .. } => SignedDuration::ZERO,
     }
 }
 

@@ -304,6 +304,11 @@ fn begin(
 ) {
     let target = &state.id;
     let now = turn.now;
+    // All its rules hold between releases: no release is judged.
+    if live.rules.is_empty() {
+        returned(turn, target, canary, None);
+        return;
+    }
     let phase = if baseline.is_some() {
         Phase::Beside
     } else {
@@ -320,7 +325,7 @@ fn begin(
                 .or_else(|| recorded.filter(|_| recent)),
         ),
         Before::Level { beyond } => Before::Level {
-            beyond: rule.beyond().unwrap_or(beyond && recent),
+            beyond: rule.beyond(now).unwrap_or(beyond && recent),
         },
     });
     let analysis = Analysis {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::Live;
-use super::observe::Heard;
+use super::observe::HeardOf;
 use super::{Turn, tell};
 use crate::ids::TargetId;
 use crate::record::Record;
@@ -37,7 +37,7 @@ pub(super) fn take_in(
     turn: &mut Turn<'_>,
     lives: &BTreeMap<TargetId, Live>,
     sources: &mut BTreeMap<SourceKind, Health>,
-    heard: Heard,
+    heard: HeardOf,
 ) {
     for (source, heard) in heard {
         let health = match (heard, sources.remove(&source)) {

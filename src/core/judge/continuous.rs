@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Phase;
 use super::counts::WindowedCounts;
 use super::finding::Seen;
-use super::level::{LevelArms, LevelEvidence};
+use super::level::{LevelArms, LevelEvidence, RateArms};
 use crate::measurement::Counts;
 use crate::rule::{Check, Rule};
 
@@ -52,6 +52,13 @@ impl Continuous {
         }
     }
 
+    /// Takes in what one look counted of a rate over the whole target.
+    pub fn update_rate(&mut self, rule: &Rule, counted: RateArms) {
+        if let (Self::Level(evidence), Check::Level(check)) = (self, &rule.check) {
+            evidence.count(check, rule.lasting, counted);
+        }
+    }
+
     /// What the evidence says at `now`; without a sample for longer than `patience` it says nothing.
     pub fn judge(
         &mut self,
@@ -91,7 +98,7 @@ impl Continuous {
     pub fn compact(&self) -> Self {
         match self {
             Self::Counts(evidence) => Self::Counts(evidence.compact()),
-            Self::Level(evidence) => Self::Level(evidence.clone()),
+            Self::Level(evidence) => Self::Level(evidence.compact()),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Phase;
 use super::counts::{Arms, CountsEvidence};
 use super::finding::Seen;
-use super::level::{LevelArms, LevelEvidence};
+use super::level::{LevelArms, LevelEvidence, RateArms};
 use crate::measurement::Counts;
 use crate::rule::{Check, Rule};
 
@@ -60,6 +60,13 @@ impl Evidence {
         }
     }
 
+    /// Takes in what was counted of a rate; that of a rule that is no rate changes nothing.
+    pub fn update_rate(&mut self, rule: &Rule, tick: RateArms) {
+        if let (Self::Level(evidence), Check::Level(check)) = (self, &rule.check) {
+            evidence.count(check, rule.lasting, tick);
+        }
+    }
+
     /// What the evidence says at `now`; without a sample for longer than `patience` it says nothing.
     pub fn judge(
         &mut self,
@@ -105,7 +112,7 @@ impl Evidence {
     pub fn compact(&self) -> Self {
         match self {
             Self::Counts(evidence) => Self::Counts(evidence.compact()),
-            Self::Level(evidence) => Self::Level(evidence.clone()),
+            Self::Level(evidence) => Self::Level(evidence.compact()),
         }
     }
 

@@ -23,6 +23,9 @@ pub struct Finding {
     pub baseline: Option<Measured>,
     /// Since when the rule fails.
     pub since: Option<Timestamp>,
+    /// Seconds until a value reaches its limit if it goes on like this. Advisory: nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaches_limit_in: Option<f64>,
     /// One sentence with value, limit or baseline, and how much data. No full stop at the end.
     pub sentence: String,
 }
@@ -140,6 +143,10 @@ impl Seen {
             canary: self.canary,
             baseline: self.baseline,
             since: self.since.filter(|_| self.state == State::Failing),
+            reaches_limit_in: match self.basis {
+                Basis::Level(said) => said.reaches(),
+                Basis::Silence | Basis::Counts { .. } | Basis::NotYetLasting(..) => None,
+            },
             sentence: self.sentence(rule),
         }
     }

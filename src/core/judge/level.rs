@@ -4,20 +4,22 @@
 
 mod track;
 mod trend;
+mod window;
 mod words;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Phase;
 use super::finding::{Basis, Measured, Seen, State};
-use crate::rule::{LevelCheck, LevelLimit};
+use super::{Phase, WINDOW};
+use crate::rule::{LevelCheck, LevelLimit, Sampled};
 use crate::time::elapsed;
 
 pub(super) use words::Said;
 
 use track::Track;
 use trend::Trend;
+use window::Window;
 
 /// A value at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,14 @@ pub struct LevelArms {
     pub baseline: Vec<Sample>,
 }
 
+/// What one tick counted of a rate; `None`: there was no new sample of that arm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateArms {
+    pub at: Timestamp,
+    pub canary: Option<f64>,
+    pub baseline: Option<f64>,
+}
+
 /// What has been read for one rule.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +56,15 @@ pub struct LevelEvidence {
     pub samples: f64,
     /// Those of them that were beyond the limit.
     pub beyond: f64,
+    /// What a rate has counted lately.
+    #[serde(default)]
+    counted: Counted,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Counted {
+    canary: Window,
+    baseline: Window,
 }
 
 impl LevelEvidence {
@@ -79,6 +98,38 @@ impl LevelEvidence {
         }
     }
 
+    /// Takes in what was counted of a rate: its value is the sum over the last `per`.
+    pub fn count(&mut self, check: &LevelCheck, lasting: std::time::Duration, tick: RateArms) {
+        let Some(per) = per(check) else {
+            return;
+        };
+        let RateArms {
+            at,
+            canary,
+            baseline,
+        } = tick;
+        let sample = |window: &mut Window, events: Option<f64>| {
+            events.map(|events| Sample {
+                at,
+                value: window.count(at, events, per),
+            })
+        };
+        let tick = LevelArms {
+            canary: sample(&mut self.counted.canary, canary)
+                .into_iter()
+                .collect(),
+            baseline: sample(&mut self.counted.baseline, baseline)
+                .into_iter()
+                .collect(),
+        };
+        self.update(check, lasting, &tick);
+    }
+
+    /// Says on which side of the limit the service is while nothing of the canary serves yet.
+    pub fn see_before(&mut self, beyond: bool) {
+        self.beyond_before = beyond;
+    }
+
     /// What the evidence says at `now`; without a sample for longer than `patience` it says nothing.
     pub fn judge(
         &mut self,
@@ -94,11 +145,17 @@ impl LevelEvidence {
         let lasting = signed(lasting);
         let since = self.canary.beyond_since();
         let beside = match phase {
-            Phase::Beside => self.baseline.last(),
+            // A baseline that has fallen silent says nothing of the present.
+            Phase::Beside => self
+                .baseline
+                .last()
+                .filter(|beside| elapsed(beside.at, now) < patience),
             Phase::Alone => None,
         };
-        let shared = phase == Phase::Beside && self.baseline.beyond_since().is_some();
+        let shared = beside.is_some_and(|beside| check.limit.is_beyond(beside.value));
+        let counted = per(check).map(|per| self.counted.canary.observed(last.at).min(per));
         let state = match since {
+            None if self.counts_too_little(check, last.at) => State::TooLittle,
             None => State::Within,
             Some(_) if shared || self.beyond_before => State::BaselineAlsoBad,
             Some(since) if elapsed(since, last.at) >= lasting => State::Failing,
@@ -119,9 +176,23 @@ impl LevelEvidence {
                 state,
                 lasted: since.map(|since| elapsed(since, last.at)),
                 shared,
-                reaches: self.trend.reaches(check.limit),
+                counted,
+                reaches: match state {
+                    State::Within => self.trend.reaches(check.limit),
+                    State::NoData
+                    | State::TooLittle
+                    | State::Unsure
+                    | State::Suspected
+                    | State::Failing
+                    | State::BaselineAlsoBad => None,
+                },
             }),
         }
+    }
+
+    /// Whether a rate has been counted for too short to be called within its limit.
+    fn counts_too_little(&self, check: &LevelCheck, at: Timestamp) -> bool {
+        per(check).is_some_and(|per| self.counted.canary.observed(at) < per.min(WINDOW))
     }
 
     /// Since when the value has been within the limit without a break, if it is now.
@@ -137,6 +208,18 @@ impl LevelEvidence {
     /// The baseline has gone: what was read of it counts no more.
     pub(super) fn stand_alone(&mut self) {
         self.baseline = Track::default();
+        self.counted.baseline = Window::default();
+    }
+
+    /// The same with less kept apart, for a record.
+    pub(super) fn compact(&self) -> Self {
+        Self {
+            counted: Counted {
+                canary: self.counted.canary.compact(),
+                baseline: self.counted.baseline.compact(),
+            },
+            ..self.clone()
+        }
     }
 
     /// Whether there was no new sample for longer than `patience`.
@@ -176,6 +259,17 @@ impl LevelLimit {
     }
 }
 
+/// Over how long a rate is counted; `None`: it is no rate.
+fn per(check: &LevelCheck) -> Option<SignedDuration> {
+    match &check.metric.sampled {
+        Sampled::Rate { per, .. } => Some(signed(*per)),
+        Sampled::Level(_) => None,
+    }
+}
+
 fn signed(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,8 +126,8 @@ pub(super) fn is_label_name(text: &str) -> bool {
 
 const EXAMPLE: &str =
     "write a metric name, with label matchers if need be: 'http_requests_total{status=~\"5..\"}'";
-const NOT_RAW: &str = "rules in raw PromQL are not possible: write the counters themselves, such as \
-     'http_requests_total{status=~\"5..\"}'; Recant takes rates, sums and quantiles itself";
+const NOT_RAW: &str = "write the series themselves, such as 'http_requests_total{status=~\"5..\"}': Recant takes \
+     rates, sums and quantiles itself; a value that PromQL has to compute is a rule with `promql: …`";
 
 fn starts_name(c: char, colon: bool) -> bool {
     c.is_ascii_alphabetic() || c == '_' || (colon && c == ':')

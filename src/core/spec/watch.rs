@@ -224,7 +224,23 @@ fn read_target(
     Some((target, Site { file, span }))
 }
 
+/// The rules that judge releases; a watch that has rules between releases may do without.
 fn read_rules(watch: &Fields<'_>, file: usize, report: &mut Report<'_>) -> Vec<Reference> {
+    if watch.get("rules").is_none() && watch.get("always").is_some() {
+        for field in ["release", "onFail", "onPass"] {
+            if let Some(entry) = watch.entry(field) {
+                report
+                    .warn(
+                        entry.key_span,
+                        format!(
+                            "`{field}` is not used: this watch has no `rules` that judge releases"
+                        ),
+                    )
+                    .help("leave it out, or add `rules`");
+            }
+        }
+        return Vec::new();
+    }
     const HELP: &str = "name rule sets, such as `rules: [http]`, or single rules, such as `rules: [http/error-rate]`";
     let items = watch
         .need("rules", HELP, report)

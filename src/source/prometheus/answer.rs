@@ -11,8 +11,10 @@ use recant_core::observation::Cause;
 use crate::source::http::{Fault, excerpt};
 
 mod matrix;
+mod scalar;
 
 pub(super) use matrix::decode_matrix;
+pub(super) use scalar::decode_value;
 
 /// One element of an instant vector.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use recant_core::observation::Cumulative;
-use recant_core::rule::{Question, What};
+use recant_core::rule::{Level, Question, What};
 
 use super::answer::{Row, timestamp};
-use super::query::{Grouping, MARKER, PART, SHAPE, TIME, TOTAL, series_text};
+use super::query::{Grouping, MARKER, PART, SHAPE, TIME, TOTAL, VALUE, asked, series_text};
 use crate::source::buckets::histogram;
 use crate::source::http::Fault;
+
+/// Values of one answer.
+const MOST_ROWS: usize = 50_000;
 
 /// What the rows of one answer are told apart by. A label that is not there is empty, as in Prometheus.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +33,8 @@ pub(super) struct Collected {
     evaluated: Option<Timestamp>,
     /// Values by `le` as it came.
     buckets: BTreeMap<String, f64>,
+    /// Values as they stand, by the series that they are of: there should be one.
+    values: BTreeMap<String, Vec<(Timestamp, f64)>>,
     /// Two rows for one series; nothing is taken from either.
     pub(super) doubled: Option<String>,
 }
@@ -41,6 +46,13 @@ pub(super) fn collect(
     question: &Question,
 ) -> Result<BTreeMap<RowKey, Collected>, Fault> {
     let mut all: BTreeMap<RowKey, Collected> = BTreeMap::new();
+    let level = matches!(question.what, What::Level(_));
+    if level && rows.len() > MOST_ROWS {
+        return Err(Fault::malformed(format!(
+            "gives more than {MOST_ROWS} values of `{}`: narrow it down",
+            asked(question)
+        )));
+    }
     for row in rows {
         let value_of = |label: Option<&str>| {
             label
@@ -50,7 +62,8 @@ pub(super) fn collect(
         };
         let key = RowKey {
             namespace: value_of(grouping.namespace.as_deref()),
-            pod: value_of(Some(&grouping.pod)),
+            // A value of an arm is one value, of however many pods.
+            pod: value_of(Some(grouping.pod.as_str()).filter(|_| !level || grouping.arm.is_none())),
             arm: value_of(grouping.arm.as_deref()),
         };
         let collected = all.entry(key).or_default();
@@ -70,10 +83,22 @@ impl Collected {
                 self.shape = true;
                 None
             }
-            (_, Some(TIME)) => self.time.replace(row.value),
+            // Where there are two values for one key, that is what is said of it.
+            (What::Level(Level::Gauge(_)), Some(TIME)) => {
+                self.time = Some(self.time.map_or(row.value, |time| time.max(row.value)));
+                None
+            }
+            (What::Ratio { .. } | What::Histogram { .. }, Some(TIME)) => {
+                self.time.replace(row.value)
+            }
             (What::Histogram { .. }, None) => {
                 let bound = row.labels.get("le").cloned().unwrap_or_default();
                 self.buckets.insert(bound, row.value)
+            }
+            (What::Level(Level::Gauge(_)), Some(VALUE)) | (What::Level(Level::Promql(_)), None) => {
+                let values = self.values.entry(text(row)).or_default();
+                values.push((row.evaluated, row.value));
+                None
             }
             (What::Ratio { .. } | What::Level(_), _) | (What::Histogram { .. }, Some(_)) => {
                 return Err(Fault::malformed(format!(
@@ -91,6 +116,33 @@ impl Collected {
             ));
         }
         Ok(())
+    }
+
+    /// The values and when they were sampled, oldest first; an error says why they cannot be used.
+    pub(super) fn values(&self, question: &Question) -> Result<Vec<(Timestamp, f64)>, String> {
+        let mut series = self.values.iter();
+        let (name, points) = match (series.next(), series.next()) {
+            (None, _) => return Ok(Vec::new()),
+            (Some(only), None) => only,
+            (Some((first, _)), Some((second, _))) => {
+                return Err(format!(
+                    "`{}` has {} series where one is expected, such as `{first}` and `{second}`: narrow it by a \
+                     matcher, or write an expression that makes one of them (`promql: …`)",
+                    asked(question),
+                    self.values.len()
+                ));
+            }
+        };
+        let sampled = self.time.and_then(timestamp);
+        let numbers: Vec<(Timestamp, f64)> = points
+            .iter()
+            .filter(|(_, value)| value.is_finite())
+            .map(|(evaluated, value)| (sampled.unwrap_or(*evaluated), *value))
+            .collect();
+        match (numbers.is_empty(), points.last()) {
+            (true, Some((_, value))) => Err(format!("`{name}` is {value}, which is no number")),
+            (true, None) | (false, _) => Ok(numbers),
+        }
     }
 
     /// The counters, and when they were sampled; `None` when there are none.
@@ -126,6 +178,8 @@ impl Collected {
     }
 }
 
+/// The series as Prometheus shows it, without what was added to the answer.
 fn text(row: &Row) -> String {
-    series_text(row.labels.iter().map(|(name, value)| (&**name, &**value)))
+    let labels = row.labels.iter().filter(|(name, _)| *name != MARKER);
+    series_text(labels.map(|(name, value)| (&**name, &**value)))
 }

@@ -5,18 +5,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use recant_core::ids::PodName;
-use recant_core::observation::{Cause, Observation, Reading, SeriesKey, SeriesReading};
-use recant_core::rule::Question;
+use recant_core::observation::{
+    Cause, LevelReading, Levels, Observation, Reading, SeriesKey, SeriesReading,
+};
+use recant_core::rule::{Level, Question, What};
 
 use super::collect::{Collected, RowKey};
+use super::expression;
 use super::query::{Grouping, asked};
 use crate::source::QueryTarget;
 use crate::source::http::Fault;
 
+/// Reasons that are kept for one target.
+const MOST_UNUSABLE: usize = 20;
+
 /// What one answer means for one target, so far.
 #[derive(Debug, Default)]
-struct Share {
+pub(super) struct Share {
     series: Vec<SeriesReading>,
+    pub(super) levels: Levels,
     fault: Option<Fault>,
 }
 
@@ -27,6 +34,9 @@ pub(super) fn deliver(
     question: &Question,
     targets: &[&QueryTarget],
 ) -> Vec<Observation> {
+    if let What::Level(Level::Promql(_)) = &question.what {
+        return expression::deliver(answer, question, targets);
+    }
     let mut shares: Vec<Share> = targets.iter().map(|_| Share::default()).collect();
     let owners = Owners::new(grouping, targets);
     let namespaces_with_pods: BTreeSet<&str> = answer
@@ -105,6 +115,11 @@ fn give(
         ([], _) => return,
         (_, Some(doubled)) => Fault::malformed(doubled.clone()),
         ([one], None) => {
+            if let (What::Level(_), Some(share)) = (&question.what, shares.get_mut(*one)) {
+                let key = series_key(key, grouping, targets.get(*one));
+                share.take(&key, collected, question);
+                return;
+            }
             let Some((at, value)) = collected.counters(question) else {
                 return;
             };
@@ -173,12 +188,37 @@ fn ambiguous(
     ))
 }
 
-fn observation(share: Share, question: &Question, target: &QueryTarget) -> Observation {
+impl Share {
+    /// Takes values in, or why they cannot be used.
+    pub(super) fn take(&mut self, key: &SeriesKey, collected: &Collected, question: &Question) {
+        match collected.values(question) {
+            Ok(values) => {
+                let readings = values.into_iter().map(|(at, value)| LevelReading {
+                    key: key.clone(),
+                    at,
+                    value,
+                });
+                self.levels.readings.extend(readings);
+            }
+            Err(reason) if self.levels.unusable.len() < MOST_UNUSABLE => {
+                self.levels.unusable.push(format!("Prometheus: {reason}"));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// One target's part of an answer as it is told.
+pub(super) fn observation(share: Share, question: &Question, target: &QueryTarget) -> Observation {
     if let Some(fault) = share.fault {
         return Observation::Unavailable {
             cause: fault.cause,
             reason: format!("Prometheus {}", fault.reason),
         };
+    }
+    let Levels { readings, unusable } = &share.levels;
+    if !(readings.is_empty() && unusable.is_empty()) {
+        return Observation::Levels(share.levels);
     }
     if share.series.is_empty() {
         return Observation::NoData {

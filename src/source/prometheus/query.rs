@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use recant_core::measurement::text::{label, quoted, selector_with};
-use recant_core::rule::{MatchOp, Matcher, Question, Selector, What};
+use recant_core::rule::{Level, MatchOp, Matcher, Question, Selector, What};
+use recant_core::wording::short;
 
 use super::options::PrometheusOptions;
 use crate::source::QueryTarget;
@@ -17,12 +18,15 @@ pub(super) const PART: &str = "part";
 pub(super) const TOTAL: &str = "total";
 pub(super) const SHAPE: &str = "shape";
 pub(super) const TIME: &str = "time";
+pub(super) const VALUE: &str = "value";
 
 /// Targets above which the query is not narrowed to their pods.
 const MOST_NAMES: usize = 50;
 /// Length of a matcher above which the query goes without it.
 const LONGEST_POD_MATCHER: usize = 4 * 1024;
 const LONGEST_NAMESPACE_MATCHER: usize = 32 * 1024;
+/// Characters of an expression that a message shows.
+const MOST_SHOWN: usize = 120;
 /// Names longer than this may be cut in the names of pods.
 const WHOLE_NAME: usize = 40;
 
@@ -41,6 +45,7 @@ impl Grouping {
         let mut namespace = options.namespace_label.clone();
         if let Some(name) = &namespace
             && question.label.is_some()
+            && !selectors(question).is_empty()
             && selectors(question).iter().all(|selector| {
                 selector
                     .matchers
@@ -118,7 +123,17 @@ pub(super) fn promql<'a>(
             ]
             .join(" or ")
         }
-        What::Level(_) => String::new(),
+        // Every series by itself: two of one pod are a mistake that can only be named when both are seen.
+        What::Level(Level::Gauge(gauge)) => {
+            let gauge = scoped(gauge, "", vec![]);
+            [
+                marked(VALUE, &gauge),
+                marked(TIME, &format!("timestamp({gauge})")),
+            ]
+            .join(" or ")
+        }
+        What::Level(Level::Promql(promql)) => promql.query.clone(),
+        What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => String::new(),
         What::Histogram { histogram } => {
             let with_bound = grouping.labels(Some("le"));
             let buckets = scoped(histogram, "_bucket", vec![]);
@@ -141,7 +156,10 @@ fn selectors(question: &Question) -> Vec<&Selector> {
     match &question.what {
         What::Ratio { part, total } => vec![part, total],
         What::Histogram { histogram } => vec![histogram],
-        What::Level(_) => Vec::new(),
+        What::Level(Level::Gauge(gauge)) => vec![gauge],
+        What::Level(
+            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+        ) => Vec::new(),
     }
 }
 
@@ -224,7 +242,9 @@ pub(super) fn asked(question: &Question) -> String {
         What::Histogram { histogram } => {
             selector_with(&histogram.metric, "_bucket", &histogram.matchers)
         }
-        What::Level(_) => String::new(),
+        What::Level(Level::Gauge(gauge)) => selector_with(&gauge.metric, "", &gauge.matchers),
+        What::Level(Level::Promql(promql)) => short(&promql.query, MOST_SHOWN),
+        What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => String::new(),
     }
 }
 

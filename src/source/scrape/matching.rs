@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use recant_core::rule::{MatchOp, Matcher, Question, Selector, What};
+use recant_core::rule::{Level, MatchOp, Matcher, Question, Selector, What};
 
 use crate::source::exposition::Label;
 
@@ -28,6 +28,8 @@ pub(super) enum Role {
     /// Has the labels that the part asks for, with whatever values.
     Shape,
     Bucket,
+    /// A value as it stands.
+    Value,
 }
 
 /// A question whose selectors can be held against samples.
@@ -49,7 +51,15 @@ impl Asked {
             What::Histogram { histogram } => {
                 vec![(Role::Bucket, CompiledSelector::new(histogram, "_bucket")?)]
             }
-            What::Level(_) => return Err("pods are not scraped for values yet".to_owned()),
+            What::Level(Level::Gauge(gauge)) => {
+                vec![(Role::Value, CompiledSelector::new(gauge, "")?)]
+            }
+            What::Level(Level::Promql(_)) => {
+                return Err("pods answer no expressions: that takes a Prometheus".to_owned());
+            }
+            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => {
+                return Err("pods cannot answer this: another source was meant".to_owned());
+            }
         };
         Ok(Self {
             question: question.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use recant_core::ids::PodName;
-use recant_core::observation::{Cumulative, SeriesKey, SeriesReading};
+use recant_core::observation::{Cumulative, LevelReading, Levels, SeriesKey, SeriesReading};
 use recant_core::rule::What;
 
 use super::matching::{Asked, PodLabels, Role, value_of};
@@ -21,9 +21,21 @@ struct Sums {
     shape: bool,
     /// By the text of `le`.
     buckets: BTreeMap<String, f64>,
+    /// Values as they stand, each with its series: there should be one.
+    values: Vec<(String, f64)>,
     /// The newest time that the page itself gives.
     exposed: Option<Timestamp>,
 }
+
+/// What a page says to one question.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Told {
+    pub(super) series: Vec<SeriesReading>,
+    pub(super) levels: Levels,
+}
+
+/// Series that are named when there are too many.
+const MOST_NAMED: usize = 2;
 
 /// The series of one pod, for each question in its order; `at` is when the page came.
 pub(super) fn read(
@@ -32,7 +44,7 @@ pub(super) fn read(
     pod: PodLabels<'_>,
     at: Timestamp,
     asked: &[Arc<Asked>],
-) -> Result<Vec<Vec<SeriesReading>>, String> {
+) -> Result<Vec<Told>, String> {
     // Never iterated, so that its order does not matter.
     let mut wanted: HashMap<&str, Vec<(usize, Role, usize)>> = HashMap::new();
     for (index, question) in asked.iter().enumerate() {
@@ -79,19 +91,29 @@ pub(super) fn read(
         .iter()
         .zip(sums)
         .map(|(question, sums)| {
-            sums.into_iter()
-                .filter_map(|(arm, sums)| {
-                    let time = sums.exposed.unwrap_or(at);
-                    let value = sums.counters(&question.question.what)?;
-                    let (key, member) = series(question, arm, pod);
-                    Some(SeriesReading {
+            let mut told = Told::default();
+            for (arm, sums) in sums {
+                let at = sums.exposed.unwrap_or(at);
+                let (key, member) = series(question, arm, pod);
+                match sums.value(pod) {
+                    Some(Ok(value)) => told.levels.readings.push(LevelReading {
+                        key: key.clone(),
+                        at,
+                        value,
+                    }),
+                    Some(Err(reason)) => told.levels.unusable.push(reason),
+                    None => {}
+                }
+                if let Some(value) = sums.counters(&question.question.what) {
+                    told.series.push(SeriesReading {
                         key,
                         member,
-                        at: time,
+                        at,
                         value,
-                    })
-                })
-                .collect()
+                    });
+                }
+            }
+            told
         })
         .collect())
 }
@@ -118,6 +140,7 @@ impl Sums {
             Role::Part => add(&mut self.part),
             Role::Total => add(&mut self.total),
             Role::Shape => self.shape = true,
+            Role::Value => self.values.push((identity(sample), sample.value)),
             Role::Bucket => {
                 let bound = value_of(sample.labels, "le");
                 match self.buckets.get_mut(bound) {
@@ -128,8 +151,33 @@ impl Sums {
                 }
             }
         }
-        if matches!(role, Role::Total | Role::Bucket) {
+        if matches!(role, Role::Total | Role::Bucket | Role::Value) {
             self.exposed = self.exposed.max(sample.timestamp);
+        }
+    }
+
+    /// The one value, or why there is none that can be used; `None`: nothing was asked, or nothing is there.
+    fn value(&self, pod: PodLabels<'_>) -> Option<Result<f64, String>> {
+        match self.values.as_slice() {
+            [] => None,
+            [(_, value)] if value.is_finite() => Some(Ok(*value)),
+            [(name, value)] => Some(Err(format!(
+                "`{name}` of pod `{}` is {value}, which is no number",
+                pod.pod
+            ))),
+            several => {
+                let named: Vec<String> = several
+                    .iter()
+                    .take(MOST_NAMED)
+                    .map(|(name, _)| format!("`{name}`"))
+                    .collect();
+                Some(Err(format!(
+                    "pod `{}` has {} series where one is expected, such as {}: narrow it by a matcher",
+                    pod.pod,
+                    several.len(),
+                    named.join(" and ")
+                )))
+            }
         }
     }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use recant_core::ids::PodName;
-use recant_core::observation::{Cause, Observation, Reading, SeriesKey, SeriesReading};
+use recant_core::observation::{
+    Cause, LevelReading, Levels, Observation, Reading, SeriesKey, SeriesReading,
+};
 use recant_core::rule::Question;
 
 use super::matching::{Asked, PodLabels};
@@ -49,6 +51,7 @@ impl Recorded {
             }
         };
         let mut series = Vec::new();
+        let mut levels = Levels::default();
         for RecordedPage { pod, text } in pages {
             let labels = PodLabels {
                 namespace,
@@ -56,11 +59,23 @@ impl Recorded {
             };
             match page::read(text, Format::Text, labels, at, &asked) {
                 Ok(answers) => {
-                    let readings = answers.into_iter().flatten();
-                    series.extend(readings.map(|reading| owned(reading, pod.is_none())));
+                    for told in answers {
+                        let of_no_pod = pod.is_none();
+                        let counters = told.series.into_iter();
+                        series.extend(counters.map(|reading| owned(reading, of_no_pod)));
+                        let values = told.levels.readings.into_iter();
+                        levels.readings.extend(values.map(|reading| LevelReading {
+                            key: owner(reading.key, of_no_pod),
+                            ..reading
+                        }));
+                        levels.unusable.extend(told.levels.unusable);
+                    }
                 }
                 Err(reason) => return unavailable(reason),
             }
+        }
+        if !(levels.readings.is_empty() && levels.unusable.is_empty()) {
+            return Observation::Levels(levels);
         }
         if series.is_empty() {
             return Observation::NoData {
@@ -71,18 +86,19 @@ impl Recorded {
     }
 }
 
-/// A series of no pod is of the whole service, or of an arm.
 fn owned(reading: SeriesReading, of_no_pod: bool) -> SeriesReading {
-    if !of_no_pod {
-        return reading;
-    }
     SeriesReading {
-        key: match reading.key {
-            SeriesKey::Pod { .. } => SeriesKey::Whole,
-            key @ (SeriesKey::Label(_) | SeriesKey::Whole) => key,
-        },
-        member: None,
+        key: owner(reading.key, of_no_pod),
+        member: reading.member.filter(|_| !of_no_pod),
         ..reading
+    }
+}
+
+/// A series of no pod is of the whole service, or of an arm.
+fn owner(key: SeriesKey, of_no_pod: bool) -> SeriesKey {
+    match key {
+        SeriesKey::Pod { .. } if of_no_pod => SeriesKey::Whole,
+        key @ (SeriesKey::Pod { .. } | SeriesKey::Label(_) | SeriesKey::Whole) => key,
     }
 }
 

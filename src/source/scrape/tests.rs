@@ -52,7 +52,8 @@ fn read(text: &str, questions: &[Question]) -> Result<Vec<Vec<SeriesReading>>, S
         .iter()
         .map(|question| Arc::new(Asked::new(question).expect("compiles")))
         .collect();
-    page::read(text, Format::Text, POD, now(), &asked)
+    let told = page::read(text, Format::Text, POD, now(), &asked)?;
+    Ok(told.into_iter().map(|told| told.series).collect())
 }
 
 const PAGE: &str = r#"

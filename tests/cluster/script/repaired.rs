@@ -10,7 +10,7 @@ use crate::manifests;
 
 /// The script's window is 5 min, and it is looked at again after 1 min. So that this takes seconds, both are shorter
 /// here: the window by a further change of the copy, and the time between two looks with it.
-const WINDOW: &str = "[20s]";
+const WINDOW: &str = "[30s]";
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 async fn repaired_and_quick() -> String {

@@ -240,7 +240,9 @@ async fn two_series_where_one_is_expected_are_both_named() {
     let (cause, reason) = unavailable(&observation);
     assert_eq!(cause, Cause::Malformed);
     assert!(
-        reason.contains(r#"{namespace="shop",pod="checkout-1",recant="total"} with the value 3, and the same with the value 4"#),
+        reason.contains(
+            r#"{namespace="shop",pod="checkout-1"} with the value 3, and the same with the value 4"#
+        ),
         "{reason}"
     );
 }

@@ -154,22 +154,23 @@ pub(super) fn binary() -> PathBuf {
     binary
 }
 
-/// A Prometheus that scrapes the player's four pods every 200 ms; killed when dropped.
-struct RealPrometheus {
-    url: String,
+/// A Prometheus that scrapes pods of one server every 200 ms; killed when dropped.
+pub(super) struct RealPrometheus {
+    pub(super) url: String,
     _process: Child,
     _data: tempfile::TempDir,
 }
 
 impl RealPrometheus {
-    async fn start(player: SocketAddr) -> Self {
+    /// Scrapes these pods, each at `/<pod>/metrics` of the server.
+    pub(super) async fn start(server: SocketAddr, pods: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let mut config = String::from(
             "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n- job_name: pods\n  static_configs:\n",
         );
-        for pod in PODS {
+        for pod in pods {
             let line = format!(
-                "  - {{targets: ['{player}'], labels: {{namespace: shop, pod: {pod}, __metrics_path__: /{pod}/metrics}}}}\n"
+                "  - {{targets: ['{server}'], labels: {{namespace: shop, pod: {pod}, __metrics_path__: /{pod}/metrics}}}}\n"
             );
             config.push_str(&line);
         }
@@ -214,7 +215,7 @@ impl RealPrometheus {
     }
 
     /// Waits until it reads this many pods: on a busy machine a scrape may come too late.
-    async fn reads(&self, pods: usize) {
+    pub(super) async fn reads(&self, pods: usize) {
         let begun = Instant::now();
         loop {
             let up = self.value("sum(up)").await;
@@ -319,7 +320,7 @@ fn key(pod: &str) -> SeriesKey {
 async fn both_sources_count_the_same() {
     let clock = clock();
     let (player, address) = Player::start().await;
-    let real = RealPrometheus::start(address).await;
+    let real = RealPrometheus::start(address, &PODS).await;
     let prometheus = Prometheus::new(PrometheusOptions::new(&*real.url), Arc::clone(&clock));
     let mut by_query = Measured::new(prometheus.expect("is good"));
     let scrape = Scrape::new(ScrapeOptions::default(), clock);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
-use recant_core::rule::SecretRef;
+use recant_core::rule::{Channel, SecretRef};
 
 use super::Desk;
 use crate::cluster::kubernetes::{Needs, missing_access};
@@ -20,7 +20,8 @@ impl Desk<'_> {
         let secrets = book
             .channels
             .values()
-            .filter_map(|channel| match &channel.url {
+            .flat_map(Channel::secrets)
+            .filter_map(|secret| match secret {
                 SecretRef::KubernetesSecret { name, key: _ } => {
                     Some((namespace.clone(), name.clone()))
                 }

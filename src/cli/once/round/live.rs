@@ -26,7 +26,7 @@ use crate::journal::config_map::ConfigMapJournal;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
-use crate::notify::secrets::{KubernetesSecrets, Secrets};
+use crate::secrets::Secrets;
 use crate::source::Source;
 
 impl Desk<'_> {
@@ -37,6 +37,7 @@ impl Desk<'_> {
         journal: ConfigMapJournal,
         engine: Engine,
         sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+        secrets: &Secrets,
         cluster: Primed,
         seen: Seen,
     ) -> anyhow::Result<Round> {
@@ -56,14 +57,12 @@ impl Desk<'_> {
             outcomes_in,
         );
         let http = HttpClient::new().context("making the HTTP client of the channels")?;
-        let reader = KubernetesSecrets::new(self.client.clone(), &self.namespace);
-        let secrets = Secrets::in_cluster(Arc::new(reader));
         let templates = parts::templates(settings)?;
         let notifiers = self
             .book
             .channels
             .iter()
-            .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets, &templates)))
+            .map(|(name, channel)| (name.clone(), notifier(channel, &http, secrets, &templates)))
             .collect();
         let (outbox, deliveries) =
             Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());

@@ -45,7 +45,7 @@ fn state(kind: TargetKind, recorded: &str, change: impl FnOnce(&mut Value)) -> T
         &id,
         &WorkloadFacts::of(&objects.workload, kind),
         &sets.iter().collect::<Vec<_>>(),
-        pods.map(|pod| pod.pod).collect(),
+        pods.map(|pod| pod.seen.pod).collect(),
         false,
     )
 }

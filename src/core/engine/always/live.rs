@@ -7,16 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Answer;
 use crate::engine::arms::sum;
+use crate::engine::levels::{Values, rate};
 use crate::engine::live::{Looking, MOST_RECORDED_BYTES, UNKNOWN_INTERVAL, patience};
 use crate::engine::observe::looked;
 use crate::engine::resume::SHORT;
 use crate::ids::{PlanId, RuleName, TargetId};
 use crate::incident::IncidentState;
-use crate::judge::{Continuous, Finding, Seen, State};
+use crate::judge::{Continuous, Finding, LevelArms, Seen, State};
 use crate::ledger::{AlwaysCheckpoint, AlwaysLedger};
-use crate::measurement::KnownPods;
+use crate::measurement::{Increases, KnownPods};
 use crate::record::Record;
-use crate::rule::{Always, Question, ScaleTarget, Watch};
+use crate::rule::{Always, Check, Question, ScaleTarget, Watch};
 use crate::snapshot::Doing;
 use crate::time::elapsed;
 
@@ -203,6 +204,34 @@ impl AlwaysLive {
 }
 
 impl AlwaysRule {
+    fn take_in(&mut self, now: Timestamp, increases: &Increases, values: Option<&Values<'_>>) {
+        let rule = &self.always.rule;
+        match (&rule.check, values) {
+            (Check::Level(check), Some(values)) => {
+                let tick = LevelArms {
+                    canary: values.of_whole_target(check),
+                    baseline: Vec::new(),
+                };
+                self.evidence.update_level(rule, &tick);
+            }
+            (Check::Level(_), None) => {
+                let Some(counts) = sum(rule, increases, |_, _| true) else {
+                    return;
+                };
+                let counted = rate(now, Some(&counts), None);
+                self.evidence.update_rate(rule, counted);
+            }
+            (Check::Counts(_), _) => {
+                let Some(counts) = sum(rule, increases, |_, _| true) else {
+                    return;
+                };
+                self.evidence
+                    .update_counts(self.always.window, now, &counts);
+            }
+        }
+        self.changed = true;
+    }
+
     fn judge(&mut self, now: Timestamp, patience: SignedDuration) {
         let rule = &self.always.rule;
         let silent = self.evidence.silent(now, patience);
@@ -284,15 +313,12 @@ pub(in crate::engine) fn take_in(
     let looking = measurements.get_mut(&answer.question)?;
     let increases = looking.measurement.advance(now, &answer.observation, pods);
     let trouble = looked(looking, &answer.question, &answer.observation, &increases);
+    let values = Values::of(&answer.observation, now, pods, &looking.measurement);
     for rule in rules
         .iter_mut()
         .filter(|rule| rule.question == answer.question)
     {
-        if let Some(counts) = sum(&rule.always.rule, &increases, |_, _| true) {
-            rule.evidence
-                .update_counts(rule.always.window, now, &counts);
-            rule.changed = true;
-        }
+        rule.take_in(now, &increases, values.as_ref());
     }
     trouble
 }

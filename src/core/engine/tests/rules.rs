@@ -8,10 +8,11 @@ use jiff::SignedDuration;
 
 use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
-use crate::ids::{ChannelName, TargetId, TargetKind, WatchName};
+use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Metric,
-    OnFail, Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, Unit, Watch,
+    Always, ArmsBy, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric, Level,
+    LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part, RatioMetric, Rule,
+    RuleBook, Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -97,6 +98,42 @@ pub(super) fn latency(max: Option<f64>) -> Rule {
         ..ratio(Part::Bad)
     };
     rule("http/latency", check)
+}
+
+/// At most this value of a gauge, beyond it for at most so many seconds.
+pub(super) fn gauge(name: &str, max: f64, lasting: u64) -> Rule {
+    level(
+        name,
+        Sampled::Level(Level::Gauge(selector(name))),
+        max,
+        lasting,
+    )
+}
+
+/// At most so many errors in so many seconds.
+pub(super) fn error_count(max: f64, per: u64) -> Rule {
+    let sampled = Sampled::Rate {
+        counter: selector("http_errors_total"),
+        per: Duration::from_secs(per),
+    };
+    level("error_count", sampled, max, 0)
+}
+
+fn level(name: &str, sampled: Sampled, max: f64, lasting: u64) -> Rule {
+    Rule {
+        name: RuleName(format!("shop/{name}")),
+        arms: ArmsBy::Pod,
+        lasting: Duration::from_secs(lasting),
+        dry_run: false,
+        check: Check::Level(LevelCheck {
+            metric: LevelMetric {
+                sampled,
+                over: Over::Max,
+                unit: LevelUnit::Number,
+            },
+            limit: LevelLimit::Max(max),
+        }),
+    }
 }
 
 /// Everything that a test may want to be different.

@@ -14,6 +14,10 @@ use crate::plan::{Admission, RollbackStep, Step, StepResult};
 use crate::rule::{ArmsBy, Question, What};
 use crate::target::{Pod, Revision, RolloutStatus, TargetState};
 
+mod values;
+
+pub(super) use values::Value;
+
 const BOUNDS: [f64; 6] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 /// How pods of a revision answer.
@@ -81,6 +85,10 @@ pub(super) struct Target {
     pub(super) hangs: Option<String>,
     /// Revisions whose pods expose no histogram.
     pub(super) hidden: Vec<String>,
+    /// What a value of each revision's pods is.
+    pub(super) values: BTreeMap<String, Value>,
+    /// What a value of the whole service is, in place of those of pods.
+    pub(super) whole_value: Option<Value>,
     revisions: Vec<(String, u64, i64)>,
     pods: Vec<SimPod>,
     last_plan: Option<PlanId>,
@@ -122,6 +130,8 @@ impl Target {
             series: SeriesAre::Pods,
             hangs: None,
             hidden: Vec::new(),
+            values: BTreeMap::new(),
+            whole_value: None,
             revisions: vec![("v1".to_owned(), 1, -3600)],
             pods: Vec::new(),
             last_plan: None,
@@ -419,6 +429,9 @@ impl Target {
 
     /// The counters as they were scraped at `scraped`.
     pub(super) fn answer(&self, question: &Question, scraped: Timestamp) -> Observation {
+        if let What::Level(_) = question.what {
+            return self.levels(scraped);
+        }
         let mut series = Vec::new();
         let histogram = matches!(question.what, What::Histogram { .. });
         for pod in self.pods.iter().filter(|pod| pod.gone.is_none()) {
@@ -447,7 +460,7 @@ impl Target {
                     total: Some(pod.total),
                     part_shape: true,
                 },
-                What::Level(_) => panic!("the model has no values"),
+                What::Level(_) => unreachable!("is answered above"),
                 What::Histogram { .. } => {
                     let mut sum = 0.0;
                     Cumulative::Histogram(HistogramCounters {

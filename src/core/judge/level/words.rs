@@ -7,9 +7,6 @@ use crate::judge::finding::{Measured, State};
 use crate::rule::{LevelCheck, LevelLimit, LevelUnit, Rule};
 use crate::wording::{bytes, digits, latency, percent, span};
 
-/// Trends that reach the limit later than this are no news.
-const SOON: f64 = 24.0 * 3600.0;
-
 /// What was found, for a sentence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::judge) struct Said {
@@ -18,11 +15,18 @@ pub(in crate::judge) struct Said {
     pub(super) lasted: Option<SignedDuration>,
     /// The baseline beside it is beyond the limit too.
     pub(super) shared: bool,
+    /// A rate: how long events were counted together, at most its `per`.
+    pub(super) counted: Option<SignedDuration>,
     /// Seconds until the limit is reached, if it goes on like this.
     pub(super) reaches: Option<f64>,
 }
 
 impl Said {
+    /// Seconds until the limit is reached if it goes on like this; nothing is said when it does not, or is there.
+    pub(in crate::judge) fn reaches(&self) -> Option<f64> {
+        self.reaches
+    }
+
     /// One sentence without a full stop at the end.
     pub(in crate::judge) fn sentence(
         &self,
@@ -33,6 +37,13 @@ impl Said {
     ) -> String {
         let shown = |value: Option<f64>| in_unit(check.metric.unit, value.unwrap_or_default());
         let limit = in_unit(check.metric.unit, check.limit.value());
+        let when = match self.counted {
+            None => "now".to_owned(),
+            Some(counted) => format!(
+                "in the last {}",
+                span(counted.max(SignedDuration::from_secs(1)))
+            ),
+        };
         let limit = match check.limit {
             LevelLimit::Max(_) => format!("the limit is {limit}"),
             LevelLimit::Min(_) => format!("at least {limit} is asked for"),
@@ -41,7 +52,7 @@ impl Said {
             format!("; the baseline beside it is at {}", shown(baseline.value))
         });
         format!(
-            "`{}`: {} now, {limit}{beside}{}",
+            "`{}`: {} {when}, {limit}{beside}{}",
             rule.name,
             shown(canary.value),
             self.what_it_means(signed(rule.lasting), check.limit)
@@ -63,6 +74,7 @@ impl Said {
                     span(lasting)
                 )
             }
+            (State::TooLittle, _, _) => "; that is too short to tell".to_owned(),
             (State::BaselineAlsoBad, _, _) if self.shared => {
                 "; the baseline is too, so it is not the release's doing".to_owned()
             }
@@ -71,9 +83,9 @@ impl Said {
                     "; it was {side} it before the release already, so it is not the release's doing"
                 )
             }
-            (_, None, Some(seconds)) if seconds <= SOON => format!(
+            (_, None, Some(seconds)) => format!(
                 "; if it goes on like this it reaches it in {}",
-                span(SignedDuration::try_from_secs_f64(seconds).unwrap_or_default())
+                span(SignedDuration::try_from_secs_f64(seconds.round()).unwrap_or_default())
             ),
             _ => String::new(),
         }
