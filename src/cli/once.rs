@@ -7,6 +7,7 @@ mod outside;
 mod profile;
 mod report;
 mod round;
+mod sampled;
 mod verdict;
 mod watching;
 
@@ -171,7 +172,7 @@ fn task(args: &OnceArgs) -> anyhow::Result<Task> {
         Subject::Rules(run::load(&settings)?)
     };
     if let Subject::Rules(book) = &subject {
-        check(book, &settings, args.wait)?;
+        check(book, &settings, args)?;
     }
     if settings.prometheus.is_none() {
         bail!(
@@ -194,7 +195,9 @@ fn task(args: &OnceArgs) -> anyhow::Result<Task> {
     })
 }
 
-fn check(book: &RuleBook, settings: &Settings, wait: Option<Duration>) -> anyhow::Result<()> {
+fn check(book: &RuleBook, settings: &Settings, args: &OnceArgs) -> anyhow::Result<()> {
+    let wait = args.wait;
+    let longest = wait.unwrap_or_default() + args.deadline;
     for watch in &book.watches {
         let name = &watch.name;
         // Without an address all would be scraped: that has words of its own.
@@ -206,7 +209,30 @@ fn check(book: &RuleBook, settings: &Settings, wait: Option<Duration>) -> anyhow
                  its last look, and pods only tell what is now. Give --prometheus URL, or `source: prometheus`"
             );
         }
+        for (rule, times) in sampled::rules(watch) {
+            let needs = [
+                ("has to be broken", "for", Some(times.broken)),
+                (
+                    "has to be kept before a scaling is taken back",
+                    "undo",
+                    times.undo,
+                ),
+            ];
+            for (what, field, needed) in needs {
+                let Some(needed) = needed.filter(|needed| *needed >= longest) else {
+                    continue;
+                };
+                bail!(
+                    "the watch `{name}`: the rule `{rule}` {what} for {} s, and what it reads has no past that could \
+                     be asked for: `recant once` would have to look for that long, and ends after {} s. Give a \
+                     longer --deadline, or a shorter `{field}`",
+                    needed.as_secs(),
+                    longest.as_secs(),
+                );
+            }
+        }
         if let Some(wait) = wait
+            && !watch.rules.is_empty()
             && watch.watch > wait
         {
             bail!(

@@ -2,6 +2,7 @@
 
 mod argo_job;
 mod drop_in;
+mod queue;
 mod release;
 mod state;
 

@@ -189,7 +189,7 @@ impl Desk<'_> {
             &self.namespace,
         )));
         let mut sources = sources::sources(settings, &kinds, &secrets, cluster)?;
-        let seen = Seen::default();
+        let seen = Seen::new(&self.book);
 
         let now = Timestamp::now();
         let backs = engine.looks_back(now, &looked, &news);

@@ -1,7 +1,8 @@
 //! What a round came to: the verdict of each watch, and the exit code of all of them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod watches;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -9,10 +10,12 @@ use serde::Serialize;
 
 use recant_core::analysis::Ending;
 use recant_core::ids::TargetId;
-use recant_core::judge::Finding;
+use recant_core::judge::{Finding, State};
 use recant_core::record::{Record, Standing};
 use recant_core::rule::RuleBook;
-use recant_core::snapshot::{AlwaysSnapshot, Snapshot, TargetSnapshot};
+use recant_core::snapshot::TargetSnapshot;
+
+pub(super) use watches::of_watches;
 
 /// The exit code of what could not look at all.
 pub(super) const COULD_NOT_LOOK: u8 = 4;
@@ -140,11 +143,21 @@ fn code(verdict: Verdict, asked: Asked) -> u8 {
 /// Why nothing could be measured of a target, by target.
 pub(super) type Blind = BTreeMap<TargetId, String>;
 
+/// Targets of which no release is ever judged: all rules of their watch hold between releases.
+pub(super) type BetweenOnly = BTreeSet<TargetId>;
+
+pub(super) fn between_only(book: &RuleBook) -> BetweenOnly {
+    let watches = book.watches.iter();
+    let only = watches.filter(|watch| watch.rules.is_empty());
+    only.map(|watch| watch.target.clone()).collect()
+}
+
 /// The verdict of one target so far: from what was written down in this run, and what is known of it now.
 pub(super) fn of_target(
     target: &TargetSnapshot,
     records: &[(Timestamp, Record)],
     blind: &Blind,
+    between: &BetweenOnly,
 ) -> (Verdict, String) {
     let ended = records.iter().rev().find_map(|(_, record)| match record {
         Record::AnalysisEnded {
@@ -192,6 +205,19 @@ pub(super) fn of_target(
             format!("no release is judged; {}", broken.join(", ")),
         );
     }
+    if between.contains(&target.target) {
+        let silent = target.always.iter().find(|rule| {
+            let state = rule.finding.as_ref().map(|finding| finding.state);
+            state != Some(State::Within)
+        });
+        return match silent {
+            None => (Verdict::Pass, "its rules are kept".to_owned()),
+            Some(rule) => {
+                let reason = format!("`{}` does not say yet that it is kept", rule.rule);
+                (Verdict::Undecided, reason)
+            }
+        };
+    }
     match target.standing {
         Some(Standing::KnownGood { .. }) => (Verdict::Pass, "it is known good".to_owned()),
         Some(Standing::Failed { at }) => (Verdict::Fail, format!("it failed at {at:.0}")),
@@ -199,81 +225,6 @@ pub(super) fn of_target(
             (Verdict::Nothing, "no release is judged".to_owned())
         }
     }
-}
-
-/// All watches, in the order of their targets.
-pub(super) fn of_watches(
-    book: &RuleBook,
-    snapshot: &Arc<Snapshot>,
-    records: &[(Timestamp, Record)],
-    blind: &Blind,
-) -> Vec<Judged> {
-    let mut watches = Vec::new();
-    for target in &snapshot.targets {
-        let (verdict, reason) = of_target(target, records, blind);
-        let mine = || {
-            records
-                .iter()
-                .filter(|(_, record)| record.target() == Some(&target.target))
-        };
-        let last_findings = mine().rev().find_map(|(_, record)| match record {
-            Record::AnalysisEnded { findings, .. } | Record::Failed { findings, .. } => {
-                Some(findings.clone())
-            }
-            _ => None,
-        });
-        let findings = match &target.analysis {
-            Some(analysis) => analysis.findings.clone(),
-            None => last_findings.unwrap_or_default(),
-        };
-        let judged = mine().rev().find_map(|(_, record)| match record {
-            Record::AnalysisEnded { revision, .. } => Some(revision.to_string()),
-            _ => None,
-        });
-        let rules = book
-            .watches
-            .iter()
-            .filter(|watch| watch.target == target.target)
-            .flat_map(|watch| watch.rules.iter().map(|rule| rule.name.to_string()));
-        watches.push(Judged {
-            watch: target.watch.to_string(),
-            target: target.target.clone(),
-            revision: judged.or_else(|| target.current.as_ref().map(ToString::to_string)),
-            verdict,
-            reason,
-            findings,
-            rules: rules.collect(),
-            always: target.always.iter().map(between).collect(),
-            holds: holds(target),
-            events: mine()
-                .flat_map(|(at, record)| {
-                    recant_core::explain::texts(record)
-                        .into_iter()
-                        .map(|text| (*at, text))
-                })
-                .collect(),
-        });
-    }
-    watches
-}
-
-fn between(rule: &AlwaysSnapshot) -> Between {
-    Between {
-        rule: rule.rule.to_string(),
-        finding: rule.finding.clone(),
-        broken_since: rule.incident.as_ref().map(|open| open.began),
-    }
-}
-
-/// What is held back: the rollback, or a scaling.
-fn holds(target: &TargetSnapshot) -> Vec<String> {
-    let scalings = target.always.iter().filter_map(|rule| {
-        let open = rule.incident.as_ref()?;
-        open.held.as_ref()
-    });
-    let all = target.holds.iter().chain(scalings);
-    all.map(|hold| format!("{}: {}", hold.guard, hold.reason))
-        .collect()
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use recant_core::ids::TargetId;
 use recant_core::observation::Observation;
 use recant_core::record::Record;
-use recant_core::rule::Question;
+use recant_core::rule::{Question, RuleBook};
 use recant_core::snapshot::{Doing, Snapshot};
 
-use super::verdict::{Blind, Verdict, of_target};
+use super::sampled::Sampling;
+use super::verdict::{BetweenOnly, Blind, Verdict, between_only, of_target};
 use crate::agent::{Gathered, Observer, Ticked, log_record};
 use crate::journal::JournalError;
 
@@ -24,7 +25,7 @@ const SETTLE: Duration = Duration::from_secs(15);
 const MOST_RECORDS: usize = 10_000;
 
 /// What was seen so far. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Seen(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
@@ -35,9 +36,18 @@ struct Inner {
     answers: BTreeMap<TargetId, BTreeMap<Arc<Question>, Option<String>>>,
     journal: Option<String>,
     done: bool,
+    between: BetweenOnly,
 }
 
 impl Seen {
+    pub(super) fn new(book: &RuleBook) -> Self {
+        let inner = Inner {
+            between: between_only(book),
+            ..Inner::default()
+        };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
     /// What happened before the first tick.
     pub(super) fn remember(&self, at: Timestamp, records: &[Record]) {
         let mut inner = self.lock();
@@ -106,8 +116,9 @@ impl Inner {
         })
     }
 
-    /// Whether nothing is left to do; `settled` says that what must last has had its time.
-    fn idle(&self, settled: bool, waits: bool) -> bool {
+    /// Whether nothing is left to do after looking for so long.
+    fn idle(&self, looked: Duration, sampling: &Sampling, waits: bool) -> bool {
+        let settled = looked >= SETTLE;
         let Some(snapshot) = self.snapshot.as_ref().filter(|_| self.looked()) else {
             return false;
         };
@@ -120,7 +131,7 @@ impl Inner {
         let busy = |target: &recant_core::snapshot::TargetSnapshot| {
             let failed = target.analysis.as_ref().is_some_and(|found| found.failed);
             let unclear = || {
-                let (verdict, _) = of_target(target, &self.records, &blind);
+                let (verdict, _) = of_target(target, &self.records, &blind, &self.between);
                 match verdict {
                     Verdict::Pass | Verdict::Fail | Verdict::Inconclusive => false,
                     Verdict::Undecided | Verdict::Nothing | Verdict::NotLooked => true,
@@ -135,6 +146,7 @@ impl Inner {
             target.plan.is_some()
                 || target.verifying
                 || scales
+                || sampling.looks_on(target, looked)
                 || (failed && target.holds.is_empty() && !settled)
                 || (waits && unclear())
         };
@@ -148,15 +160,22 @@ pub(super) struct Watching {
     stop: CancellationToken,
     /// Until when a verdict is waited for.
     wait: Option<Instant>,
+    sampling: Sampling,
     first_look: Option<Instant>,
 }
 
 impl Watching {
-    pub(super) fn new(seen: Seen, stop: CancellationToken, wait: Option<Instant>) -> Self {
+    pub(super) fn new(
+        seen: Seen,
+        stop: CancellationToken,
+        wait: Option<Instant>,
+        sampling: Sampling,
+    ) -> Self {
         Self {
             seen,
             stop,
             wait,
+            sampling,
             first_look: None,
         }
     }
@@ -172,7 +191,7 @@ impl Observer for Watching {
         inner.snapshot = Some(tick.snapshot.clone());
         if inner.looked() {
             let first = *self.first_look.get_or_insert(now);
-            if inner.idle(now >= first + SETTLE, waits) {
+            if inner.idle(now - first, &self.sampling, waits) {
                 inner.done = true;
                 self.stop.cancel();
             }

@@ -14,7 +14,7 @@ use super::{Answer, Engine, Output, Turn, always, decide, observe, releases, res
 use crate::history::DEPTH;
 use crate::ids::TargetId;
 use crate::record::Record;
-use crate::rule::{Question, SourceKind, What};
+use crate::rule::{Question, SourceKind};
 use crate::target::{TargetNews, TargetState};
 use crate::time::later;
 
@@ -28,8 +28,7 @@ const FURTHEST: SignedDuration = SignedDuration::from_hours(6);
 pub struct Back {
     /// As it is now; the revisions tell whose the pods were that are gone.
     pub state: TargetState,
-    /// Those that a history can answer, each with its source. Values that are read, and not counted, are looked at
-    /// from now on only.
+    /// Those that a history can answer, each with its source. The others are looked at from now on only.
     pub questions: Vec<(SourceKind, Arc<Question>)>,
     /// From when on, up to now.
     pub from: Timestamp,
@@ -92,10 +91,7 @@ impl Engine {
             state: state.clone(),
             questions: questions
                 .into_iter()
-                .filter(|question| match question.what {
-                    What::Ratio { .. } | What::Histogram { .. } => true,
-                    What::Level(_) => false,
-                })
+                .filter(|question| question.has_past())
                 .map(|question| (live.source_of(question, &self.settings), question.clone()))
                 .collect(),
             from: release.into_iter().chain(always).min()?,

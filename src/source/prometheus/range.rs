@@ -7,6 +7,7 @@ use reqwest::header::AUTHORIZATION;
 use tokio::time::timeout;
 
 use recant_core::ids::PodName;
+use recant_core::rule::{Level, What};
 use recant_core::target::{Pod, is_pod_of, prefix_of_pods};
 
 use super::answer::{Row, decode_matrix};
@@ -29,15 +30,44 @@ type Instants = BTreeMap<Timestamp, Vec<Row>>;
 
 impl Prometheus {
     pub(super) async fn range(&self, query: &RangeQuery) -> Result<Vec<Past>, Fault> {
-        let targets = || query.targets.iter().map(|target| &target.target);
+        let What::Level(Level::Promql(promql)) = &query.question.what else {
+            let targets = || query.targets.iter().map(|target| &target.target);
+            let grouping = Grouping::new(&self.options, &query.question);
+            let text = query::promql(&query.question, &grouping, targets());
+            return self.range_of(query, &text).await;
+        };
+        if !promql.names_target() {
+            return self.range_of(query, &promql.query).await;
+        }
+        let mut all: Vec<Past> = Vec::new();
+        for target in &query.targets {
+            let one = RangeQuery {
+                question: query.question.clone(),
+                targets: vec![target.clone()],
+                ..*query
+            };
+            let text = promql.for_target(&target.target.id);
+            // The same moments for each.
+            let past = self.range_of(&one, &text).await?;
+            if all.is_empty() {
+                all = past;
+            } else {
+                for (moment, more) in all.iter_mut().zip(past) {
+                    moment.observations.extend(more.observations);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    async fn range_of(&self, query: &RangeQuery, text: &str) -> Result<Vec<Past>, Fault> {
         let grouping = Grouping::new(&self.options, &query.question);
-        let text = query::promql(&query.question, &grouping, targets());
         let mut past = Vec::new();
         let (first, last) = moments(query.from, query.to);
         let mut from = first;
         while from <= last {
             let to = last.min(from + (MOMENTS - 1) * STEP);
-            let asked = timeout(self.options.timeout, self.ask_range(&text, from, to)).await;
+            let asked = timeout(self.options.timeout, self.ask_range(text, from, to)).await;
             let mut instants = asked.unwrap_or_else(|_| {
                 Err(Fault::down(format!(
                     "did not answer within {:?}",

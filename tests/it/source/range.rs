@@ -12,12 +12,13 @@ use recant::source::{Past, RangeQuery, RangeTarget, Source};
 use recant_core::ids::RevisionHash;
 use recant_core::measurement::{Counts, KnownPods, Measurement, RatioCounts};
 use recant_core::observation::{Observation, SeriesKey};
+use recant_core::rule::{Level, MatchOp, Promql, Question, What};
 use recant_core::target::Revision;
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::fixture::{clock, errors, pod, target};
+use super::fixture::{clock, errors, pod, selector, target};
 use super::same_counts::binary;
 
 /// Seconds between samples, and when they begin before now.
@@ -172,6 +173,71 @@ async fn the_past_is_counted_exactly_with_pods_that_are_gone() {
         counted[1],
         ("web-bbbbb-22222".to_owned(), seen * 10.0, seen * 3.0)
     );
+}
+
+/// The values of the target's pods at one moment.
+fn values(past: &Past) -> Vec<(String, f64)> {
+    match &past.observations[0] {
+        Observation::Levels(levels) => levels
+            .readings
+            .iter()
+            .map(|reading| match &reading.key {
+                SeriesKey::Pod { pod, .. } => (pod.to_string(), reading.value),
+                other => (format!("{other:?}"), reading.value),
+            })
+            .collect(),
+        Observation::NoData { .. } => Vec::new(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn values_have_a_past_too_with_pods_that_are_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("in range");
+    let (url, _process) = prometheus(folder.path(), now).await;
+    let source = Prometheus::new(PrometheusOptions::new(&*url), clock()).expect("is good");
+    let ask = async |what: Level| {
+        let query = RangeQuery {
+            question: Question {
+                what: What::Level(what),
+                label: None,
+            },
+            ..query(now, 11)
+        };
+        source.read_range(&query).await.expect("it has a history")
+    };
+    let at = |past: &[Past], ago: i64| {
+        let then = now.as_second() - ago;
+        let found = past.iter().find(|past| past.at.as_second() >= then);
+        values(found.expect("it is in the range"))
+    };
+    let gauge = ask(Level::Gauge(selector(
+        "http_requests_total",
+        &[("code", MatchOp::Equal, "200")],
+    )))
+    .await;
+    let old = |value| ("web-aaaaa-11111".to_owned(), value);
+    let new = |value| ("web-bbbbb-22222".to_owned(), value);
+    assert_eq!(at(&gauge, 650), []);
+    let [(pod, value)] = &at(&gauge, 400)[..] else {
+        panic!("{gauge:?}");
+    };
+    assert_eq!((pod, value % 10.0), (&old(0.0).0, 0.0), "{value}");
+    assert!((100.0..200.0).contains(value), "{value}");
+    // Twenty samples of seven; the very last may lie behind the last whole step.
+    let shows = |past: &[Past], more: f64| {
+        let last = values(past.last().expect("has a last"));
+        last.contains(&new(140.0 + more)) || last.contains(&new(133.0 + more))
+    };
+    assert!(shows(&gauge, 0.0), "{gauge:?}");
+
+    let query = "max by (pod) (http_requests_total{code='200'}) + 1".to_owned();
+    let promql = ask(Level::Promql(Promql { query, range: None })).await;
+    assert!(shows(&promql, 1.0), "{promql:?}");
+    let query = "sum(http_requests_total{namespace='${namespace}'}) * 0 + 5".to_owned();
+    let promql = ask(Level::Promql(Promql { query, range: None })).await;
+    assert_eq!(at(&promql, 300), [("Whole".to_owned(), 5.0)]);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::Desk;
 use crate::actuate::{self, Executor};
 use crate::agent;
 use crate::cli::once::outside::Primed;
+use crate::cli::once::sampled::Sampling;
 use crate::cli::once::verdict::Round;
 use crate::cli::once::watching::{Seen, Watching};
 use crate::cli::run::parts;
@@ -79,7 +80,12 @@ impl Desk<'_> {
             outcomes,
             outbox,
             deliveries,
-            observer: Box::new(Watching::new(seen.clone(), stop.clone(), wait)),
+            observer: Box::new(Watching::new(
+                seen.clone(),
+                stop.clone(),
+                wait,
+                Sampling::new(&self.book),
+            )),
             clock,
             interval: settings.interval.min(Duration::from_secs(1)),
         };

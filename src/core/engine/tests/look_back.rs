@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::always::always;
-use super::rules::{Setup, errors, latency, no_worse};
+use super::rules::{Setup, errors, gauge, latency, no_worse};
 use super::target::{BAD, GOOD};
 use super::world::{World, at};
 use crate::analysis::Ending;
@@ -15,6 +15,7 @@ use crate::judge::Before;
 use crate::ledger::Ledger;
 use crate::notice::NoticeKind;
 use crate::record::Record;
+use crate::rule::Always;
 use crate::target::{TargetNews, TargetState};
 
 /// An agent that ran all the time and was not allowed to act, and what a short run at its end says of the same time.
@@ -152,6 +153,35 @@ fn every_kind_of_rule_judges_the_past_as_it_judges_now() {
             assert_eq!((live, both.when(failed).is_some()), (bad, bad), "{name}");
         }
     }
+}
+
+#[test]
+fn a_value_that_was_too_high_for_too_long_between_two_looks_is_found_in_them() {
+    let both = both(Setup::with(vec![gauge("memory", 100.0, 60)]), |world| {
+        world.target().rate = 0;
+        let values = &mut world.target().values;
+        values.insert("v1".to_owned(), |_, _| Some(50.0));
+        values.insert("v2".to_owned(), |age, _| Some(50.0 + age as f64));
+        world.run(30);
+        world.ship("v2");
+        world.run(180);
+    });
+    both.close(failed);
+
+    let always = Always {
+        rule: std::sync::Arc::new(gauge("memory", 100.0, 60)),
+        ..always(None)
+    };
+    let setup = Setup {
+        always: vec![always],
+        ..Setup::default()
+    };
+    let both = super::look_back::both(setup, |world| {
+        let values = &mut world.target().values;
+        values.insert("v1".to_owned(), |_, now| Some(now as f64));
+        world.run(240);
+    });
+    both.close(incident);
 }
 
 #[test]
