@@ -1,4 +1,4 @@
-//! JSONPath (RFC 9535), bounded: a path comes from a rule file and runs over documents from outside.
+//! `JSONPath` (RFC 9535), bounded: a path comes from a rule file and runs over documents from outside.
 
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;

@@ -8,14 +8,30 @@ use super::checks::checks;
 use super::files;
 
 /// The rule sets that every watch can name: file name and text.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 11] = [
+    (
+        "rules/envoy-gateway.yaml",
+        include_str!("../../rules/envoy-gateway.yaml"),
+    ),
+    ("rules/go.yaml", include_str!("../../rules/go.yaml")),
     ("rules/grpc.yaml", include_str!("../../rules/grpc.yaml")),
     ("rules/http.yaml", include_str!("../../rules/http.yaml")),
     ("rules/istio.yaml", include_str!("../../rules/istio.yaml")),
+    ("rules/jvm.yaml", include_str!("../../rules/jvm.yaml")),
+    (
+        "rules/kubernetes-saturation.yaml",
+        include_str!("../../rules/kubernetes-saturation.yaml"),
+    ),
+    (
+        "rules/kubernetes.yaml",
+        include_str!("../../rules/kubernetes.yaml"),
+    ),
     (
         "rules/linkerd.yaml",
         include_str!("../../rules/linkerd.yaml"),
     ),
+    ("rules/nginx.yaml", include_str!("../../rules/nginx.yaml")),
+    ("rules/queue.yaml", include_str!("../../rules/queue.yaml")),
 ];
 
 /// The files of the rule sets that Recant ships.

@@ -134,8 +134,19 @@ impl Measurement {
         let mut last: BTreeMap<SeriesKey, Timestamp> = self.read.drain(..).collect();
         let mut read: BTreeMap<&SeriesKey, Timestamp> = BTreeMap::new();
         let mut spacings = Vec::new();
+        for reading in &levels.readings {
+            if now.duration_until(reading.at) > FUTURE {
+                increases.unusable(&reading.key, future(reading.at));
+            }
+        }
         for reading in levels::usable(now, levels, known) {
             let earlier = last.insert(reading.key.clone(), reading.at);
+            if earlier.is_some_and(|earlier| reading.at.duration_until(earlier) > JITTER) {
+                increases.unusable(
+                    &reading.key,
+                    "the time of its sample went back: it counts again when it has passed the last one",
+                );
+            }
             spacings.extend(earlier.map(|earlier| earlier.duration_until(reading.at)));
             if read.len() < MOST_READ {
                 read.insert(&reading.key, reading.at);
@@ -162,10 +173,7 @@ impl Measurement {
             if of_pod(&series.key) && known.of(&series.key).is_none() {
                 increases.unknown_pods += 1;
             } else if now.duration_until(series.at) > FUTURE {
-                increases.unusable(
-                    &series.key,
-                    format!("the sample's time {} lies in the future", series.at),
-                );
+                increases.unusable(&series.key, future(series.at));
             } else {
                 mine.push(series);
             }
@@ -322,6 +330,10 @@ impl Measurement {
             }
         });
     }
+}
+
+fn future(at: Timestamp) -> String {
+    format!("the sample's time {at} lies in the future")
 }
 
 fn of_pod(key: &SeriesKey) -> bool {

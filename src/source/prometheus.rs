@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
 use prometheus_http_query::Client;
-use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Certificate, Url, redirect};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +18,7 @@ use recant_core::ids::TargetId;
 use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Level, Question, What};
 
-use super::http::{Fault, address, fault_of, read_body, redirect_fault};
+use super::http::{Fault, address};
 use super::{NoRange, Past, Query, QueryTarget, RangeQuery, Source};
 use crate::clock::Clock;
 
@@ -31,6 +30,7 @@ mod expression;
 mod options;
 mod query;
 mod range;
+mod reply;
 #[cfg(test)]
 mod tests;
 
@@ -38,13 +38,7 @@ pub use options::{Auth, Credential, PrometheusOptions, PrometheusOptionsError};
 
 use answer::Row;
 use query::Grouping;
-
-/// Answers longer than this are not read to their end.
-const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
-/// Error pages are read up to this.
-const LONGEST_ERROR: usize = 64 * 1024;
-/// With a clock further off than this, nothing is decided.
-const MOST_SKEW: SignedDuration = SignedDuration::from_secs(30);
+use reply::{Body, body, skew, unsent};
 
 /// A Prometheus.
 pub struct Prometheus {
@@ -233,54 +227,6 @@ impl Source for Prometheus {
     }
 }
 
-/// The body of a good answer, and when it was given.
-struct Body {
-    bytes: Vec<u8>,
-    date: Option<Timestamp>,
-}
-
-fn unsent(error: &prometheus_http_query::Error) -> Fault {
-    match error {
-        prometheus_http_query::Error::Client(error) => {
-            match std::error::Error::source(error)
-                .and_then(|source| source.downcast_ref::<reqwest::Error>())
-            {
-                Some(error) => fault_of(error),
-                None => Fault::down(format!("could not be asked: {error}")),
-            }
-        }
-        other => Fault::down(format!("could not be asked: {other}")),
-    }
-}
-
-async fn body(response: reqwest::Response) -> Result<Body, Fault> {
-    if let Some(fault) = redirect_fault(&response) {
-        return Err(fault);
-    }
-    let status = response.status();
-    if !status.is_success() {
-        let body = read_body(response, LONGEST_ERROR).await.unwrap_or_default();
-        let detail = answer::error_text(&body);
-        let advice = match status.as_u16() {
-            401 | 403 => " Check the credentials that Recant was given for it.",
-            404 => " Check the path in its address.",
-            _ => "",
-        };
-        return Err(Fault::down(format!(
-            "answered {}: \"{detail}\".{advice}",
-            status.as_u16()
-        )));
-    }
-    let date = response
-        .headers()
-        .get(DATE)
-        .and_then(|date| date.to_str().ok())
-        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-        .map(|date| date.timestamp());
-    let bytes = read_body(response, LONGEST_ANSWER).await?;
-    Ok(Body { bytes, date })
-}
-
 /// Equal questions are asked once, whoever asks them.
 fn group(queries: &[Query]) -> BTreeMap<&Question, Group<'_>> {
     let mut groups: BTreeMap<&Question, Group<'_>> = BTreeMap::new();
@@ -301,28 +247,6 @@ fn group(queries: &[Query]) -> BTreeMap<&Question, Group<'_>> {
         }
     }
     groups
-}
-
-fn skew(server: Timestamp, sent: Timestamp, received: Timestamp) -> Result<(), Fault> {
-    let behind = server.duration_until(sent);
-    let ahead = received.duration_until(server);
-    let (off, way) = if ahead > behind {
-        (ahead, "ahead of")
-    } else {
-        (behind, "behind")
-    };
-    if off <= MOST_SKEW {
-        return Ok(());
-    }
-    Err(Fault {
-        cause: Cause::Clock,
-        reason: format!(
-            "has a clock {} s {way} ours: nothing is decided until they agree within {} s. \
-             Check the time service on both machines",
-            off.as_secs(),
-            MOST_SKEW.as_secs()
-        ),
-    })
 }
 
 fn millis(duration: Duration) -> i64 {

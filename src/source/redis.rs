@@ -95,7 +95,7 @@ impl Redis {
             Err(fault) => {
                 // What was asked may still be answered on it: the next look must not take that for its own answer.
                 *connection = None;
-                let observation = unavailable(server, fault);
+                let observation = unavailable(server, &fault);
                 keys.iter().map(|_| observation.clone()).collect()
             }
         }

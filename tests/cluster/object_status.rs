@@ -21,27 +21,25 @@ const FACTS: [(&str, &str); 3] = [
 ];
 
 fn rules(ns: &Namespace) -> String {
-    let rules: String = FACTS
-        .iter()
+    let rules = FACTS
         .map(|(name, check)| format!("- {{name: {name}, kubernetes: {check}}}\n"))
-        .collect();
-    let watches: String = FACTS
-        .iter()
+        .concat();
+    let watches = FACTS
         .map(|(name, _)| {
+            let namespace = ns.name();
             format!(
                 "---
 apiVersion: recant.dev/v1alpha1
 kind: Watch
-metadata: {{name: {name}, namespace: {}}}
+metadata: {{name: {name}, namespace: {namespace}}}
 target: {{kind: Deployment, name: {name}}}
 rules: [pods/{name}]
 release: {{watch: 10m}}
 onFail: [{{rollback: {{}}}}]
-",
-                ns.name()
+"
             )
         })
-        .collect();
+        .concat();
     format!(
         "apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {{name: pods}}\nrules:\n{rules}{watches}"
     )

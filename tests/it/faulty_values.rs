@@ -11,7 +11,7 @@ fn rule(fields: &str) -> String {
     format!("{SET}- name: level\n  {fields}\n")
 }
 
-/// Through a file, as `recant check` reads it: with the libraries that know PromQL and JSONPath.
+/// Through a file, as `recant check` reads it: with the libraries that know `PromQL` and `JSONPath`.
 fn render(text: &str) -> String {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let file = folder.path().join("rules.yaml");

@@ -17,6 +17,7 @@ mod notify;
 mod once;
 mod program;
 mod promql_oracle;
+mod readme;
 mod rule_tests;
 mod run;
 mod schema;

@@ -27,8 +27,15 @@ pub(super) struct WorkloadFacts {
     pub(super) kill_switch: bool,
     pub(super) last_plan: Option<PlanId>,
     pub(super) rollout: Option<RolloutFacts>,
-    /// The controller has given the rollout up: its progress deadline is over.
-    pub(super) failed_progress: bool,
+    pub(super) progress: Progress,
+}
+
+/// Whether the controller still works on the latest spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Made,
+    /// Its progress deadline is over: the controller has given the rollout up.
+    GivenUp,
 }
 
 /// Replica counts: what is wanted, and what the controller says there is.
@@ -73,7 +80,7 @@ impl WorkloadFacts {
                 workload_ref: spec.workload_ref.is_some(),
             },
         });
-        let failed_progress = status.conditions.iter().flatten().any(|condition| {
+        let given_up = status.conditions.iter().flatten().any(|condition| {
             condition.kind == "Progressing"
                 && condition.status == "False"
                 && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
@@ -100,7 +107,11 @@ impl WorkloadFacts {
                 .get(PLAN_ANNOTATION)
                 .map(|plan| PlanId(plan.clone())),
             rollout,
-            failed_progress,
+            progress: if given_up {
+                Progress::GivenUp
+            } else {
+                Progress::Made
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::target::{ObjectStatus, TargetNews, TargetState};
 
-use super::facts::{ReplicaSetFacts, WorkloadFacts};
+use super::facts::{Progress, ReplicaSetFacts, WorkloadFacts};
 use super::pod::{PodFacts, SeenPod};
 use super::state::target_state;
 use super::table::{Table, Touched};
@@ -130,7 +130,7 @@ impl Index {
                 .filter(|(_, seen, gone)| !gone && !seen.pod.terminating)
                 .map(|(_, seen, _)| seen.status.clone())
                 .collect(),
-            failed_progress: workload.failed_progress,
+            failed_progress: workload.progress == Progress::GivenUp,
         })
     }
 

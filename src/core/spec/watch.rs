@@ -226,6 +226,7 @@ fn read_target(
 
 /// The rules that judge releases; a watch that has rules between releases may do without.
 fn read_rules(watch: &Fields<'_>, file: usize, report: &mut Report<'_>) -> Vec<Reference> {
+    const HELP: &str = "name rule sets, such as `rules: [http]`, or single rules, such as `rules: [http/error-rate]`";
     if watch.get("rules").is_none() && watch.get("always").is_some() {
         for field in ["release", "onFail", "onPass"] {
             if let Some(entry) = watch.entry(field) {
@@ -241,7 +242,6 @@ fn read_rules(watch: &Fields<'_>, file: usize, report: &mut Report<'_>) -> Vec<R
         }
         return Vec::new();
     }
-    const HELP: &str = "name rule sets, such as `rules: [http]`, or single rules, such as `rules: [http/error-rate]`";
     let items = watch
         .need("rules", HELP, report)
         .and_then(|node| fields::list(node, "rules", HELP, report));

@@ -17,7 +17,8 @@ use super::answer::{Row, decode_matrix, decode_value};
 use super::collect::{Collected, RowKey, collect};
 use super::deliver::{Share, observation, unavailable};
 use super::query::Grouping;
-use super::{Body, Prometheus, body, millis, skew, unsent};
+use super::reply::{Body, body, skew, unsent};
+use super::{Prometheus, millis};
 use crate::source::QueryTarget;
 use crate::source::http::Fault;
 

@@ -12,7 +12,8 @@ use recant_core::target::{Pod, is_pod_of, prefix_of_pods};
 
 use super::answer::{Row, decode_matrix};
 use super::query::Grouping;
-use super::{Body, Prometheus, body, collect, deliver, millis, query, skew, unsent};
+use super::reply::{Body, body, skew, unsent};
+use super::{Prometheus, collect, deliver, millis, query};
 use crate::source::http::Fault;
 use crate::source::{Past, QueryTarget, RangeQuery, RangeTarget};
 

@@ -32,18 +32,18 @@ pub(super) fn observation(
             };
             unavailable(
                 server,
-                Fault::malformed(format!(
+                &Fault::malformed(format!(
                     "has something else than a {kind} at key `{}`: mend the key, or say `list` or `stream` as it is",
                     excerpt(key)
                 )),
             )
         }
-        Err(error) => unavailable(server, fault_of(&error)),
+        Err(error) => unavailable(server, &fault_of(&error)),
     }
 }
 
 /// Nothing can be said of this server now.
-pub(super) fn unavailable(server: &Server, fault: Fault) -> Observation {
+pub(super) fn unavailable(server: &Server, fault: &Fault) -> Observation {
     Observation::Unavailable {
         cause: fault.cause,
         reason: format!("Redis at `{}` {}", server.address, fault.reason),

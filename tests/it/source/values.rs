@@ -87,7 +87,7 @@ fn rate(counter: Selector) -> Question {
             metric: LevelMetric {
                 sampled: Sampled::Rate {
                     counter,
-                    per: Duration::from_secs(300),
+                    per: Duration::from_mins(5),
                 },
                 over: Over::Sum,
                 unit: LevelUnit::Number,
@@ -276,7 +276,7 @@ async fn expressions(source: &Prometheus, pods: &[Pod]) {
     let range = level(Level::Promql(Promql {
         query: "memory_bytes".to_owned(),
         range: Some(PromqlRange {
-            range: Duration::from_secs(60),
+            range: Duration::from_mins(1),
             step: Duration::from_secs(1),
         }),
     }));
