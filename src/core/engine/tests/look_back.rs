@@ -402,3 +402,97 @@ fn targets_that_others_watch_are_kept() {
         assert_eq!(known.analysis.is_none(), ends_unwatched);
     }
 }
+
+/// Short runs every few seconds, each with the ledger of the one before; what they all wrote down, by time.
+struct Rounds {
+    world: World,
+    ledger: Ledger,
+    looked: Option<i64>,
+    written: Vec<(Timestamp, Record)>,
+}
+
+impl Rounds {
+    fn new(mut setup: Setup) -> Self {
+        // The agent beside them only watches.
+        setup.guards.kill_switch = true;
+        let world = World::settled(setup);
+        Self {
+            ledger: Ledger::default(),
+            looked: None,
+            written: Vec::new(),
+            world,
+        }
+    }
+
+    fn go_on(&mut self, rounds: usize, period: i64) {
+        for _ in 0..rounds {
+            self.world.run(period);
+            self.round();
+        }
+    }
+
+    fn round(&mut self) {
+        let now = self.world.now;
+        let mut state = self.world.target().state(now);
+        state.pods.retain(|pod| !pod.terminating);
+        let mut settings = self.world.setup.settings();
+        settings.guards.dry_run = true;
+        settings.guards.kill_switch = false;
+        let mut engine = Engine::new(&self.world.setup.book(), settings, self.ledger.clone());
+        let looked = self.looked.map(|looked| (state.id.clone(), at(looked)));
+        let news = vec![TargetNews::State(Box::new(state))];
+        let backs = engine.looks_back(at(now), &looked.into_iter().collect(), &news);
+        let from = backs.iter().map(|back| back.from).min();
+        let all = self.world.answered.iter();
+        let steps = all.filter(|(second, _)| **second % 5 == 0 && **second <= now);
+        let past = steps
+            .map(|(second, answers)| (at(*second), answers.clone()))
+            .filter(|(second, _)| from.is_some_and(|from| *second >= from))
+            .collect();
+        let written = engine.look_back(at(now), backs, past);
+        let output = engine.tick(
+            at(now),
+            Inputs {
+                cluster: news,
+                answers: self.world.answered[&now].clone(),
+                ..Inputs::default()
+            },
+        );
+        let written = written.into_iter().chain([(at(now), output.records)]);
+        self.written.extend(written.flat_map(|(at, records)| {
+            let each = move |record| (at, record);
+            records.into_iter().map(each)
+        }));
+        let checkpoint = |ledger: &Ledger| {
+            let known = ledger.targets.values().next()?;
+            Some(known.checkpoint.as_ref()?.at)
+        };
+        let (before, after) = (checkpoint(&self.ledger), checkpoint(engine.ledger()));
+        assert!(before <= after, "counters of later as those of {after:?}");
+        self.ledger = engine.ledger().clone();
+        self.looked = Some(now);
+    }
+
+    fn when(&self, wanted: impl Fn(&Record) -> bool) -> Option<Timestamp> {
+        let found = self.written.iter().find(|(_, record)| wanted(record));
+        found.map(|(at, _)| *at)
+    }
+}
+
+#[test]
+fn many_short_runs_find_what_an_agent_finds_and_when() {
+    for period in [3, 7, 60] {
+        let mut rounds = Rounds::new(with_always());
+        rounds.go_on(1, 1);
+        rounds.world.ship("v3");
+        rounds.go_on(4, 3);
+        assert_eq!(rounds.when(failed), None, "period {period}");
+        rounds.world.target().behave("v2", BAD);
+        rounds.world.ship("v2");
+        rounds.go_on(120 / period as usize, period);
+        let live = at(rounds.world.when(failed));
+        let short = rounds.when(failed).expect("it was found");
+        let apart = short.duration_since(live).as_secs();
+        assert!(apart.abs() <= 10, "period {period}: {apart} s apart");
+    }
+}
