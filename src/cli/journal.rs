@@ -27,10 +27,10 @@ pub struct JournalArgs {
         default_value = "recant.journal"
     )]
     journal: PathBuf,
-    /// In place of a file: the ConfigMap in which `recant once` keeps its state, with its last records
+    /// In place of a file: the `ConfigMap` in which `recant once` keeps its state, with its last records
     #[arg(long, value_name = "NAME")]
     config_map: Option<String>,
-    /// Namespace of that ConfigMap; without it that of the kubeconfig or the pod
+    /// Namespace of that `ConfigMap`; without it that of the kubeconfig or the pod
     #[arg(long, value_name = "NAMESPACE", requires = "config_map")]
     namespace: Option<String>,
     /// Only what began at or after this time, such as 2026-01-31T09:30:00Z

@@ -55,7 +55,7 @@ pub struct OnceArgs {
     /// Address of a Prometheus-compatible server
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// Name of the ConfigMap that holds the state, and of the Lease that guards it
+    /// Name of the `ConfigMap` that holds the state, and of the Lease that guards it
     #[arg(long, value_name = "NAME", default_value = "recant-once")]
     state: String,
     /// Stay until every watch has its verdict, at most this long, such as 10m
@@ -73,7 +73,7 @@ pub struct OnceArgs {
     /// Print one JSON document instead of lines
     #[arg(long)]
     json: bool,
-    /// Write a JUnit report, one test case for each watch and rule
+    /// Write a `JUnit` report, one test case for each watch and rule
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Decide and tell, but write to no workload

@@ -1,4 +1,4 @@
-//! `recant once` as a process, with the rights of its shipped Role: what a CronJob or a step of a pipeline runs.
+//! `recant once` as a process, with the rights of its shipped Role: what a `CronJob` or a step of a pipeline runs.
 
 mod argo_job;
 mod drop_in;
@@ -25,7 +25,7 @@ use crate::wait::wait_for;
 /// No run takes longer.
 const WITHIN: Duration = Duration::from_mins(2);
 
-/// The account of a CronJob that names none.
+/// The account of a `CronJob` that names none.
 fn identity(ns: &Namespace) -> String {
     format!("system:serviceaccount:{}:default", ns.name())
 }

@@ -31,6 +31,7 @@ use crate::journal::Journal as _;
 use crate::journal::config_map::ConfigMapJournal;
 use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
+use live::Ready;
 
 /// What a round has in hand while it holds the Lease.
 struct Desk<'a> {
@@ -222,16 +223,15 @@ impl Desk<'_> {
             seen.remember(*at, records);
         }
         journal.append_all(&written)?;
-        self.go_on(
-            lease,
+        let ready = Ready {
             journal,
             engine,
             sources,
-            &secrets,
-            Primed::new(cluster.clone(), news),
+            secrets: &secrets,
+            cluster: Primed::new(cluster.clone(), news),
             seen,
-        )
-        .await
+        };
+        self.go_on(lease, ready).await
     }
 
     fn conclude(

@@ -12,7 +12,7 @@ use recant_core::snapshot::{AlwaysSnapshot, TargetSnapshot};
 /// Beyond the time that a rule asks for: the samples at both ends.
 const MARGIN: Duration = Duration::from_secs(5);
 /// For this long a broken rule has to be kept again before it counts as recovered.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_mins(1);
 
 /// How long a rule without a past has to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -124,7 +124,7 @@ impl Inner {
         };
         let blind = self.blind();
         let lost = !snapshot.lost_sources.is_empty();
-        let source_is_news = !blind.is_empty() != lost;
+        let source_is_news = blind.is_empty() == lost;
         if source_is_news && !settled {
             return false;
         }

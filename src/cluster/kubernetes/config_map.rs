@@ -78,27 +78,24 @@ impl ConfigMapObject {
     /// [`ClusterError::Conflict`] when it is not what was read any more.
     pub async fn write(&self, before: Option<&Stored>, data: Data) -> Result<Stored, ClusterError> {
         let params = PostParams::default();
-        let written = match before {
-            Some(Stored(before)) => {
-                let mut object = before.clone();
-                object.data = Some(data);
-                let replace = self.api.replace(&self.name, &params, &object);
-                self.call("update").answer(replace).await?
-            }
-            None => {
-                let object = ConfigMap {
-                    metadata: ObjectMeta {
-                        name: Some(self.name.clone()),
-                        namespace: Some(self.namespace.clone()),
-                        ..ObjectMeta::default()
-                    },
-                    data: Some(data),
-                    ..ConfigMap::default()
-                };
-                self.call("create")
-                    .answer(self.api.create(&params, &object))
-                    .await?
-            }
+        let written = if let Some(Stored(before)) = before {
+            let mut object = before.clone();
+            object.data = Some(data);
+            let replace = self.api.replace(&self.name, &params, &object);
+            self.call("update").answer(replace).await?
+        } else {
+            let object = ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(self.name.clone()),
+                    namespace: Some(self.namespace.clone()),
+                    ..ObjectMeta::default()
+                },
+                data: Some(data),
+                ..ConfigMap::default()
+            };
+            self.call("create")
+                .answer(self.api.create(&params, &object))
+                .await?
         };
         // 404: it was deleted meanwhile, or its namespace was.
         written.map(Stored).ok_or(ClusterError::Conflict)

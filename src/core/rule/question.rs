@@ -70,8 +70,9 @@ impl Question {
     pub fn shows_past(&self) -> bool {
         match &self.what {
             What::Level(Level::Promql(promql)) => promql.range.is_some(),
-            What::Ratio { .. } | What::Histogram { .. } => false,
-            What::Level(
+            What::Ratio { .. }
+            | What::Histogram { .. }
+            | What::Level(
                 Level::Gauge(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
             ) => false,
         }

@@ -96,7 +96,7 @@ fn a_pipeline_waits_for_the_verdict() {
     });
 }
 
-/// Only the command of the CronJob has changed: its environment says the rest.
+/// Only the command of the `CronJob` has changed: its environment says the rest.
 #[test]
 fn the_environment_of_a_cron_job_is_enough() {
     run(async {

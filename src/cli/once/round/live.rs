@@ -30,18 +30,27 @@ use crate::notify::outbox::{Outbox, Patience};
 use crate::secrets::Secrets;
 use crate::source::Source;
 
+/// What the agent goes on with when the past has been judged.
+pub(super) struct Ready<'a> {
+    pub(super) journal: ConfigMapJournal,
+    pub(super) engine: Engine,
+    pub(super) sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+    pub(super) secrets: &'a Secrets,
+    pub(super) cluster: Primed,
+    pub(super) seen: Seen,
+}
+
 impl Desk<'_> {
     /// The ordinary agent, until there is nothing left to do.
-    pub(super) async fn go_on(
-        &self,
-        lease: &Lease,
-        journal: ConfigMapJournal,
-        engine: Engine,
-        sources: BTreeMap<SourceKind, Arc<dyn Source>>,
-        secrets: &Secrets,
-        cluster: Primed,
-        seen: Seen,
-    ) -> anyhow::Result<Round> {
+    pub(super) async fn go_on(&self, lease: &Lease, ready: Ready<'_>) -> anyhow::Result<Round> {
+        let Ready {
+            journal,
+            engine,
+            sources,
+            secrets,
+            cluster,
+            seen,
+        } = ready;
         let settings = &self.task.settings;
         let metrics = Metrics::default();
         let clock = clock::system();

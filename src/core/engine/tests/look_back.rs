@@ -481,7 +481,7 @@ impl Rounds {
 
 #[test]
 fn many_short_runs_find_what_an_agent_finds_and_when() {
-    for period in [3, 7, 60] {
+    for (times, period) in [(40, 3), (17, 7), (2, 60)] {
         let mut rounds = Rounds::new(with_always());
         rounds.go_on(1, 1);
         rounds.world.ship("v3");
@@ -489,7 +489,7 @@ fn many_short_runs_find_what_an_agent_finds_and_when() {
         assert_eq!(rounds.when(failed), None, "period {period}");
         rounds.world.target().behave("v2", BAD);
         rounds.world.ship("v2");
-        rounds.go_on(120 / period as usize, period);
+        rounds.go_on(times, period);
         let live = at(rounds.world.when(failed));
         let short = rounds.when(failed).expect("it was found");
         let apart = short.duration_since(live).as_secs();
