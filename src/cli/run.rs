@@ -2,8 +2,8 @@
 
 pub(super) mod logging;
 mod opening;
-pub(super) mod parts;
-pub(super) mod sources;
+pub(in crate::cli) mod parts;
+pub(in crate::cli) mod sources;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -308,17 +308,37 @@ async fn check_access(
     book: &RuleBook,
     namespace: &str,
 ) -> anyhow::Result<()> {
+    let missing = missing_access(client, &needs(settings, book, namespace))
+        .await
+        .context("asking the API server what this agent may do")?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| format!("\n  - {missing}"))
+        .collect();
+    bail!("this agent lacks rights in the cluster:{}", lines.concat());
+}
+
+/// What the agent needs rights for, whose own namespace is `namespace`.
+pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
+    let rules = book.watches.iter().flat_map(|watch| {
+        let always = watch.always.iter().map(|always| &always.rule);
+        watch.rules.iter().chain(always)
+    });
     let secrets = book
         .channels
         .values()
         .flat_map(Channel::secrets)
+        .chain(rules.filter_map(|rule| rule.secret()))
         .filter_map(|secret| match secret {
             SecretRef::KubernetesSecret { name, key: _ } => {
                 Some((namespace.to_owned(), name.clone()))
             }
             SecretRef::Env(_) | SecretRef::File(_) => None,
         });
-    let needs = Needs {
+    Needs {
         targets: book
             .watches
             .iter()
@@ -335,18 +355,7 @@ async fn check_access(
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
         state: None,
-    };
-    let missing = missing_access(client, &needs)
-        .await
-        .context("asking the API server what this agent may do")?;
-    if missing.is_empty() {
-        return Ok(());
     }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|missing| format!("\n  - {missing}"))
-        .collect();
-    bail!("this agent lacks rights in the cluster:{}", lines.concat());
 }
 
 /// Waits for the Lease; false when the process is to stop before.

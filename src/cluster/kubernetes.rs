@@ -11,7 +11,9 @@ mod health;
 mod index;
 mod kill_switch;
 pub mod lease;
+mod lookup;
 mod objects;
+mod openapi;
 mod pod;
 mod scale;
 mod state;
@@ -40,6 +42,8 @@ pub use self::access::{Missing, Needs, missing_access};
 use self::health::Health;
 pub use self::health::WatchStatus;
 use self::index::Index;
+pub use self::lookup::{presence, version};
+pub use self::openapi::shapes;
 use self::watch::Shared;
 use super::{Cluster, ClusterError};
 

@@ -161,7 +161,7 @@ impl Agent {
     }
 
     /// A client with the agent's rights.
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).expect("our own kubeconfig");
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
@@ -169,11 +169,13 @@ impl Agent {
         client(config).expect("a client")
     }
 
-    fn write(&self, file: &str, text: &str) {
+    /// Writes a file of its folder: `settings.yaml`, or one of `rules/`.
+    pub(crate) fn write(&self, file: &str, text: &str) {
         std::fs::write(self.folder.join(file), text).expect("the bed's folder is writable");
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// Who it is, and where its API server.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
 
@@ -182,9 +184,14 @@ impl Agent {
         self.folder.join("recant.journal")
     }
 
+    /// Its settings, for another command.
+    pub(crate) fn settings_file(&self) -> PathBuf {
+        self.folder.join("settings.yaml")
+    }
+
     /// Starts the process without waiting for anything.
     pub(crate) fn launch(&self) {
-        let settings = self.folder.join("settings.yaml");
+        let settings = self.settings_file();
         let program = Path::new(env!("CARGO_BIN_EXE_recant"));
         let arguments = ["run", "--config", settings.to_str().expect("UTF-8")];
         self.spawn(program, &arguments);

@@ -9,6 +9,7 @@ mod alertmanager;
 mod autoscaler;
 mod bed;
 mod case;
+mod check;
 mod cluster_metrics;
 mod crash;
 mod fault;
