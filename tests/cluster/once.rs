@@ -107,9 +107,12 @@ impl Once {
 
     /// The command, with what every run has.
     fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+        self.program(&[&["once"], arguments].concat(), environment)
+    }
+
+    fn program(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_recant"));
         command
-            .arg("once")
             .args(arguments)
             .env_clear()
             .env("KUBECONFIG", &self.kubeconfig)
@@ -130,26 +133,35 @@ impl Once {
 
     /// Runs it to its end.
     async fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
-        let output = self.command(arguments, environment).output();
-        let output = tokio::time::timeout(WITHIN, output)
-            .await
-            .expect("a run ends in time")
-            .expect("the program can be started");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let ran = Ran {
-            code: output.status.code().unwrap_or(-1),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        };
-        assert!(!ran.err.contains("panicked"), "{ran:#?}");
-        assert!(!format!("{ran:?}").contains("SECRET"), "{ran:#?}");
-        ran
+        ended(self.command(arguments, environment)).await
+    }
+
+    /// Runs another command of the same program.
+    async fn recant(&self, arguments: &[&str]) -> Ran {
+        ended(self.program(arguments, &[])).await
     }
 
     /// The state that the runs left.
     async fn state(&self) -> State {
         state(self.bed, &self.namespace).await
     }
+}
+
+async fn ended(mut command: Command) -> Ran {
+    let output = command.output();
+    let output = tokio::time::timeout(WITHIN, output)
+        .await
+        .expect("a run ends in time")
+        .expect("the program can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let ran = Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    };
+    assert!(!ran.err.contains("panicked"), "{ran:#?}");
+    assert!(!format!("{ran:?}").contains("SECRET"), "{ran:#?}");
+    ran
 }
 
 async fn state(bed: &Bed, namespace: &str) -> State {

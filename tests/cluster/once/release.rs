@@ -64,6 +64,13 @@ fn a_bad_release_between_two_rounds_is_taken_back() {
             "{told:#?}"
         );
         assert!(state.ledger.pending.is_empty());
+
+        let from = ["--config-map", "recant-once", "--namespace", ns.name()];
+        let journal = once.recant(&[&["journal"], &from[..]].concat()).await;
+        assert_eq!(journal.code, 0, "{journal:#?}");
+        for said in ["verdict: Fail", "decided: act", "told `team`"] {
+            assert!(journal.out.contains(said), "{said}: {journal:#?}");
+        }
     });
 }
 

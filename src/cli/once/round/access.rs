@@ -2,9 +2,8 @@
 
 use anyhow::{Context as _, bail};
 
-use recant_core::rule::{Channel, SecretRef};
-
 use super::Desk;
+use crate::cli::run;
 use crate::cluster::kubernetes::{Needs, missing_access};
 
 impl Desk<'_> {
@@ -17,29 +16,11 @@ impl Desk<'_> {
             namespace,
             ..
         } = self;
-        let secrets = book
-            .channels
-            .values()
-            .flat_map(Channel::secrets)
-            .filter_map(|secret| match secret {
-                SecretRef::KubernetesSecret { name, key: _ } => {
-                    Some((namespace.clone(), name.clone()))
-                }
-                SecretRef::Env(_) | SecretRef::File(_) => None,
-            });
+        let state = Some((namespace.clone(), task.state.clone()));
         let needs = Needs {
-            targets: self.targets(),
-            scales: book
-                .watches
-                .iter()
-                .flat_map(|watch| &watch.always)
-                .filter_map(|always| always.scale.as_ref())
-                .map(|scale| scale.target.clone())
-                .collect(),
-            acts: !task.settings.dry_run,
-            lease: Some((namespace.clone(), task.state.clone())),
-            secrets: secrets.collect(),
-            state: Some((namespace.clone(), task.state.clone())),
+            lease: state.clone(),
+            state,
+            ..run::needs(&task.settings, book, namespace)
         };
         let missing = missing_access(&self.client, &needs)
             .await
