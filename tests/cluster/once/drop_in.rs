@@ -133,9 +133,16 @@ fn the_users_cron_job_takes_a_bad_deployment_back_once_and_leaves_a_good_one_alo
             "a few rounds are enough"
         );
         shop.ns.wait_complete(APP, "v1").await;
+        let broken = || {
+            let received = shop.slack.received().into_iter();
+            let of_rules = received.filter(|message| message.body.contains("is broken"));
+            of_rules.count()
+        };
+        let before = broken();
         // It goes on looking at a window that holds the old errors, and does nothing about them.
         shop.rounds(3).await;
         shop.ns.wait_complete(APP, "v1").await;
+        assert_eq!(broken(), before, "{:#?}", shop.slack.received());
         told(&format!(
             "`recant once` in its place: the same version serves {:.0} s later",
             Timestamp::now().duration_since(acted).as_secs_f64()

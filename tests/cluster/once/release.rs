@@ -122,6 +122,10 @@ fn the_environment_of_a_cron_job_is_enough() {
         assert_eq!(ran.code, 0, "{ran:#?}");
         let target = format!("Deployment {}/checkout", ns.name());
         assert!(ran.out.contains(&target), "{ran:#?}");
+        // The shipped example is one that the API server takes.
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/manifests/cronjob.yaml");
+        ns.kubectl(&["apply", "--dry-run=server", "-f", example])
+            .await;
         let environment = [("NAMESPACE", ns.name()), ("APP_NAME", "nobody")];
         let ran = once.run(&[], &environment).await;
         assert_eq!(ran.code, 4, "{ran:#?}");

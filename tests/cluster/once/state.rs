@@ -14,6 +14,7 @@ use crate::wait::wait_for;
 const WITHIN: Duration = Duration::from_mins(1);
 
 type ConfigMap = k8s_openapi::api::core::v1::ConfigMap;
+type Lease = k8s_openapi::api::coordination::v1::Lease;
 
 async fn patch_state(ns: &Namespace, data: serde_json::Value) {
     let patch = Patch::Merge(json!({"data": data}));
@@ -154,5 +155,48 @@ fn runs_that_overlap_or_are_killed_roll_back_once() {
             message.body.contains("olling back") && !message.body.contains("repeat")
         });
         assert!(rollbacks.count() <= 1);
+    });
+}
+
+/// Told to end, it ends at once, says so, and leaves the Lease to the next.
+#[test]
+fn a_run_that_is_told_to_end_gives_the_lease_back() {
+    run(async {
+        let bed = Bed::get().await;
+        let ns = bed.namespace("once").await;
+        ns.deployment("checkout", "v1", 1).await;
+        let prometheus = ns.prometheus().await;
+        let once = Once::prepare(&ns, prometheus.url()).await;
+        let rules = once.rules(&rules(&ns, "checkout", "10s"));
+        let mut command = once.command(&[&rules, "--wait=60s"], &[]);
+        let waiting = command.spawn().expect("it starts");
+        let holder = || async {
+            let lease = ns.api::<Lease>().get("recant-once").await;
+            let lease = lease.map_err(|error| error.to_string())?;
+            Ok::<_, String>(lease.spec.and_then(|spec| spec.holder_identity))
+        };
+        wait_for("the first look", WITHIN, || async {
+            match holder().await? {
+                Some(holder) if !holder.is_empty() => {}
+                other => return Err(format!("{other:?}")),
+            }
+            let looked = !once.state().await.ledger.targets.is_empty();
+            looked.then_some(()).ok_or_else(|| "no look".to_owned())
+        })
+        .await;
+        let begun = std::time::Instant::now();
+        let process = waiting.id().expect("it runs").to_string();
+        let told = tokio::process::Command::new("kill")
+            .args(["-TERM", &process])
+            .status();
+        assert!(told.await.expect("kill runs").success());
+        let ended = waiting.wait_with_output().await.expect("it ends");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{ended:?}");
+        // No verdict, and one was waited for.
+        assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+        let out = String::from_utf8_lossy(&ended.stdout);
+        assert!(out.contains("it was told to end"), "{ended:?}");
+        let holder = holder().await.expect("the Lease is there");
+        assert!(holder.is_none_or(|holder| holder.is_empty()));
     });
 }
