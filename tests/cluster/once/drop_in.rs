@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::record::Standing;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 
 use super::{grant, state};
@@ -171,13 +171,31 @@ fn the_users_cron_job_takes_a_bad_deployment_back_once_and_leaves_a_good_one_alo
 
 #[test]
 fn the_users_cron_job_aborts_a_bad_rollout() {
-    run(async {
+    // A person's pause after the first half.
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    takes_a_bad_rollout_back("aborts", &steps, |rollout| {
+        rollout["status"]["abort"] == true
+    });
+}
+
+#[test]
+fn the_users_cron_job_undoes_a_bad_rollout_that_was_promoted() {
+    let good = manifests::image(APP, "v1");
+    takes_a_bad_rollout_back("undoes it", &json!([]), move |rollout| {
+        rollout["spec"]["template"]["spec"]["containers"][0]["image"] == good.as_str()
+    });
+}
+
+fn takes_a_bad_rollout_back(
+    does: &'static str,
+    steps: &Value,
+    is_done: impl Fn(&Value) -> bool + Send + 'static,
+) {
+    let mut rollout = manifests::rollout(APP, "v1", 2, steps);
+    run(async move {
         let shop = Shop::open("drop-in-rollout").await;
         let name = &format!("{APP}-rollout");
         shop.ns.bed().rollouts().await;
-        // A person's pause after the first half.
-        let steps = json!([{"setWeight": 50}, {"pause": {}}]);
-        let mut rollout = manifests::rollout(APP, "v1", 2, &steps);
         rollout["metadata"]["name"] = name.as_str().into();
         shop.ns.apply(&rollout).await;
         shop.ns.wait_phase(name, "Healthy").await;
@@ -187,10 +205,15 @@ fn the_users_cron_job_aborts_a_bad_rollout() {
         let schedule = shop.watched().await;
 
         shop.ns.set_rollout_image(name, "v2").await;
+        wait_for("a bad answer", WITHIN, || async {
+            let first = shop.ns.first_bad("v2");
+            first.map(drop).ok_or_else(|| "none".to_owned())
+        })
+        .await;
         let api = shop.ns.rollouts();
-        let acted = wait_for("the abort", WITHIN, || async {
+        let acted = wait_for("the Rollout to be taken back", WITHIN, || async {
             let rollout = api.get(name).await.map_err(|error| error.to_string())?;
-            if rollout.data["status"]["abort"] == true {
+            if is_done(&rollout.data) {
                 Ok(Timestamp::now())
             } else {
                 Err(rollout.data["status"].to_string())
@@ -199,7 +222,7 @@ fn the_users_cron_job_aborts_a_bad_rollout() {
         .await;
         let first_bad = shop.ns.first_bad("v2").expect("v2 gave bad answers");
         told(&format!(
-            "`recant once` in its place, on a Rollout: aborts {:.1} s after the first bad answer",
+            "`recant once` in its place, on a Rollout: {does} {:.1} s after the first bad answer",
             acted.duration_since(first_bad).as_secs_f64()
         ));
         shop.ns.wait_serving(APP, "v1").await;
