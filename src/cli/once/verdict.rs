@@ -229,6 +229,8 @@ pub(super) fn of_target(
 
 #[cfg(test)]
 mod tests {
+    use recant_core::snapshot::{AlwaysSnapshot, IncidentSnapshot};
+
     use super::*;
 
     fn round(verdicts: &[Verdict]) -> Round {
@@ -254,6 +256,94 @@ mod tests {
             watches: verdicts.iter().map(watch).collect(),
             cut: None,
             pending_notices: 0,
+        }
+    }
+
+    /// A target of which no release is judged, with rules between releases: what each says, and whether it is broken.
+    fn target(rules: &[(State, bool)]) -> TargetSnapshot {
+        let always = rules.iter().enumerate().map(|(index, (state, open))| {
+            let rule = recant_core::ids::RuleName(format!("shop/rule-{index}"));
+            let measured = recant_core::judge::Measured {
+                events: 10.0,
+                bad: 1.0,
+                value: Some(1.0),
+                or_more: false,
+            };
+            AlwaysSnapshot {
+                finding: Some(Finding {
+                    rule: rule.clone(),
+                    state: *state,
+                    dry_run: false,
+                    canary: measured,
+                    baseline: None,
+                    since: None,
+                    reaches_limit_in: None,
+                    sentence: "as it is".to_owned(),
+                }),
+                without_data: false,
+                incident: open.then(|| IncidentSnapshot {
+                    id: recant_core::ids::IncidentId("one".to_owned()),
+                    began: Timestamp::UNIX_EPOCH,
+                    scale: None,
+                    scaling: None,
+                    settled: None,
+                    held: None,
+                }),
+                scaled: None,
+                doing: None,
+                rule,
+            }
+        });
+        TargetSnapshot {
+            watch: recant_core::ids::WatchName {
+                namespace: "shop".to_owned(),
+                name: "checkout".to_owned(),
+            },
+            target: TargetId {
+                namespace: "shop".to_owned(),
+                kind: recant_core::ids::TargetKind::Deployment,
+                name: "checkout".to_owned(),
+            },
+            seen: true,
+            current: None,
+            standing: None,
+            analysis: None,
+            plan: None,
+            verifying: false,
+            holds: Vec::new(),
+            rules_without_data: Vec::new(),
+            always: always.collect(),
+        }
+    }
+
+    #[test]
+    fn between_releases_a_broken_rule_is_a_fail_and_kept_ones_are_a_pass() {
+        let kept = (State::Within, false);
+        // A watch that judges releases too, and one that does not.
+        for (rules, both, only) in [
+            (vec![kept, kept], Verdict::Nothing, Verdict::Pass),
+            (
+                vec![kept, (State::NoData, false)],
+                Verdict::Nothing,
+                Verdict::Undecided,
+            ),
+            (
+                vec![kept, (State::Failing, true)],
+                Verdict::Fail,
+                Verdict::Fail,
+            ),
+            // It has not been kept for long enough yet.
+            (
+                vec![(State::Within, true), kept],
+                Verdict::Fail,
+                Verdict::Fail,
+            ),
+        ] {
+            let target = target(&rules);
+            let between = BetweenOnly::from([target.target.clone()]);
+            let says = |between: &BetweenOnly| of_target(&target, &[], &Blind::new(), between);
+            assert_eq!(says(&BetweenOnly::new()).0, both, "{rules:?}");
+            assert_eq!(says(&between).0, only, "{rules:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use recant_core::ids::TargetId;
 use recant_core::observation::Observation;
 use recant_core::record::Record;
-use recant_core::rule::{Question, RuleBook};
+use recant_core::rule::{Question, RuleBook, SourceKind};
 use recant_core::snapshot::{Doing, Snapshot};
 
 use super::sampled::Sampling;
@@ -70,7 +70,7 @@ impl Seen {
         self.lock().snapshot.clone()
     }
 
-    /// Targets of which no question was answered, with the reason.
+    /// Targets of which nothing could be measured, with the reason.
     pub(super) fn blind(&self) -> Blind {
         self.lock().blind()
     }
@@ -96,14 +96,20 @@ impl Seen {
 }
 
 impl Inner {
+    /// Targets of which a source that their rules need answered nothing.
     fn blind(&self) -> Blind {
         let mut blind = Blind::new();
         for (target, answers) in &self.answers {
-            let mut reasons = answers.values();
-            if let Some(Some(first)) = reasons.next()
-                && reasons.all(Option::is_some)
-            {
-                blind.insert(target.clone(), first.clone());
+            let mut sources: BTreeMap<Option<SourceKind>, Vec<&Option<String>>> = BTreeMap::new();
+            for (question, reason) in answers {
+                sources.entry(question.source()).or_default().push(reason);
+            }
+            for reasons in sources.values() {
+                if let Some(Some(first)) = reasons.first()
+                    && reasons.iter().all(|reason| reason.is_some())
+                {
+                    blind.insert(target.clone(), first.clone());
+                }
             }
         }
         blind
