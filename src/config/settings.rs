@@ -6,6 +6,7 @@
 mod errors;
 mod getter;
 mod layers;
+mod restart;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -158,10 +159,35 @@ pub const TABLE: &[Entry] = &[
         "15s",
         "how long others wait for a holder that went silent; at least 3s",
     ),
+    entry(
+        "otel.endpoint",
+        "",
+        "address of an OpenTelemetry collector that takes OTLP over HTTP, as `http://collector:4318`; without it OTEL_EXPORTER_OTLP_ENDPOINT, and without both nothing is traced",
+    ),
+    entry(
+        "otel.serviceName",
+        "",
+        "name of the service in traces; without it OTEL_SERVICE_NAME, else `recant`",
+    ),
+    entry(
+        "otel.headers.env",
+        "",
+        "environment variable that holds headers for the collector: `name=value`, separated by commas",
+    ),
+    entry(
+        "otel.headers.file",
+        "",
+        "file that holds headers for the collector",
+    ),
+    entry(
+        "otel.ratio",
+        "0",
+        "share of the rounds of questions, and of the ticks that did nothing, that are traced, too; 0 to 1",
+    ),
 ];
 
 /// The settings of the agent, merged and valid.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub rules: Vec<PathBuf>,
     /// Resolved: never `auto`.
@@ -178,10 +204,21 @@ pub struct Settings {
     pub cool_down: Duration,
     pub actions_per_hour: usize,
     pub lease: LeaseSettings,
+    pub otel: OtelSettings,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtelSettings {
+    pub endpoint: Option<String>,
+    pub service_name: Option<String>,
+    pub headers: Option<SecretRef>,
+    /// 0..=1.
+    pub ratio: f64,
 }
 
 /// How to reach Prometheus.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrometheusSettings {
     pub url: String,
     pub timeout: Duration,
@@ -193,14 +230,14 @@ pub struct PrometheusSettings {
 }
 
 /// How the log looks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
     pub json: bool,
     pub level: tracing::Level,
 }
 
 /// The Lease under which this agent acts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseSettings {
     /// `None`: that of the pod.
     pub namespace: Option<String>,
@@ -252,6 +289,10 @@ impl Settings {
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
         let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
+        let otel_endpoint = faults.take(get.collector());
+        let otel_service = faults.take(get.optional("otel.serviceName"));
+        let otel_headers = faults.take(get.secret("otel.headers"));
+        let otel_ratio = faults.take(get.share("otel.ratio"));
         Some(Self {
             rules: rules?.into_iter().map(PathBuf::from).collect(),
             source: source?,
@@ -272,6 +313,12 @@ impl Settings {
                 namespace: lease_namespace?,
                 name: lease_name?,
                 duration: lease_duration?,
+            },
+            otel: OtelSettings {
+                endpoint: otel_endpoint?,
+                service_name: otel_service?,
+                headers: otel_headers?,
+                ratio: otel_ratio?,
             },
         })
     }

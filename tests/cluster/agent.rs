@@ -262,6 +262,25 @@ impl Agent {
         serde_json::from_str(&text).expect("the snapshot is JSON")
     }
 
+    /// Writes other rules in the place of those that it was started with.
+    pub(crate) fn change_rules(&self, rules: &str) {
+        self.write("rules/rules.yaml", rules);
+    }
+
+    /// SIGHUP: it reads its files now.
+    pub(crate) fn hang_up(&self) {
+        match self.process().as_mut() {
+            Some(process) => process.signal("HUP"),
+            None => panic!("`{}` was not started", self.name),
+        }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        let process = self.process();
+        process.as_ref().expect("it was started").id()
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill(&self) {
         if let Some(process) = self.process().as_mut() {

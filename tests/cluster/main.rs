@@ -21,6 +21,7 @@ mod manifests;
 mod namespace;
 mod object_status;
 mod once;
+mod operation;
 mod prometheus;
 mod proofs;
 mod queue;

@@ -80,6 +80,7 @@ const CORE: &[(&str, &[&str])] = &[
         "explain",
         &[
             "analysis", "guard", "ids", "incident", "notice", "plan", "record", "saga", "verify",
+            "wording",
         ],
     ),
     (
@@ -124,10 +125,18 @@ const RECANT: &[(&str, &[&str])] = &[
     ("actuate", &["clock", "cluster"]),
     ("notify", &["secrets", "tls"]),
     ("http", &["notify"]),
+    ("telemetry", &[]),
     (
         "agent",
         &[
-            "actuate", "clock", "cluster", "http", "journal", "notify", "source",
+            "actuate",
+            "clock",
+            "cluster",
+            "http",
+            "journal",
+            "notify",
+            "source",
+            "telemetry",
         ],
     ),
     (
@@ -139,8 +148,21 @@ const RECANT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "ruletest", "schema", "secrets", "source", "tls",
+            "actuate",
+            "agent",
+            "clock",
+            "cluster",
+            "config",
+            "demo",
+            "http",
+            "journal",
+            "notify",
+            "ruletest",
+            "schema",
+            "secrets",
+            "source",
+            "telemetry",
+            "tls",
         ],
     ),
 ];

@@ -45,7 +45,13 @@ pub(super) async fn look(
     let states = targets::look(&cluster, &wanted, findings).await;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client.clone(), namespace)));
     for (kind, asked) in questions(settings, book) {
-        match sources(settings, &BTreeSet::from([kind]), &secrets, &cluster) {
+        match sources(
+            settings,
+            &BTreeSet::from([kind]),
+            &BTreeMap::new(),
+            &secrets,
+            &cluster,
+        ) {
             Ok(sources) => {
                 for source in sources.into_values() {
                     ask(kind, source, &asked, book, &states, findings).await;

@@ -14,7 +14,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::guard::GuardSettings;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::rule::RuleBook;
 
@@ -181,15 +180,12 @@ impl Desk<'_> {
             .filter_map(|target| Some((target.clone(), state.looked(target)?)))
             .collect();
         let mut engine = Engine::new(&self.book, self.engine_settings(), state.ledger);
-        let watches = self.book.watches.iter();
-        let kinds = watches
-            .flat_map(|watch| watch.sources(settings.source))
-            .collect();
+        let kinds = sources::kinds(&self.book, settings.source);
         let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(
             self.client.clone(),
             &self.namespace,
         )));
-        let mut sources = sources::sources(settings, &kinds, &secrets, cluster)?;
+        let mut sources = sources::sources(settings, &kinds, &BTreeMap::new(), &secrets, cluster)?;
         let seen = Seen::new(&self.book);
 
         let now = Timestamp::now();
@@ -276,18 +272,10 @@ impl Desk<'_> {
     }
 
     fn engine_settings(&self) -> EngineSettings {
-        let settings = &self.task.settings;
         EngineSettings {
-            guards: GuardSettings {
-                cool_down: parts::span(settings.cool_down),
-                actions_per_hour: settings.actions_per_hour,
-                dry_run: settings.dry_run,
-                kill_switch: settings.kill_switch,
-            },
-            source: settings.source,
-            interval: parts::span(settings.interval),
             // Other runs of the namespace watch them.
             ends_unwatched: false,
+            ..parts::engine_settings(&self.task.settings)
         }
     }
 }

@@ -93,7 +93,7 @@ impl Getter<'_> {
         ))
     }
 
-    fn secret(&self, key: &str) -> Result<Option<SecretRef>, SettingsError> {
+    pub(super) fn secret(&self, key: &str) -> Result<Option<SecretRef>, SettingsError> {
         let environment = self.optional(&format!("{key}.env"))?;
         let file = self.optional(&format!("{key}.file"))?;
         match (environment, file) {
@@ -126,6 +126,32 @@ impl Getter<'_> {
             return Err(self.invalid(key, "has a `?` or `#`: give the address alone"));
         }
         Ok(url)
+    }
+
+    /// A number from 0 to 1.
+    pub(super) fn share(&self, key: &str) -> Result<f64, SettingsError> {
+        let share: f64 = self.parse(key, "is no number from 0 to 1")?;
+        if (0.0..=1.0).contains(&share) {
+            return Ok(share);
+        }
+        Err(self.invalid(key, format!("`{share}` is no number from 0 to 1")))
+    }
+
+    /// Where traces go, if anywhere; as little repeated as the address of Prometheus.
+    pub(super) fn collector(&self) -> Result<Option<String>, SettingsError> {
+        let key = "otel.endpoint";
+        let Some(url) = self.optional(key)? else {
+            return Ok(None);
+        };
+        let wrong = || self.invalid(key, "is no URL like `http://collector:4318`");
+        let parsed: reqwest::Url = url.parse().map_err(|_| wrong())?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(self.invalid(key, "holds a user name or a password: use `otel.headers`"));
+        }
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return Err(wrong());
+        }
+        Ok(Some(url))
     }
 
     /// The source of watches that name none; never `auto`.

@@ -34,6 +34,7 @@ pub(super) fn begin(
 /// Each target; those that were looked back at have been taken up with that.
 pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) {
     always::resume(turn, lives);
+    mended(turn, lives);
     for (target, live) in lives.iter_mut() {
         if !live.restored {
             restore(turn, target, live);
@@ -89,7 +90,7 @@ pub(super) fn ours(
 }
 
 /// What no watch names any more is ended: found again months later, it must not go on where it stood.
-fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
     let mut ended = Vec::new();
     for (target, known) in &turn.ledger.targets {
         if lives.contains_key(target) {
@@ -143,6 +144,21 @@ fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
         .collect();
     for source in unused {
         turn.record(Record::SourceBack { source });
+    }
+}
+
+/// Files were refused when they changed, and by the start they could be read.
+fn mended(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+    if turn.ledger.refused.is_some() {
+        tell::reloaded(turn, lives, &[]);
+        turn.record(Record::Reloaded {
+            digest: String::new(),
+            watches: lives.len(),
+            new: 0,
+            changed: 0,
+            gone: 0,
+            need_restart: Vec::new(),
+        });
     }
 }
 

@@ -15,5 +15,7 @@ mod look_back;
 mod plans;
 mod properties;
 mod releases;
+mod reload;
+mod reload_always;
 mod rollouts;
 mod sources;

@@ -125,7 +125,7 @@ fn counted(past: &[Past], query: &RangeQuery) -> Vec<(String, f64, f64)> {
         assert!(increases.unusable.is_empty(), "{increases:?}");
         for (key, increase) in increases.series {
             let (SeriesKey::Pod { pod, .. }, Counts::Ratio(RatioCounts { events, part })) =
-                (key, increase.counts)
+                (key.into_owned(), increase.counts)
             else {
                 panic!("counts of pods");
             };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -55,7 +56,10 @@ impl Desk<'_> {
         let metrics = Metrics::default();
         let clock = clock::system();
         let cluster = Arc::new(cluster);
-        let gate = parts::gate(settings, lease.state());
+        let gate = parts::gate(
+            Arc::new(AtomicBool::new(settings.kill_switch)),
+            lease.state(),
+        );
         let (outcomes_in, outcomes) = mpsc::unbounded_channel();
         let executor = Executor::start(
             actuate::Parts {
@@ -67,7 +71,8 @@ impl Desk<'_> {
             outcomes_in,
         );
         let http = HttpClient::new().context("making the HTTP client of the channels")?;
-        let templates = parts::templates(settings)?;
+        let templates =
+            parts::templates(settings).map_err(|errors| parts::unusable_templates(&errors))?;
         let notifiers = self
             .book
             .channels
@@ -76,6 +81,8 @@ impl Desk<'_> {
             .collect();
         let (outbox, deliveries) =
             Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
+        // Nothing is read again within a round.
+        let (_no_updates, updates) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let wait = self.task.wait.map(|_| self.deadline - self.task.deadline);
         let parts = agent::Parts {
@@ -89,6 +96,7 @@ impl Desk<'_> {
             outcomes,
             outbox,
             deliveries,
+            updates,
             observer: Box::new(Watching::new(
                 seen.clone(),
                 stop.clone(),
