@@ -197,7 +197,9 @@ impl Observer for Watching {
         inner.snapshot = Some(tick.snapshot.clone());
         if inner.looked() {
             let first = *self.first_look.get_or_insert(now);
-            if inner.idle(now - first, &self.sampling, waits) {
+            // A picture may be shown again for a while; what has just been answered is not in it then.
+            let fresh = tick.snapshot.at >= tick.at;
+            if fresh && inner.idle(now - first, &self.sampling, waits) {
                 inner.done = true;
                 self.stop.cancel();
             }
