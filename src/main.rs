@@ -20,6 +20,7 @@ enum Command {
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
+    Once(cli::once::OnceArgs),
     Run(cli::run::RunArgs),
     /// Prints the JSON Schema of all documents, for editors
     ///
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Recant::parse().command {
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
+        Command::Once(args) => cli::once::once(&args),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),

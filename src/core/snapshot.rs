@@ -62,6 +62,18 @@ pub struct AlwaysSnapshot {
     pub incident: Option<IncidentSnapshot>,
     /// What was scaled and will be taken back.
     pub scaled: Option<ScaleChange>,
+    /// Where a scaling is, or its undo; `None`: none is wanted now.
+    pub doing: Option<Doing>,
+}
+
+/// How far something is that is done because of a rule between releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Doing {
+    /// It is due, and the workload is being looked at, or a guard holds it.
+    Deciding,
+    /// It was decided: it is being written, or its pods are waited for.
+    Acting,
 }
 
 /// The state of an open incident.
@@ -91,6 +103,10 @@ pub struct AnalysisSnapshot {
     pub began: Timestamp,
     pub ends: Timestamp,
     pub failed: bool,
+    /// Every rule was surely kept, now or earlier: a gate may open. A Fail may still follow.
+    pub passing: bool,
+    /// 0 to 100: 50 when nothing is known, 100 when every rule is surely kept, 0 when the release is bad.
+    pub score: Option<f64>,
     pub findings: Vec<Finding>,
     pub way_back: Option<WayBack>,
 }

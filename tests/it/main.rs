@@ -16,6 +16,7 @@ mod http;
 mod journal_command;
 mod manifests;
 mod notify;
+mod once;
 mod program;
 mod promql_oracle;
 mod readme;
