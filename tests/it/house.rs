@@ -17,10 +17,13 @@ const CORE: &[(&str, &[&str])] = &[
     ("spec", &["ids", "rule", "testcase"]),
     ("measurement", &["ids", "observation", "rule", "target"]),
     ("history", &["measurement", "time"]),
-    ("judge", &["ids", "measurement", "rule", "time", "wording"]),
+    ("sequential", &[]),
+    (
+        "judge",
+        &["ids", "measurement", "rule", "sequential", "time", "wording"],
+    ),
     ("analysis", &["ids", "judge", "time"]),
     ("scaling", &["ids", "rule", "wording"]),
-    ("sequential", &[]),
     ("plan", &["ids", "rule", "scaling", "target"]),
     (
         "saga",
@@ -102,6 +105,7 @@ const CORE: &[(&str, &[&str])] = &[
             "rule",
             "saga",
             "scaling",
+            "sequential",
             "snapshot",
             "target",
             "time",

