@@ -68,15 +68,17 @@ pub struct Pace {
 
 impl Pace {
     fn settings(self) -> Settings {
-        let tick = self.tick.as_secs_f64().clamp(0.1, 3600.0);
-        let ticks = (self.watch.as_secs_f64() / tick).ceil().max(1.0);
+        let tick = self
+            .tick
+            .clamp(Duration::from_millis(100), Duration::from_hours(1));
+        let ticks = self.watch.as_millis().div_ceil(tick.as_millis()).max(1);
         Settings {
             alpha: self.false_alarms,
             beta: FALSE_PASSES,
-            tick,
+            tick: tick.as_secs_f64(),
             span: Span::Release {
                 // A watch is at most a day long.
-                horizon: ticks.min(1e6) as u64,
+                horizon: u64::try_from(ticks).unwrap_or(1_000_000),
             },
             ..Settings::default()
         }
@@ -116,9 +118,9 @@ impl ReleaseEvidence {
         }
         let past = self.past.take().unwrap_or_default();
         let counts = first.or_else(|| past.sum());
-        let beside =
-            || Trial::beside(check, judging, self.settings, counts, &past).filter(|_| self.halved);
-        self.beside = beside();
+        if self.halved {
+            self.beside = Trial::beside(check, judging, self.settings, counts, &past);
+        }
         self.alone = Trial::alone(check, self.settings, counts, &past);
         if self.alone.is_none() {
             self.past = Some(past);

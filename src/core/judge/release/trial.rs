@@ -68,7 +68,12 @@ impl Trial {
     ) -> Option<Self> {
         let bounds = bounds(check, counts)?;
         let own = Comparing::of(check, check.compare, &bounds, past);
-        let gate = Comparing::of(check, check.compare.or_else(|| usual(check)), &bounds, past);
+        let gate = Comparing::of(
+            check,
+            Some(check.compare.unwrap_or_else(|| usual(check))),
+            &bounds,
+            past,
+        );
         let mut limit = match limit_of(check) {
             Some(limit) if judging.beside => limit.beside(gate.as_ref(), &bounds, settings),
             Some(limit) => limit.alone(&bounds, settings),
@@ -393,8 +398,8 @@ fn bounds(check: &CountsCheck, counts: Option<&Counts>) -> Option<Vec<f64>> {
 }
 
 /// What a limit without a comparison of its own is held beside (judge.md 4, 7).
-fn usual(check: &CountsCheck) -> Option<Compare> {
-    Some(match &check.metric {
+fn usual(check: &CountsCheck) -> Compare {
+    match &check.metric {
         Metric::Ratio(_) => Compare {
             margin: 0.5,
             plus: 0.001,
@@ -403,7 +408,7 @@ fn usual(check: &CountsCheck) -> Option<Compare> {
             margin: 0.5,
             plus: 0.1 * (1.0 - histogram.quantile()),
         },
-    })
+    }
 }
 
 /// The limit of a rule.
