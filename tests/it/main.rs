@@ -3,6 +3,7 @@
 mod alerts;
 mod always_documents;
 mod check;
+mod check_settings;
 mod demo;
 mod faulty_documents;
 mod faulty_values;
@@ -17,6 +18,7 @@ mod manifests;
 mod notify;
 mod program;
 mod promql_oracle;
+mod readme;
 mod rule_tests;
 mod run;
 mod schema;

@@ -1,6 +1,7 @@
 //! The sources against servers that answer, and servers that fail.
 
 mod fixture;
+mod http_json;
 mod prometheus;
 mod prometheus_faults;
 mod redis;

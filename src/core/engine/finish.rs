@@ -21,7 +21,6 @@ pub(super) fn finish(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, an
         .known(target)
         .and_then(|known| known.analysis.as_ref())
         .filter(|found| found.id == analysis.id)
-        .cloned()
     else {
         return;
     };
@@ -29,6 +28,7 @@ pub(super) fn finish(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, an
     if turn.now < ends {
         return;
     }
+    let analysis = analysis.clone();
     if analysis.failed.is_some() {
         tell::never_rolled_back(turn, live, &analysis);
         releases::end(turn, live, target, Ending::Fail);
@@ -86,7 +86,7 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
     let name = &rule.rule.name;
     let evidence = &rule.evidence;
     if evidence.events() < rule.least() {
-        let why = why_no_data(live, rule).map_or_else(String::new, |reason| format!(" ({reason})"));
+        let why = because(live, rule);
         let events = match &rule.rule.check {
             Check::Counts(_) => "events",
             Check::Level(_) => "samples",
@@ -106,7 +106,10 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
                 format!(" for {}", span(elapsed(last, turn.now)))
             });
             Some(Doubt {
-                reason: format!("`{name}` has had no new sample{silent}, at the end of the watch"),
+                reason: format!(
+                    "`{name}` has had no new sample{silent}, at the end of the watch{}",
+                    because(live, rule)
+                ),
                 may_pass: SILENCE,
             })
         }
@@ -140,6 +143,11 @@ fn no_traffic(live: &Live, analysis: &Analysis) -> String {
         Some(reason) => format!("no traffic of revision {canary} was seen ({reason})"),
         None => format!("revision {canary} had no traffic"),
     }
+}
+
+/// The same in brackets, if the source says so.
+fn because(live: &Live, rule: &LiveRule) -> String {
+    why_no_data(live, rule).map_or_else(String::new, |reason| format!(" ({reason})"))
 }
 
 /// Why the source gives no data for a rule, as far as it says so.

@@ -130,9 +130,13 @@ impl<const K: usize> Mixture<K> {
         self.total = log_add(begun, rest.ln());
         if self.total > top {
             let above = begun - top - (-rest * (-top).exp()).ln_1p();
-            self.first.iter_mut().for_each(|log| *log -= above);
+            for log in &mut self.first {
+                *log -= above;
+            }
             if let Starts::Late { late, .. } = &mut self.starts {
-                late.iter_mut().for_each(|log| *log -= above);
+                for log in late {
+                    *log -= above;
+                }
             }
             self.total = top;
         }

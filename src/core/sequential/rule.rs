@@ -20,10 +20,6 @@ const NARROW: f64 = 2.0;
 /// The evidence of one judge rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "evidence lies in one place: a box would be an allocation per rule and a jump per tick"
-)]
 pub enum JudgeRule {
     RatioLimit(RatioLimit),
     RatioCompare(RatioCompare),

@@ -286,6 +286,12 @@ fn samples_whose_clock_goes_back_decide_nothing() {
     world.ship("v2");
     world.run(300);
     assert!(world.plans().is_empty(), "{}", world.transcript());
+    world.run(600);
+    let endings = world.endings();
+    assert!(
+        matches!(endings.as_slice(), [Ending::Inconclusive { reason }] if reason.contains("went back")),
+        "{endings:?}"
+    );
 }
 
 #[test]

@@ -7,7 +7,9 @@ use crate::sequential::{RatioCompare, RatioLimit, Settings};
 
 fn run_limit(settings: Settings, ticks: &[Tick]) -> RatioLimit {
     let mut rule = limit(settings);
-    ticks.iter().for_each(|tick| rule.update(tick.0, tick.1));
+    for (n, e, _, _) in ticks {
+        rule.update(*n, *e);
+    }
     rule
 }
 
@@ -33,8 +35,8 @@ proptest! {
     /// 14.1
     #[test]
     fn evidence_starts_at_one_and_stays_finite(ticks in ticks()) {
-        prop_assert_eq!(limit(settings()).log_bad(), 0.0);
-        prop_assert_eq!(compare(settings()).log_good(), 0.0);
+        prop_assert!(limit(settings()).log_bad() == 0.0);
+        prop_assert!(compare(settings()).log_good() == 0.0);
         let (limit, compare) = (run_limit(settings(), &ticks), run_compare(settings(), &ticks));
         for log in [limit.log_bad(), limit.log_good(), compare.log_bad(), compare.log_good()] {
             prop_assert!(log.is_finite());
