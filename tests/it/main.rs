@@ -12,6 +12,7 @@ mod hostile_documents;
 mod house;
 mod http;
 mod journal_command;
+mod judge_kayenta;
 mod manifests;
 mod notify;
 mod program;

@@ -1,0 +1,74 @@
+//! How many metrics a second Kayenta's judge judges here, on one thread: of 60 and of 1,000 samples a side, 64 to a
+//! request, as Kayenta itself was measured (about 950/s and 57/s; with ties 800/s and 65/s).
+//!
+//! `cargo bench -p recant-core --bench kayenta` measures; `cargo test` runs each once.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use recant_core::kayenta::{Metric, Request, Setting, Thresholds, judge};
+
+const METRICS: usize = 64;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("kayenta");
+    group.throughput(Throughput::Elements(METRICS as u64));
+    for samples in [60, 1_000] {
+        for (name, round) in [("normal", false), ("integers with ties", true)] {
+            let request = request(samples, round);
+            group.bench_function(format!("{samples} samples a side, {name}"), |bencher| {
+                bencher.iter(|| judge(black_box(&request)));
+            });
+        }
+    }
+    group.finish();
+    criterion.final_summary();
+}
+
+/// Metrics around 100 with a deviation of 10, one half of them 5 % higher on the experiment's side.
+fn request(samples: usize, round: bool) -> Request {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut side = |mean: f64| -> Vec<f64> {
+        (0..samples)
+            .map(|_| {
+                // The sum of twelve uniform numbers is nearly normal, with deviation 1.
+                let sum: f64 = (0..12).map(|_| uniform(&mut state)).sum();
+                let value = mean + 10.0 * (sum - 6.0);
+                if round { value.round() } else { value }
+            })
+            .collect()
+    };
+    let metrics = (0..METRICS)
+        .map(|place| Metric {
+            name: format!("metric-{place}"),
+            id: None,
+            tags: indexmap::IndexMap::new(),
+            groups: vec![format!("group-{}", place % 4)],
+            analysis: Setting::Null,
+            control: side(100.0),
+            experiment: side(if place % 2 == 0 { 100.0 } else { 105.0 }),
+        })
+        .collect();
+    Request {
+        thresholds: Thresholds {
+            pass: 95.0,
+            marginal: 75.0,
+        },
+        group_weights: None,
+        metrics,
+    }
+}
+
+/// The next number in 0..1 (xorshift64*, Vigna 2016).
+fn uniform(state: &mut u64) -> f64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1_u64 << 53) as f64
+}
