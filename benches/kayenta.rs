@@ -3,6 +3,12 @@
 //!
 //! `cargo bench -p recant-core --bench kayenta` measures; `cargo test` runs each once.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench tells what it measured, and reads the kernel's figures; it lies with the core and is none of it"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -10,8 +16,21 @@ use criterion::{Criterion, Throughput};
 use recant_core::kayenta::{Metric, Request, Setting, Thresholds, judge};
 
 const METRICS: usize = 64;
+/// Whether samples are rounded to integers.
+const INPUTS: [(&str, bool); 2] = [("normal", false), ("integers with ties", true)];
 
 fn main() {
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    for samples in [60, 1_000] {
+        for (name, round) in INPUTS {
+            processor_time(
+                samples,
+                name,
+                round,
+                if measuring { 400_000 } else { 2_000 },
+            );
+        }
+    }
     let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_secs(1))
@@ -20,7 +39,7 @@ fn main() {
     let mut group = criterion.benchmark_group("kayenta");
     group.throughput(Throughput::Elements(METRICS as u64));
     for samples in [60, 1_000] {
-        for (name, round) in [("normal", false), ("integers with ties", true)] {
+        for (name, round) in INPUTS {
             let request = request(samples, round);
             group.bench_function(format!("{samples} samples a side, {name}"), |bencher| {
                 bencher.iter(|| judge(black_box(&request)));
@@ -29,6 +48,34 @@ fn main() {
     }
     group.finish();
     criterion.final_summary();
+}
+
+/// Says how many metrics are judged in a second of the processor: wall time means little on a machine that does other
+/// things, too. Judges about `samples_in_all` samples.
+fn processor_time(samples: usize, name: &str, round: bool, samples_in_all: usize) {
+    let request = request(samples, round);
+    let rounds = (samples_in_all * 20 / (samples * METRICS)).max(1);
+    let Some(began) = on_processor() else { return };
+    for _ in 0..rounds {
+        judge(black_box(&request)).expect("an answer");
+    }
+    // What the kernel counts moves by its ticks: few rounds say nothing.
+    if let Some(took) = on_processor()
+        .map(|ended| ended - began)
+        .filter(|took| *took > 0.1)
+    {
+        let metrics = (rounds * METRICS) as f64 / took;
+        println!(
+            "{samples} samples a side, {name}: {metrics:.0} metrics a second of the processor"
+        );
+    }
+}
+
+/// Seconds that this thread had a processor so far; `None` where the kernel does not say.
+fn on_processor() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: u64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds as f64 / 1e9)
 }
 
 /// Metrics around 100 with a deviation of 10, one half of them 5 % higher on the experiment's side.

@@ -58,8 +58,7 @@ pub(super) fn between(ranked: &Ranked, confidence: Confidence) -> Result<Interva
     let mut search = Search::new(ranked).ok_or(AllTied)?;
     let (low, high) = search.ends();
     let quantile = confidence.quantile();
-    let low_value = search.at_low()?;
-    let high_value = search.at_high()?;
+    let (low_value, high_value) = search.at_ends()?;
     let mut solve = |quantile: f64| {
         search.restart();
         let from = Point {

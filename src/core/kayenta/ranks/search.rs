@@ -1,22 +1,33 @@
 //! The statistic at many shifts of one search, each cheaper than the one before: a value's place among the other side's
-//! lies between its places at the two shifts that enclose the root, and these soon are the same.
+//! lies between its places at the two shifts that enclose the root. Where these are the same it is settled, and no
+//! later shift of the search looks at it again.
 
 use super::tally::{Tally, crossed, ties};
 use super::{Ranked, Side};
 use crate::kayenta::mann_whitney::AllTied;
 
-/// A shift, and for each distinct value of the experiment how many distinct values of the control are below it there.
-#[derive(Debug)]
-struct Places {
-    shift: f64,
-    below: Vec<u32>,
+/// A distinct value of the experiment, and how many distinct values of the control are below it, by shift.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    value: f64,
+    count: u32,
+    /// At the smaller of the enclosing shifts; as many or more than at any shift between.
+    at_low: u32,
+    /// At the larger one.
+    at_high: u32,
+    /// At the shift that was tried last.
+    at: u32,
+    /// Whether it is tied with the control there.
+    tied: bool,
+    tied_at_low: bool,
 }
 
-impl Places {
-    /// As `clone_from`, into the memory that is there.
-    fn become_like(&mut self, other: &Self) {
-        self.shift = other.shift;
-        self.below.copy_from_slice(&other.below);
+impl Sample {
+    /// Whether shifts between the enclosing ones can differ for this value.
+    ///
+    /// Where they cannot, none of them ties it either: what is above it at the smaller shift is above it at all.
+    fn open(&self) -> bool {
+        self.at_low != self.at_high || self.tied_at_low
     }
 }
 
@@ -28,11 +39,15 @@ pub(in crate::kayenta) struct Search<'a> {
     ties: u128,
     plain: bool,
     /// The smallest shift, at which (but for rounding) all of the experiment is above the control; and the largest.
-    ends: (Places, Places),
-    /// The shifts that enclose the root for now.
-    low: Places,
-    high: Places,
-    spare: Vec<u32>,
+    ends: (f64, f64),
+    /// All values, enclosed by the ends.
+    all: Vec<Sample>,
+    /// The values that are not settled, enclosed by `low` and `high`, which for now enclose the root.
+    open: Vec<Sample>,
+    low: f64,
+    high: f64,
+    /// Twice the pairs that settled values have above the control.
+    settled: u64,
     /// What was asked for last. With infinite values a search can ask for NaN a thousand times.
     last: Option<(f64, Tally)>,
 }
@@ -44,78 +59,128 @@ impl<'a> Search<'a> {
             experiment,
             control,
         } = ranked;
-        let (low, high) = (
+        let ends = (
             experiment.values.first()? - control.values.last()?,
             experiment.values.last()? - control.values.first()?,
         );
-        let plain = is_plain(experiment, control, low, high);
-        let size = if plain { experiment.values.len() } else { 0 };
-        let places = |shift, below| Places {
-            shift,
-            below: vec![below; size],
-        };
-        let all = u32::try_from(control.values.len()).unwrap_or(u32::MAX);
+        let plain = is_plain(experiment, control, ends);
+        let distinct = u32::try_from(control.values.len()).unwrap_or(u32::MAX);
+        let values = experiment.values.iter().zip(&experiment.counts);
+        let all: Vec<Sample> = values
+            .take(if plain { usize::MAX } else { 0 })
+            .map(|(value, count)| Sample {
+                value: *value,
+                count: *count,
+                at_low: distinct,
+                at_high: 0,
+                at: 0,
+                tied: false,
+                tied_at_low: false,
+            })
+            .collect();
         Some(Self {
             ranked,
             ties: ties(experiment) + ties(control),
             plain,
-            ends: (places(low, all), places(high, 0)),
-            low: places(f64::NEG_INFINITY, all),
-            high: places(f64::INFINITY, 0),
-            spare: vec![0; size],
+            ends,
+            open: Vec::with_capacity(all.len()),
+            all,
+            low: ends.0,
+            high: ends.1,
+            settled: 0,
             last: None,
         })
     }
 
     /// The smallest and the largest shift.
     pub(in crate::kayenta) fn ends(&self) -> (f64, f64) {
-        (self.ends.0.shift, self.ends.1.shift)
+        self.ends
     }
 
-    /// The statistic at the smallest shift.
-    pub(in crate::kayenta) fn at_low(&mut self) -> Result<f64, AllTied> {
-        let shift = self.ends.0.shift;
-        let tally = self.tally(shift);
-        self.ends.0.below.copy_from_slice(&self.spare);
-        tally.standardised(self.ranked.sizes(), 0.0)
+    /// The statistic at the smallest and at the largest shift.
+    pub(in crate::kayenta) fn at_ends(&mut self) -> Result<(f64, f64), AllTied> {
+        let at_low = self.at_end(self.ends.0);
+        for sample in &mut self.all {
+            sample.at_low = sample.at;
+            sample.tied_at_low = sample.tied;
+        }
+        let at_high = self.at_end(self.ends.1);
+        for sample in &mut self.all {
+            sample.at_high = sample.at;
+        }
+        let sizes = self.ranked.sizes();
+        Ok((
+            at_low.standardised(sizes, 0.0)?,
+            at_high.standardised(sizes, 0.0)?,
+        ))
     }
 
-    /// The statistic at the largest shift.
-    pub(in crate::kayenta) fn at_high(&mut self) -> Result<f64, AllTied> {
-        let shift = self.ends.1.shift;
-        let tally = self.tally(shift);
-        self.ends.1.below.copy_from_slice(&self.spare);
-        tally.standardised(self.ranked.sizes(), 0.0)
+    fn at_end(&mut self, shift: f64) -> Tally {
+        if !self.plain {
+            return self.merged(shift);
+        }
+        let mut tally = Tally {
+            twice_above: 0,
+            ties: self.ties,
+        };
+        walk_up(&mut self.all, &self.ranked.control, shift, &mut tally);
+        tally
     }
 
     /// Begins the search for another root.
     pub(in crate::kayenta) fn restart(&mut self) {
-        self.low.become_like(&self.ends.0);
-        self.high.become_like(&self.ends.1);
+        self.open.clone_from(&self.all);
+        (self.low, self.high) = self.ends;
+        self.settled = 0;
     }
 
     /// The statistic less `quantile` at `shift`, which then is the nearest on its side of the root.
     pub(in crate::kayenta) fn value(&mut self, shift: f64, quantile: f64) -> Result<f64, AllTied> {
-        let enclosed = self.low.shift < shift && shift < self.high.shift;
-        let tally = self.tally(shift);
-        let value = tally.standardised(self.ranked.sizes(), quantile)?;
-        if self.plain && enclosed {
-            // What the search does next lies between the last shifts above and below the root.
-            let nearest = if value > 0.0 {
-                &mut self.low
-            } else {
-                &mut self.high
-            };
-            nearest.shift = shift;
-            std::mem::swap(&mut nearest.below, &mut self.spare);
+        let sizes = self.ranked.sizes();
+        if !(self.plain && self.low < shift && shift < self.high) {
+            return self.merged(shift).standardised(sizes, quantile);
+        }
+        let mut tally = Tally {
+            twice_above: self.settled,
+            ties: self.ties,
+        };
+        let control = &self.ranked.control;
+        if self.high - shift < shift - self.low {
+            walk_up(&mut self.open, control, shift, &mut tally);
+        } else {
+            walk_down(&mut self.open, control, shift, &mut tally);
+        }
+        let value = tally.standardised(sizes, quantile)?;
+        // What the search does next lies between its last shifts above and below the root.
+        if value > 0.0 {
+            self.low = shift;
+            self.settle(|sample| {
+                sample.at_low = sample.at;
+                sample.tied_at_low = sample.tied;
+            });
+        } else {
+            self.high = shift;
+            self.settle(|sample| sample.at_high = sample.at);
         }
         Ok(value)
     }
 
-    fn tally(&mut self, shift: f64) -> Tally {
-        if self.plain && self.low.shift < shift && shift < self.high.shift {
-            return self.enclosed(shift);
-        }
+    /// Moves an end to the shift that was tried last, and sets aside what can no longer change.
+    fn settle(&mut self, narrow: impl Fn(&mut Sample)) {
+        let before = &self.ranked.control.before;
+        let mut settled = 0;
+        self.open.retain_mut(|sample| {
+            narrow(sample);
+            let open = sample.open();
+            if !open {
+                settled += 2 * u64::from(sample.count) * u64::from(before[sample.at_low as usize]);
+            }
+            open
+        });
+        self.settled += settled;
+    }
+
+    fn merged(&mut self, shift: f64) -> Tally {
         if let Some((last, tally)) = self.last
             && (last.to_bits() == shift.to_bits() || (last.is_nan() && shift.is_nan()))
         {
@@ -125,71 +190,61 @@ impl<'a> Search<'a> {
         self.last = Some((shift, tally));
         tally
     }
+}
 
-    /// Counts at a shift between the enclosing two; leaves the places in `spare`.
-    ///
-    /// Values ascend, and so do their places: from the end that is nearer, one walk over both sides at most.
-    fn enclosed(&mut self, shift: f64) -> Tally {
-        let Ranked {
-            experiment,
-            control,
-        } = self.ranked;
-        let mut tally = Tally {
-            twice_above: 0,
-            ties: self.ties,
-        };
-        let samples = experiment.values.iter().zip(&experiment.counts);
-        let bounds = self.high.below.iter().zip(&self.low.below);
-        let each = samples.zip(bounds).zip(&mut self.spare);
-        let values = control.values.as_slice();
-        if self.high.shift - shift < shift - self.low.shift {
-            let mut reached = 0;
-            for (((value, count), (least, most)), place) in each {
-                let value = value - shift;
-                let mut at = (*least).max(reached);
-                while at < *most && values[at as usize] < value {
-                    at += 1;
-                }
-                reached = at;
-                *place = at;
-                add(&mut tally, control, at, value, *count);
-            }
-        } else {
-            let mut reached = u32::MAX;
-            for (((value, count), (least, most)), place) in each.rev() {
-                let value = value - shift;
-                let mut at = (*most).min(reached);
-                while at > *least && values[at as usize - 1] >= value {
-                    at -= 1;
-                }
-                reached = at;
-                *place = at;
-                add(&mut tally, control, at, value, *count);
-            }
+/// Finds the places of samples at `shift` from those at the larger end of theirs. Values ascend and so do places, so
+/// that this is one walk over both sides at most.
+fn walk_up(samples: &mut [Sample], control: &Side, shift: f64, tally: &mut Tally) {
+    let values = control.values.as_slice();
+    let mut reached = 0;
+    for sample in samples {
+        let value = sample.value - shift;
+        let mut at = sample.at_high.max(reached);
+        while at < sample.at_low && values[at as usize] < value {
+            at += 1;
         }
-        tally
+        reached = at;
+        place(sample, control, at, value, tally);
     }
 }
 
-/// Adds `count` samples with `at` distinct values of the control below them.
+/// The same from the smaller end.
+fn walk_down(samples: &mut [Sample], control: &Side, shift: f64, tally: &mut Tally) {
+    let values = control.values.as_slice();
+    let mut reached = u32::MAX;
+    for sample in samples.iter_mut().rev() {
+        let value = sample.value - shift;
+        let mut at = sample.at_low.min(reached);
+        while at > sample.at_high && values[at as usize - 1] >= value {
+            at -= 1;
+        }
+        reached = at;
+        place(sample, control, at, value, tally);
+    }
+}
+
+/// Notes that `at` distinct values of the control are below a sample, and counts it.
 #[inline]
-fn add(tally: &mut Tally, control: &Side, at: u32, value: f64, count: u32) {
+fn place(sample: &mut Sample, control: &Side, at: u32, value: f64, tally: &mut Tally) {
+    sample.at = at;
+    sample.tied = false;
     let at = at as usize;
     let mut twice = 2 * u64::from(control.before[at]);
     #[expect(clippy::float_cmp, reason = "tied is equal to the last bit")]
     if at < control.values.len() && control.values[at] == value {
         let tied = control.counts[at];
+        sample.tied = true;
         twice += u64::from(tied);
-        tally.ties += crossed(count, tied);
+        tally.ties += crossed(sample.count, tied);
     }
-    tally.twice_above += u64::from(count) * twice;
+    tally.twice_above += u64::from(sample.count) * twice;
 }
 
-/// Whether distinct values stay distinct at every shift between `low` and `high`, and compare as numbers do: all
-/// finite, none -0.0, and neighbours further apart than a difference can be rounded.
-fn is_plain(experiment: &Side, control: &Side, low: f64, high: f64) -> bool {
-    let both = || experiment.values.iter().chain(&control.values);
-    if both().any(|value| !value.is_finite() || value.to_bits() == (-0.0_f64).to_bits()) {
+/// Whether distinct values stay distinct at every shift between the ends, and compare as numbers do: all finite, none
+/// -0.0, and neighbours further apart than a difference can be rounded.
+fn is_plain(experiment: &Side, control: &Side, ends: (f64, f64)) -> bool {
+    let mut both = experiment.values.iter().chain(&control.values);
+    if both.any(|value| !value.is_finite() || value.to_bits() == (-0.0_f64).to_bits()) {
         return false;
     }
     let furthest = experiment
@@ -197,7 +252,7 @@ fn is_plain(experiment: &Side, control: &Side, low: f64, high: f64) -> bool {
         .iter()
         .fold(0.0_f64, |most, value| most.max(value.abs()));
     // Twice the rounding of each of two differences, and some.
-    let rounding = (furthest + low.abs().max(high.abs())) * (4.0 * f64::EPSILON);
+    let rounding = (furthest + ends.0.abs().max(ends.1.abs())) * (4.0 * f64::EPSILON);
     rounding.is_finite()
         && experiment
             .values

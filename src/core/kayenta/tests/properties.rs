@@ -35,8 +35,13 @@ proptest! {
         let ranked = Ranked::new(&experiment, &control);
         let mut search = Search::new(&ranked).expect("both have samples");
         let (low, high) = search.ends();
-        prop_assert_eq!(search.at_low(), ranked.statistic(low, 0.0));
-        prop_assert_eq!(search.at_high(), ranked.statistic(high, 0.0));
+        let ends = (ranked.statistic(low, 0.0), ranked.statistic(high, 0.0));
+        match (search.at_ends(), ends) {
+            (Ok(got), (Ok(low), Ok(high))) => {
+                prop_assert!(same(got.0, low) && same(got.1, high), "{:?} {} {}", got, low, high);
+            }
+            (got, ends) => prop_assert!(got.is_err() && (ends.0.is_err() || ends.1.is_err())),
+        }
         search.restart();
         for (shift, exact) in shifts {
             // Also shifts at which values of both sides meet.
