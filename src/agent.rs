@@ -6,6 +6,8 @@ mod gather;
 mod journaling;
 mod looking;
 mod shut;
+mod traced;
+mod updating;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ use crate::source::Source;
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
+pub use traced::Traced;
+pub use updating::{Places, Update};
 pub use watching::Watching;
 
 /// Everything that the agent is made of; the same for all ways to run it.
@@ -51,6 +55,8 @@ pub struct Parts {
     pub outcomes: mpsc::UnboundedReceiver<StepOutcome>,
     pub outbox: Outbox,
     pub deliveries: mpsc::UnboundedReceiver<Delivery>,
+    /// Rules and settings that changed.
+    pub updates: mpsc::Receiver<Update>,
     pub observer: Box<dyn Observer>,
     pub clock: Clock,
     /// Between ticks when nothing happens.
@@ -101,6 +107,9 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             Some(delivery) = parts.deliveries.recv() => inputs.deliveries.push(delivery),
             Some(gathered) = answers.recv() => take(&mut parts, &mut inputs, &mut gatherer, gathered),
             Some(answer) = looker.answer() => inputs.scales.push(answer),
+            Some(update) = parts.updates.recv() => {
+                updating::take_up(&mut parts, &mut gatherer, &mut inputs, update);
+            }
             () = parts.cluster.changed() => {}
             _ = ticks.tick() => look = true,
         }

@@ -4,6 +4,7 @@ pub mod kubernetes;
 pub mod memory;
 
 use async_trait::async_trait;
+use recant_core::ids::TargetId;
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
@@ -22,6 +23,12 @@ pub const KILL_SWITCH_ANNOTATION: &str = "recant.dev/kill-switch";
 pub trait Cluster: Send + Sync {
     /// What changed since the last call; at the first call, everything. Never waits.
     fn news(&self) -> Vec<TargetNews>;
+
+    /// These are the targets from now on, all of them. What is new is listed first; of what went there is no more news.
+    /// Needs a runtime, and returns at once. A cluster that shows everything anyway has nothing to do.
+    fn follow(&self, targets: &[TargetId]) {
+        let _ = targets;
+    }
 
     /// Resolves when there may be news.
     async fn changed(&self);

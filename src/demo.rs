@@ -227,6 +227,8 @@ fn wire(
         outcomes,
         outbox,
         deliveries,
+        // The rules of the demo are part of the program.
+        updates: mpsc::channel(1).1,
         observer: Box::new(show::Watching { events }),
         clock,
         interval: Duration::from_secs(1),

@@ -15,4 +15,5 @@ pub mod ruletest;
 pub mod schema;
 pub mod secrets;
 pub mod source;
+pub mod telemetry;
 pub mod tls;

@@ -1,13 +1,11 @@
 //! Parse, dispatch, exit code.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use recant::cli;
-use recant::cli::check::{Checked, check_templates};
 
 /// Takes a bad release back: judges releases from metrics, rolls back, tells people, shows its evidence
 #[derive(Debug, Parser)]
@@ -19,15 +17,7 @@ struct Recant {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Says everything that is wrong with rule files, before anything runs
-    Check {
-        /// Files, or folders of files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Folder with message templates that replace the shipped ones
-        #[arg(long, env = "RECANT_TEMPLATES", value_name = "FOLDER")]
-        templates: Option<PathBuf>,
-    },
+    Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
@@ -43,9 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Recant::parse().command {
-        Command::Check { files, templates } => check(&files, templates.as_deref())
-            .map(ExitCode::from)
-            .map_err(anyhow::Error::from),
+        Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
@@ -54,17 +42,4 @@ fn main() -> ExitCode {
         Command::Judge(args) => cli::judge::judge(&args, &mut io::stdout().lock()),
     };
     result.unwrap_or_else(|error| cli::complain(&error))
-}
-
-fn check(files: &[PathBuf], templates: Option<&Path>) -> io::Result<Checked> {
-    let (out, err) = (&mut io::stdout(), &mut io::stderr());
-    let rules = cli::check::check(files, out, err)?;
-    let templates = match templates {
-        Some(folder) => check_templates(folder, out, err)?,
-        None => Checked::Good,
-    };
-    Ok(match rules {
-        Checked::Good => templates,
-        Checked::Faulty => rules,
-    })
 }

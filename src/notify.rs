@@ -8,6 +8,7 @@ mod markup;
 pub mod metrics;
 pub mod outbox;
 pub mod pace;
+pub mod reach;
 mod samples;
 pub mod slack;
 pub mod teams;

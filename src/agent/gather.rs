@@ -50,6 +50,16 @@ impl Gatherer {
         }
     }
 
+    /// Asks these from now on; a round that is under way still comes back.
+    pub(super) fn follow(
+        &mut self,
+        sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+        endpoints: BTreeMap<TargetId, ScrapeEndpoint>,
+    ) {
+        self.sources = sources;
+        self.endpoints = endpoints;
+    }
+
     /// Asks everything that is due now.
     pub(super) fn ask(&mut self, parts: &mut Parts, now: Timestamp) {
         let mut rounds: BTreeMap<SourceKind, Vec<Asked>> = BTreeMap::new();

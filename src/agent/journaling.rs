@@ -11,6 +11,8 @@ use recant_core::ledger::Ledger;
 use recant_core::plan::StepOutcome;
 use recant_core::record::Record;
 use recant_core::rule::ScaleTarget;
+use recant_core::snapshot::Snapshot;
+use tokio::time::Instant;
 
 use super::{Parts, Pending, Ticked, hand_out};
 use crate::journal::JournalError;
@@ -44,7 +46,12 @@ pub(super) struct Held {
     pub(super) refused: Vec<StepOutcome>,
     /// Workloads that the engine wants to be looked at.
     pub(super) looks: Vec<ScaleTarget>,
+    /// What readers see, and since when.
+    shown: Option<(Instant, Arc<Snapshot>)>,
 }
+
+/// A picture in which nothing happened is shown for this long: several ticks a second bring only a few answers each.
+const SHOWN: Duration = Duration::from_millis(900);
 
 impl Held {
     pub(super) fn hold(&mut self, at: Timestamp, output: Output, took: Duration) {
@@ -72,7 +79,17 @@ impl Held {
         self.failing = false;
         let Output { records, effects } = output;
         hand_out(parts, effects, &mut self.refused, &mut self.looks);
-        let snapshot = Arc::new(parts.engine.snapshot(at));
+        let snapshot = match &self.shown {
+            Some((since, shown)) if records.is_empty() && since.elapsed() < SHOWN => shown.clone(),
+            Some(_) | None => Arc::new(parts.engine.snapshot(at)),
+        };
+        if self
+            .shown
+            .as_ref()
+            .is_none_or(|(_, shown)| !Arc::ptr_eq(shown, &snapshot))
+        {
+            self.shown = Some((Instant::now(), snapshot.clone()));
+        }
         parts.observer.ticked(&Ticked {
             at,
             took,

@@ -242,7 +242,9 @@ fn log(record: &Record) {
             tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
         }
         Record::SourceLost { .. } => tracing::warn!("{text}"),
+        Record::ReloadRefused { .. } => tracing::error!("{text}"),
         Record::Started { .. }
+        | Record::Reloaded { .. }
         | Record::TargetSeen { .. }
         | Record::AnalysisBegan { .. }
         | Record::StepBegun(_)

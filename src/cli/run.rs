@@ -3,7 +3,9 @@
 mod logging;
 mod opening;
 mod parts;
-mod sources;
+mod reloading;
+pub(in crate::cli) mod sources;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::rule::{Channel, RuleBook, SecretRef};
@@ -22,7 +24,7 @@ use recant_core::spec::{Loaded, Severity};
 
 use crate::agent;
 use crate::cluster::kubernetes::lease::{self, Lease, LeaseState};
-use crate::cluster::kubernetes::{self, KubernetesCluster, Needs, missing_access};
+use crate::cluster::kubernetes::{self, KubernetesCluster, Missing, Needs, missing_access};
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
 use crate::http::Ops;
@@ -30,6 +32,9 @@ use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
 use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
+use crate::telemetry::{Spans, Telemetry};
+
+use reloading::{Files, Reloading};
 
 /// The loop counts as stuck when it has not gone round for this long.
 const STUCK: Duration = Duration::from_mins(1);
@@ -94,14 +99,21 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let settings = settings::load(args.config.as_deref(), std::env::vars(), &args.flags())?;
     logging::start(&settings.log);
     crate::tls::install();
+    // As the files stand before they are read: what is written to them from now on is seen.
+    let files = Files::new(args.config.clone(), args.flags(), &settings);
     let book = load(&settings)?;
     check_journal(&settings.journal)?;
+    let mut telemetry = traces::start(&settings.otel)?;
+    let spans = telemetry.as_mut().and_then(Telemetry::spans);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(serve(&settings, book));
+    let result = runtime.block_on(serve(&settings, book, files, spans));
     // What still runs then is only waiting for the outside; it must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    if let Some(telemetry) = telemetry {
+        telemetry.end();
+    }
     match result {
         Ok(code) => Ok(code),
         Err(error) => {
@@ -156,8 +168,14 @@ fn check_journal(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(settings: &Settings, book: RuleBook) -> anyhow::Result<ExitCode> {
+async fn serve(
+    settings: &Settings,
+    book: RuleBook,
+    files: Files,
+    spans: Option<Spans>,
+) -> anyhow::Result<ExitCode> {
     let metrics = Metrics::default();
+    metrics.config.loaded(jiff::Timestamp::now());
     let ops = Ops {
         health: Arc::new(Health::new(STUCK)),
         readiness: Arc::new(Readiness::default()),
@@ -184,9 +202,38 @@ async fn serve(settings: &Settings, book: RuleBook) -> anyhow::Result<ExitCode> 
         signals.cancel();
     });
 
-    let result = lead(settings, &book, &metrics, &ops, &stop).await;
+    // From the start: unhandled, it would end a process that waits for its Lease.
+    let hangup = Arc::new(Notify::new());
+    let mut hangups = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    let came = hangup.clone();
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            came.notify_one();
+        }
+    });
+
+    let around = Around {
+        files,
+        hangup,
+        spans,
+    };
+    let result = lead(settings, &book, &metrics, &ops, &stop, around).await;
     server.shutdown().await;
     result
+}
+
+/// What goes with the agent beside its settings and rules.
+struct Around {
+    /// What these are read anew from, and when.
+    files: Files,
+    hangup: Arc<Notify>,
+    spans: Option<Spans>,
+}
+
+/// What rules and settings are read anew from, and when.
+struct Changing {
+    files: Files,
+    hangup: Arc<Notify>,
 }
 
 /// Competes for the Lease, and works while it is held.
@@ -196,6 +243,7 @@ async fn lead(
     metrics: &Metrics,
     ops: &Ops,
     stop: &CancellationToken,
+    around: Around,
 ) -> anyhow::Result<ExitCode> {
     let client = kubernetes::connect().await?;
     let namespace = settings
@@ -225,12 +273,19 @@ async fn lead(
     }
     metrics.work.leads();
     ops.readiness.clear("lease");
+    let Around {
+        files,
+        hangup,
+        spans,
+    } = around;
     let outside = parts::Outside {
         client,
         namespace,
         lease: state,
+        spans,
     };
-    let worked = work(settings, book, metrics, ops, stop, outside).await;
+    let changing = Changing { files, hangup };
+    let worked = work(settings, book, metrics, ops, stop, outside, changing).await;
     metrics.work.follows();
     // Given back only now, when the last step has ended: until here nobody else may act.
     lease_stop.cancel();
@@ -246,6 +301,7 @@ async fn work(
     ops: &Ops,
     stop: &CancellationToken,
     outside: parts::Outside,
+    changing: Changing,
 ) -> anyhow::Result<ExitCode> {
     let stop = stop.child_token();
     let lost = lost(outside.lease.clone(), stop.clone());
@@ -270,10 +326,28 @@ async fn work(
         .collect();
     let cluster_stop = CancellationToken::new();
     let client = outside.client.clone();
-    let cluster = Arc::new(KubernetesCluster::start(client, &targets, &cluster_stop));
+    let namespace = outside.namespace.clone();
+    let Changing { files, hangup } = changing;
+    let cluster = Arc::new(KubernetesCluster::start(
+        client.clone(),
+        &targets,
+        &cluster_stop,
+    ));
     let worked = match parts::assemble(settings, book, metrics, ops, opened, outside, &cluster) {
-        Ok(parts) => {
+        Ok((parts, kept)) => {
             ops.readiness.started();
+            let reloading = Reloading {
+                files,
+                settings: settings.clone(),
+                book: Arc::new(book.clone()),
+                kept,
+                client,
+                cluster: cluster.clone(),
+                namespace,
+                metrics: metrics.clone(),
+                hangup,
+            };
+            let reloading = tokio::spawn(reloading.run(stop.clone()));
             let health = tokio::spawn(parts::report_watches(
                 cluster.clone(),
                 ops.clone(),
@@ -291,8 +365,9 @@ async fn work(
                 }
             };
             stop.cancel();
-            // It only reports.
+            // They only report, and make ready what nobody takes any more.
             drop(health.await);
+            drop(reloading.await);
             Ok(code)
         }
         Err(error) => Err(error),
@@ -308,17 +383,47 @@ async fn check_access(
     book: &RuleBook,
     namespace: &str,
 ) -> anyhow::Result<()> {
+    let missing = missing(client, settings, book, namespace).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| format!("\n  - {missing}"))
+        .collect();
+    bail!("this agent lacks rights in the cluster:{}", lines.concat());
+}
+
+/// The rights that it needs and lacks, as the API server says.
+async fn missing(
+    client: &kube::Client,
+    settings: &Settings,
+    book: &RuleBook,
+    namespace: &str,
+) -> anyhow::Result<Vec<Missing>> {
+    missing_access(client, &needs(settings, book, namespace))
+        .await
+        .context("asking the API server what this agent may do")
+}
+
+/// What the agent needs rights for, whose own namespace is `namespace`.
+pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
+    let rules = book.watches.iter().flat_map(|watch| {
+        let always = watch.always.iter().map(|always| &always.rule);
+        watch.rules.iter().chain(always)
+    });
     let secrets = book
         .channels
         .values()
         .flat_map(Channel::secrets)
+        .chain(rules.filter_map(|rule| rule.secret()))
         .filter_map(|secret| match secret {
             SecretRef::KubernetesSecret { name, key: _ } => {
                 Some((namespace.to_owned(), name.clone()))
             }
             SecretRef::Env(_) | SecretRef::File(_) => None,
         });
-    let needs = Needs {
+    Needs {
         targets: book
             .watches
             .iter()
@@ -334,18 +439,7 @@ async fn check_access(
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
-    };
-    let missing = missing_access(client, &needs)
-        .await
-        .context("asking the API server what this agent may do")?;
-    if missing.is_empty() {
-        return Ok(());
     }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|missing| format!("\n  - {missing}"))
-        .collect();
-    bail!("this agent lacks rights in the cluster:{}", lines.concat());
 }
 
 /// Waits for the Lease; false when the process is to stop before.

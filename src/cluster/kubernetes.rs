@@ -6,11 +6,14 @@ mod access;
 mod api;
 mod execute;
 mod facts;
+mod following;
 mod health;
 mod index;
 mod kill_switch;
 pub mod lease;
+mod lookup;
 mod objects;
+mod openapi;
 mod pod;
 mod scale;
 mod state;
@@ -19,14 +22,13 @@ mod template;
 mod undo;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use kube::{Client, Config};
-use recant_core::ids::{TargetId, TargetKind};
+use recant_core::ids::TargetId;
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
@@ -36,9 +38,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::access::{Missing, Needs, missing_access};
+use self::following::Following;
 use self::health::Health;
 pub use self::health::WatchStatus;
 use self::index::Index;
+pub use self::lookup::{presence, version};
+pub use self::openapi::shapes;
 use self::watch::Shared;
 use super::{Cluster, ClusterError};
 
@@ -49,6 +54,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 pub struct KubernetesCluster {
     shared: Shared,
     tasks: TaskTracker,
+    /// The tasks that run now.
+    following: Mutex<Following>,
 }
 
 impl fmt::Debug for KubernetesCluster {
@@ -66,33 +73,20 @@ impl KubernetesCluster {
     pub fn start(client: Client, targets: &[TargetId], stop: &CancellationToken) -> Self {
         let shared = Shared {
             client,
-            index: Arc::new(Mutex::new(Index::new(targets))),
+            index: Arc::new(Mutex::new(Index::default())),
             changed: Arc::new(Notify::new()),
             health: Arc::new(Health::default()),
             stop: stop.clone(),
         };
         let tasks = TaskTracker::new();
-        let namespaces: BTreeSet<_> = targets.iter().map(|target| &target.namespace).collect();
-        let kinds: BTreeSet<_> = targets
-            .iter()
-            .map(|target| (&target.namespace, target.kind))
-            .collect();
-        let register =
-            |namespace: &str, resource: &str| shared.health.register(namespace, resource);
-        for (namespace, kind) in kinds {
-            register(namespace, &workload_name(kind));
-            tasks.spawn(shared.clone().workloads(namespace.clone(), kind));
-        }
-        for namespace in namespaces {
-            for resource in ["replicasets.apps", "pods", "namespaces"] {
-                register(namespace, resource);
-            }
-            tasks.spawn(shared.clone().replica_sets(namespace.clone()));
-            tasks.spawn(shared.clone().pods(namespace.clone()));
-            tasks.spawn(shared.clone().namespace(namespace.clone()));
-        }
         tasks.close();
-        Self { shared, tasks }
+        let cluster = Self {
+            shared,
+            tasks,
+            following: Mutex::default(),
+        };
+        cluster.follow(targets);
+        cluster
     }
 
     /// How each watch is doing: ready is when all have synced.
@@ -135,6 +129,14 @@ impl Cluster for KubernetesCluster {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         index.news(Instant::now())
+    }
+
+    fn follow(&self, targets: &[TargetId]) {
+        let mut following = self
+            .following
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        following.follow(&self.shared, &self.tasks, targets);
     }
 
     async fn changed(&self) {
@@ -182,8 +184,4 @@ pub fn client(mut config: Config) -> Result<Client, ClusterError> {
             api::with_causes(&error)
         ),
     })
-}
-
-fn workload_name(kind: TargetKind) -> String {
-    objects::resource_name(&objects::workload_resource(kind))
 }

@@ -3,17 +3,24 @@
 //! [`TABLE`] is the one list of keys, defaults and meanings: what is read, what is refused and what is documented
 //! all follow from it.
 
+mod errors;
+mod getter;
 mod layers;
+mod restart;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::Config;
-use serde::{Deserialize, Deserializer};
 
 use recant_core::rule::{SecretRef, SourceKind};
-use recant_core::spec::duration;
+
+pub use self::errors::{SettingsError, SettingsErrors};
+
+use self::errors::Faults;
+use self::getter::Getter;
+use self::layers::Layers;
 
 /// One setting as it is documented.
 #[derive(Debug, Clone, Copy)]
@@ -152,10 +159,35 @@ pub const TABLE: &[Entry] = &[
         "15s",
         "how long others wait for a holder that went silent; at least 3s",
     ),
+    entry(
+        "otel.endpoint",
+        "",
+        "address of an OpenTelemetry collector that takes OTLP over HTTP, as `http://collector:4318`; without it OTEL_EXPORTER_OTLP_ENDPOINT, and without both nothing is traced",
+    ),
+    entry(
+        "otel.serviceName",
+        "",
+        "name of the service in traces; without it OTEL_SERVICE_NAME, else `recant`",
+    ),
+    entry(
+        "otel.headers.env",
+        "",
+        "environment variable that holds headers for the collector: `name=value`, separated by commas",
+    ),
+    entry(
+        "otel.headers.file",
+        "",
+        "file that holds headers for the collector",
+    ),
+    entry(
+        "otel.ratio",
+        "0",
+        "share of the rounds of questions, and of the ticks that did nothing, that are traced, too; 0 to 1",
+    ),
 ];
 
 /// The settings of the agent, merged and valid.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub rules: Vec<PathBuf>,
     /// Resolved: never `auto`.
@@ -172,10 +204,21 @@ pub struct Settings {
     pub cool_down: Duration,
     pub actions_per_hour: usize,
     pub lease: LeaseSettings,
+    pub otel: OtelSettings,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtelSettings {
+    pub endpoint: Option<String>,
+    pub service_name: Option<String>,
+    pub headers: Option<SecretRef>,
+    /// 0..=1.
+    pub ratio: f64,
 }
 
 /// How to reach Prometheus.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrometheusSettings {
     pub url: String,
     pub timeout: Duration,
@@ -187,45 +230,19 @@ pub struct PrometheusSettings {
 }
 
 /// How the log looks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
     pub json: bool,
     pub level: tracing::Level,
 }
 
 /// The Lease under which this agent acts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseSettings {
     /// `None`: that of the pod.
     pub namespace: Option<String>,
     pub name: String,
     pub duration: Duration,
-}
-
-/// Settings that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    #[error("the settings file {path} cannot be read")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("the settings file {path} is larger than 1 MiB: it is something else")]
-    TooLarge { path: PathBuf },
-    #[error("the settings file {path} is no YAML mapping: {reason}")]
-    Syntax { path: PathBuf, reason: String },
-    #[error("there is no setting `{key}` ({layer}){near}; `recant run --help` lists all")]
-    Unknown {
-        key: String,
-        layer: String,
-        near: String,
-    },
-    #[error("setting `{key}`: {reason} ({layer})")]
-    Invalid {
-        key: String,
-        reason: String,
-        layer: String,
-    },
 }
 
 /// A layer above file and environment: what flags say, by key.
@@ -234,216 +251,76 @@ pub type Flags = Vec<(&'static str, String)>;
 /// Merges file, environment and flags, and checks the result.
 ///
 /// # Errors
-/// Names the key and the layer that it came from.
+/// Everything that is wrong, each with its key and place.
 pub fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
     flags: &Flags,
-) -> Result<Settings, SettingsError> {
-    let layers = layers::Layers::read(file, environment, flags)?;
-    let merged = layers.merged()?;
-    Settings::check(&layers, &merged)
+) -> Result<Settings, SettingsErrors> {
+    let mut faults = Faults::default();
+    let layers = Layers::read(file, environment, flags, &mut faults);
+    let settings = layers.and_then(|layers| {
+        let merged = faults.take(layers.merged())?;
+        Settings::check(&layers, &merged, &mut faults)
+    });
+    faults.finish(settings)
 }
 
 impl Settings {
-    fn check(layers: &layers::Layers, merged: &Config) -> Result<Self, SettingsError> {
+    /// `None` when something is wrong that was added to `faults`.
+    fn check(layers: &Layers, merged: &Config, faults: &mut Faults) -> Option<Self> {
         let get = Getter { layers, merged };
-        let prometheus = get.prometheus()?;
-        let source = match get.text("source")?.as_str() {
-            "auto" | "prometheus" if prometheus.is_some() => SourceKind::Prometheus,
-            "auto" | "scrape" => SourceKind::Scrape,
-            "prometheus" => {
-                return Err(get.invalid("source", "`prometheus` needs `prometheus.url`"));
-            }
-            other => {
-                let reason = format!("`{other}` is none of `auto`, `prometheus`, `scrape`");
-                return Err(get.invalid("source", reason));
-            }
-        };
         let second = Duration::from_secs(1);
-        Ok(Self {
-            rules: get.list("rules")?.into_iter().map(PathBuf::from).collect(),
-            source,
-            interval: get.span("interval", second, second * 60)?,
-            prometheus,
-            templates: get.optional("templates")?.map(PathBuf::from),
-            journal: get.text("journal")?.into(),
-            listen: get.parse("listen", "is no address like `0.0.0.0:9464`")?,
+        let rules = faults.take(get.list("rules"));
+        let source = faults.take(get.source());
+        let interval = faults.take(get.span("interval", second, second * 60));
+        let prometheus = get.prometheus(faults);
+        let templates = faults.take(get.optional("templates"));
+        let journal = faults.take(get.text("journal"));
+        let listen = faults.take(get.parse("listen", "is no address like `0.0.0.0:9464`"));
+        let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
+        let level = faults.take(get.parse("log.level", "is no log level"));
+        let yes_or_no = "is neither `true` nor `false`";
+        let dry_run = faults.take(get.parse("dryRun", yes_or_no));
+        let kill_switch = faults.take(get.parse("killSwitch", yes_or_no));
+        let cool_down = faults.take(get.span("guards.coolDown", Duration::ZERO, second * 86_400));
+        let actions_per_hour =
+            faults.take(get.parse("guards.actionsPerHour", "is no whole number of 0 or more"));
+        let lease_namespace = faults.take(get.optional("lease.namespace"));
+        let lease_name = faults.take(get.text("lease.name"));
+        let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
+        let otel_endpoint = faults.take(get.collector());
+        let otel_service = faults.take(get.optional("otel.serviceName"));
+        let otel_headers = faults.take(get.secret("otel.headers"));
+        let otel_ratio = faults.take(get.share("otel.ratio"));
+        Some(Self {
+            rules: rules?.into_iter().map(PathBuf::from).collect(),
+            source: source?,
+            interval: interval?,
+            prometheus: prometheus.ok()?,
+            templates: templates?.map(PathBuf::from),
+            journal: journal?.into(),
+            listen: listen?,
             log: LogSettings {
-                json: match get.text("log.format")?.as_str() {
-                    "json" => true,
-                    "text" => false,
-                    other => {
-                        return Err(get.invalid(
-                            "log.format",
-                            format!("`{other}` is neither `text` nor `json`"),
-                        ));
-                    }
-                },
-                level: get.parse("log.level", "is no log level")?,
+                json: json?,
+                level: level?,
             },
-            dry_run: get.parse("dryRun", "is neither `true` nor `false`")?,
-            kill_switch: get.parse("killSwitch", "is neither `true` nor `false`")?,
-            cool_down: get.span("guards.coolDown", Duration::ZERO, second * 86_400)?,
-            actions_per_hour: get
-                .parse("guards.actionsPerHour", "is no whole number of 0 or more")?,
+            dry_run: dry_run?,
+            kill_switch: kill_switch?,
+            cool_down: cool_down?,
+            actions_per_hour: actions_per_hour?,
             lease: LeaseSettings {
-                namespace: get.optional("lease.namespace")?,
-                name: get.text("lease.name")?,
-                duration: get.span("lease.duration", second * 3, second * 3600)?,
+                namespace: lease_namespace?,
+                name: lease_name?,
+                duration: lease_duration?,
+            },
+            otel: OtelSettings {
+                endpoint: otel_endpoint?,
+                service_name: otel_service?,
+                headers: otel_headers?,
+                ratio: otel_ratio?,
             },
         })
-    }
-}
-
-/// Reads single settings out of the merged layers.
-struct Getter<'a> {
-    layers: &'a layers::Layers,
-    merged: &'a Config,
-}
-
-impl Getter<'_> {
-    fn invalid(&self, key: &str, reason: impl Into<String>) -> SettingsError {
-        SettingsError::Invalid {
-            key: key.to_owned(),
-            reason: reason.into(),
-            layer: self.layers.origin(key),
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<String, SettingsError> {
-        self.merged
-            .get::<Text>(key)
-            .map(|text| text.0)
-            .map_err(|_| self.invalid(key, "is no single value"))
-    }
-
-    fn optional(&self, key: &str) -> Result<Option<String>, SettingsError> {
-        Ok(Some(self.text(key)?).filter(|text| !text.is_empty()))
-    }
-
-    fn list(&self, key: &str) -> Result<Vec<String>, SettingsError> {
-        self.merged
-            .get::<Vec<Text>>(key)
-            .map(|texts| texts.into_iter().map(|text| text.0).collect())
-            .map_err(|_| self.invalid(key, "is no list of paths"))
-    }
-
-    fn parse<T: std::str::FromStr>(&self, key: &str, reason: &str) -> Result<T, SettingsError> {
-        let text = self.text(key)?;
-        text.parse()
-            .map_err(|_| self.invalid(key, format!("`{text}` {reason}")))
-    }
-
-    fn span(&self, key: &str, least: Duration, most: Duration) -> Result<Duration, SettingsError> {
-        let text = self.text(key)?;
-        let span = duration(&text).map_err(|_| {
-            self.invalid(key, format!("`{text}` is no duration like `90s` or `10m`"))
-        })?;
-        if (least..=most).contains(&span) {
-            return Ok(span);
-        }
-        Err(self.invalid(
-            key,
-            format!(
-                "`{text}` lies outside {} s to {} s",
-                least.as_secs(),
-                most.as_secs()
-            ),
-        ))
-    }
-
-    fn secret(&self, key: &str) -> Result<Option<SecretRef>, SettingsError> {
-        let environment = self.optional(&format!("{key}.env"))?;
-        let file = self.optional(&format!("{key}.file"))?;
-        match (environment, file) {
-            (Some(_), Some(_)) => Err(self.invalid(
-                &format!("{key}.env"),
-                "stands beside `file`: give one of them",
-            )),
-            (Some(name), None) => Ok(Some(SecretRef::Env(name))),
-            (None, Some(path)) => Ok(Some(SecretRef::File(path))),
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// The address goes into logs and messages: it is not repeated here when it may hold a password (P10).
-    fn check_url(&self, url: &str) -> Result<(), SettingsError> {
-        let key = "prometheus.url";
-        let parsed: reqwest::Url = url
-            .parse()
-            .map_err(|_| self.invalid(key, "is no URL like `http://prometheus:9090`"))?;
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(self.invalid(
-                key,
-                "holds a user name or a password: use `prometheus.basic` or `prometheus.bearer`",
-            ));
-        }
-        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
-            return Err(self.invalid(key, "is no URL like `http://prometheus:9090`"));
-        }
-        if parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(self.invalid(key, "has a `?` or `#`: give the address alone"));
-        }
-        Ok(())
-    }
-
-    fn prometheus(&self) -> Result<Option<PrometheusSettings>, SettingsError> {
-        let Some(url) = self.optional("prometheus.url")? else {
-            return Ok(None);
-        };
-        self.check_url(&url)?;
-        let bearer = self.secret("prometheus.bearer")?;
-        let user = self.optional("prometheus.basic.user")?;
-        let password = self.secret("prometheus.basic.password")?;
-        let basic = match (user, password) {
-            (Some(user), Some(password)) => Some((user, password)),
-            (None, None) => None,
-            (Some(_), None) => {
-                return Err(
-                    self.invalid("prometheus.basic.user", "needs `prometheus.basic.password`")
-                );
-            }
-            (None, Some(_)) => {
-                return Err(self.invalid(
-                    "prometheus.basic.password.env",
-                    "needs `prometheus.basic.user`",
-                ));
-            }
-        };
-        if bearer.is_some() && basic.is_some() {
-            return Err(self.invalid(
-                "prometheus.basic.user",
-                "stands beside a bearer token: give one of them",
-            ));
-        }
-        let second = Duration::from_secs(1);
-        Ok(Some(PrometheusSettings {
-            url,
-            timeout: self.span("prometheus.timeout", second, second * 60)?,
-            pod_label: self.text("prometheus.podLabel")?,
-            namespace_label: self.optional("prometheus.namespaceLabel")?,
-            ca_file: self.optional("prometheus.caFile")?.map(PathBuf::from),
-            bearer,
-            basic,
-        }))
-    }
-}
-
-/// A scalar of whatever type, as text: the meaning is the setting's.
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Ok(Self(text)),
-            serde_json::Value::Bool(value) => Ok(Self(value.to_string())),
-            serde_json::Value::Number(value) => Ok(Self(value.to_string())),
-            serde_json::Value::Null => Ok(Self(String::new())),
-            serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-                Err(serde::de::Error::custom("not a single value"))
-            }
-        }
     }
 }
 

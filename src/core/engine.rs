@@ -17,6 +17,7 @@ mod observe;
 mod progress;
 mod questions;
 mod releases;
+mod reload;
 mod resume;
 mod show;
 mod sources;
@@ -45,6 +46,7 @@ use live::Live;
 use sources::Health;
 
 pub use questions::Asked;
+pub use reload::{Loaded, Refused, Reload};
 
 /// What the engine needs to know besides rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Inputs {
     pub steps: Vec<StepOutcome>,
     pub scales: Vec<ScaleAnswer>,
     pub deliveries: Vec<Delivery>,
+    /// Files of rules or settings have changed; in the order in which they did.
+    pub reloads: Vec<Reload>,
 }
 
 /// What a source answered to one question about one target.
@@ -189,6 +193,16 @@ impl Engine {
             *resumed = true;
             resume::resume(&mut turn, live, channels);
         }
+        // Before the news of the cluster: they may be about targets that are watched from now on.
+        for news in inputs.reloads {
+            let held = reload::Held {
+                settings: &mut *settings,
+                channels: &mut *channels,
+                live: &mut *live,
+                sources: &mut *sources,
+            };
+            reload::reload(&mut turn, held, news);
+        }
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);
         }
@@ -202,8 +216,17 @@ impl Engine {
             .into_iter()
             .map(|answer| (answer.target, answer.state))
             .collect();
+        if !looked.is_empty() {
+            // An answer is there for one tick: whoever asked must not miss it.
+            for live in live.values_mut() {
+                live.news |= live.always.awaits(&looked);
+            }
+        }
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
+            if !live.due(now) {
+                continue;
+            }
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);

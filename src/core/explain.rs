@@ -14,6 +14,10 @@ use crate::plan::{Action, Step, StepResult};
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
 use crate::verify::VerificationEnd;
+use crate::wording::short;
+
+/// Characters of a digest that people are shown: enough to tell two sets apart.
+const SHOWN_DIGEST: usize = 13;
 
 /// One decision, or one event that belongs to none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +58,11 @@ impl Story {
         let mut texts = texts(record).into_iter();
         let Some(first) = texts.next() else { return };
         let place = match record {
-            Record::Started { .. } | Record::SourceLost { .. } | Record::SourceBack { .. } => {
-                self.begin(at, None, first)
-            }
+            Record::Started { .. }
+            | Record::Reloaded { .. }
+            | Record::ReloadRefused { .. }
+            | Record::SourceLost { .. }
+            | Record::SourceBack { .. } => self.begin(at, None, first),
             Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
             Record::AnalysisBegan { analysis } => self.begin(at, Some(&analysis.target), first),
             Record::IncidentBegan { incident, .. } => {
@@ -200,6 +206,8 @@ impl Story {
             Record::ScalingBegan { plan } => Some(plan.target.clone()),
             Record::Noticed(notice) => notice.target.clone(),
             Record::Started { .. }
+            | Record::Reloaded { .. }
+            | Record::ReloadRefused { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::NoticeEnded(_) => None,
@@ -218,10 +226,48 @@ fn began(analysis: &Analysis) -> String {
     )
 }
 
+fn reloaded(
+    digest: &str,
+    [watches, new, changed, gone]: [usize; 4],
+    need_restart: &[String],
+) -> Vec<String> {
+    let set = if digest.is_empty() {
+        "those of the start".to_owned()
+    } else {
+        format!("set {}", short(digest, SHOWN_DIGEST))
+    };
+    let mut lines = vec![format!(
+        "rules and settings loaded anew ({set}): watches {watches}, of them {new} new, {changed} changed; {gone} gone"
+    )];
+    if !need_restart.is_empty() {
+        lines.push(format!(
+            "changed, and holds only after a restart: {}",
+            need_restart.join(", ")
+        ));
+    }
+    lines
+}
+
 /// What a record says, in lines for people; the first alone tells what happened.
 pub fn texts(record: &Record) -> Vec<String> {
     match record {
         Record::Started { version } => vec![format!("Recant {version} started")],
+        Record::Reloaded {
+            digest,
+            watches,
+            new,
+            changed,
+            gone,
+            need_restart,
+        } => reloaded(digest, [*watches, *new, *changed, *gone], need_restart),
+        Record::ReloadRefused { digest, faults } => {
+            let mut lines = vec![format!(
+                "changed rules or settings (set {}) cannot be used; those loaded before go on to hold",
+                short(digest, SHOWN_DIGEST)
+            )];
+            lines.extend(faults.iter().cloned());
+            lines
+        }
         Record::TargetSeen { target, stable, .. } => {
             vec![format!("{target} seen: revision {stable} is the way back")]
         }
@@ -433,7 +479,8 @@ fn action(action: &Action) -> String {
     }
 }
 
-fn step(step: &Step) -> String {
+/// What a step does, for people: `undo the Deployment to revision 5d4f`.
+pub fn step(step: &Step) -> String {
     match step {
         Step::UndoDeployment { to } => format!("undo the Deployment to revision {to}"),
         Step::AbortRollout => "abort the Rollout".to_owned(),

@@ -31,6 +31,8 @@ pub struct Ledger {
     /// Notices that have not ended, with the channels that are left.
     pub pending: BTreeMap<NoticeId, (Notice, BTreeSet<ChannelName>)>,
     pub lost_sources: BTreeMap<SourceKind, String>,
+    /// The digest of changed files that could not be used, while what held before goes on to hold.
+    pub refused: Option<String>,
     /// Notices ever made: the last part of their ids.
     pub notices: u64,
     /// Analyses ever begun: the last part of their ids. Two targets in two namespaces may well have the same name,
@@ -43,6 +45,8 @@ impl Ledger {
     pub fn apply(&mut self, at: Timestamp, record: &Record) {
         match record {
             Record::Started { .. } => {}
+            Record::Reloaded { .. } => self.refused = None,
+            Record::ReloadRefused { digest, .. } => self.refused = Some(digest.clone()),
             Record::TargetSeen {
                 target,
                 uid,

@@ -4,7 +4,6 @@
 //! is counted from the sample before, resets are seen per pod, and what cannot be counted is left out and named.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +34,7 @@ pub use pods::{KnownPod, KnownPods};
 
 use cadence::Cadence;
 use origins::Origins;
-use series::{SeriesState, Step, Usable};
+use series::{Base, SeriesState, Step, Usable};
 
 /// Sample times that go back by no more than this are one server's jitter.
 const JITTER: SignedDuration = SignedDuration::from_millis(500);
@@ -66,14 +65,14 @@ pub struct Measurement {
     went_back: Option<Timestamp>,
     cadence: Cadence,
     #[serde(with = "as_list")]
-    series: BTreeMap<SeriesId, SeriesState>,
+    series: AllSeries,
     /// When values were last sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     read: Vec<(SeriesKey, Timestamp)>,
 }
 
-/// A series key and, where that is no pod, the pod within it.
-type SeriesId = (SeriesKey, Option<PodName>);
+/// By the key and, where that is no pod, by the pod within it: looked up without making a key.
+type AllSeries = BTreeMap<SeriesKey, BTreeMap<Option<PodName>, SeriesState>>;
 
 impl Measurement {
     /// A measurement that has not looked yet.
@@ -95,12 +94,12 @@ impl Measurement {
     ///
     /// Each event is counted in exactly one call, however often and unevenly this is called, unless it is lost to a
     /// reset, or happened before the first look at a pod that ran before.
-    pub fn advance(
+    pub fn advance<'a>(
         &mut self,
         now: Timestamp,
-        observation: &Observation,
+        observation: &'a Observation,
         known: &KnownPods,
-    ) -> Increases {
+    ) -> Increases<'a> {
         match observation {
             Observation::Unavailable { cause, reason } => Increases::new(Look::Unavailable {
                 cause: *cause,
@@ -125,7 +124,12 @@ impl Measurement {
     }
 
     /// Values are no counters: there is nothing to count, but how often they come.
-    fn advance_levels(&mut self, now: Timestamp, levels: &Levels, known: &KnownPods) -> Increases {
+    fn advance_levels<'a>(
+        &mut self,
+        now: Timestamp,
+        levels: &'a Levels,
+        known: &KnownPods,
+    ) -> Increases<'a> {
         self.first_look.get_or_insert(now);
         let mut increases = Increases::new(Look::Measured);
         for reason in &levels.unusable {
@@ -160,15 +164,15 @@ impl Measurement {
         increases
     }
 
-    fn advance_reading(
+    fn advance_reading<'a>(
         &mut self,
         now: Timestamp,
-        reading: &Reading,
+        reading: &'a Reading,
         known: &KnownPods,
-    ) -> Increases {
+    ) -> Increases<'a> {
         let first_look = *self.first_look.get_or_insert(now);
         let mut increases = Increases::new(Look::Measured);
-        let mut mine: Vec<&SeriesReading> = Vec::with_capacity(reading.series.len());
+        let mut mine: Vec<&'a SeriesReading> = Vec::with_capacity(reading.series.len());
         for series in &reading.series {
             if of_pod(&series.key) && known.of(&series.key).is_none() {
                 increases.unknown_pods += 1;
@@ -187,22 +191,26 @@ impl Measurement {
         }
         self.shape_seen |= mine.iter().any(|series| shows_shape(&series.value));
 
-        let origins = Origins::new(first_look, known, self.series.keys(), !self.forgot_labels);
+        let origins = Origins::new(first_look, known, &self.series, !self.forgot_labels);
         let mut spacings = Vec::new();
+        let mut held = self.series.values().map(BTreeMap::len).sum();
         for series in mine {
-            spacings.extend(self.advance_series(series, &origins, &mut increases));
+            let spacing = self.advance_series(series, &origins, &mut held, &mut increases);
+            spacings.extend(spacing.filter(|_| !self.cadence.is_fixed()));
         }
         self.cadence.learn(spacings);
         self.forget(now, known);
         increases
     }
 
-    /// Counts one series; the spacing between its samples, if there was one before.
-    fn advance_series(
+    /// Counts one series, of those of which so many are `held`; the spacing between its samples, if there was one
+    /// before.
+    fn advance_series<'a>(
         &mut self,
-        series: &SeriesReading,
+        series: &'a SeriesReading,
         origins: &Origins<'_>,
-        increases: &mut Increases,
+        held: &mut usize,
+        increases: &mut Increases<'a>,
     ) -> Option<SignedDuration> {
         let key = &series.key;
         let sample = match Usable::of(&series.value) {
@@ -212,52 +220,55 @@ impl Measurement {
                 return None;
             }
         };
-        let id = (key.clone(), series.member.clone());
         let created = origins.created(series);
-        let mut from_zero = origins.begins_at_zero(series, created);
-        if let Some(state) = self.series.get_mut(&id) {
+        let begins = |base: Base| SeriesState {
+            at: created.map_or(series.at, |created| created.min(series.at)),
+            seen: series.at,
+            created,
+            base,
+        };
+        let there = self
+            .series
+            .get_mut(key)
+            .and_then(|members| members.get_mut(&series.member));
+        let (state, spaced) = if let Some(state) = there {
             if state.created.is_some() && created > state.created {
                 // A pod that was deleted and made anew under its old name is another pod.
-                self.series.remove(&id);
-                from_zero = true;
+                *state = begins(sample.zero_base()?);
+                (state, false)
             } else {
                 state.created = state.created.or(created);
-            }
-        }
-        let room = self.series.len() < MOST_SERIES;
-        let (state, spaced) = match self.series.entry(id) {
-            Entry::Occupied(entry) => {
-                let state = entry.into_mut();
                 if series.at <= state.at {
                     return None;
                 }
                 (state, true)
             }
-            Entry::Vacant(_) if !room => {
+        } else {
+            if *held >= MOST_SERIES {
                 increases.unusable(key, format!("there are more than {MOST_SERIES} series"));
                 return None;
             }
-            Entry::Vacant(entry) => {
-                let state = SeriesState {
-                    at: created.map_or(series.at, |created| created.min(series.at)),
-                    seen: series.at,
-                    created,
-                    base: if from_zero {
-                        sample.zero_base()?
-                    } else {
-                        sample.as_base()?
-                    },
-                };
-                let state = entry.insert(state);
-                if !from_zero {
-                    state.at = series.at;
-                    return None;
-                }
-                (state, false)
+            let from_zero = origins.begins_at_zero(series, created);
+            let state = begins(if from_zero {
+                sample.zero_base()?
+            } else {
+                sample.as_base()?
+            });
+            *held += 1;
+            let state = self
+                .series
+                .entry(key.clone())
+                .or_default()
+                .entry(series.member.clone())
+                .or_insert(state);
+            if !from_zero {
+                state.at = series.at;
+                return None;
             }
+            (state, false)
         };
         let since = state.at;
-        let step = state.base.step(&sample)?;
+        let step = state.base.step(sample)?;
         state.at = series.at;
         match step {
             Step::Reset => increases.resets.push(key.clone()),
@@ -293,8 +304,8 @@ impl Measurement {
             if let Cumulative::Unusable { .. } = series.value {
                 continue;
             }
-            let id = (series.key.clone(), series.member.clone());
-            if let Some(state) = self.series.get_mut(&id) {
+            let members = self.series.get_mut(&series.key);
+            if let Some(state) = members.and_then(|members| members.get_mut(&series.member)) {
                 // Where several processes are added up, the newest sample's time also goes back when one of them
                 // goes away. The sum drops then, and two servers show as drops as well: nothing wrong is counted.
                 let of_one_pod = of_pod(&series.key) || series.member.is_some();
@@ -318,16 +329,19 @@ impl Measurement {
 
     fn forget(&mut self, now: Timestamp, known: &KnownPods) {
         let forgot_labels = &mut self.forgot_labels;
-        self.series.retain(|(key, _), state| {
-            let unseen = state.seen.duration_until(now);
-            match key {
-                SeriesKey::Pod { .. } => known.of(key).is_some() || unseen <= FORGET_PODS,
-                SeriesKey::Label(_) | SeriesKey::Whole => {
-                    let keep = unseen <= FORGET_OTHERS;
-                    *forgot_labels |= !keep;
-                    keep
+        self.series.retain(|key, members| {
+            members.retain(|_, state| {
+                let unseen = state.seen.duration_until(now);
+                match key {
+                    SeriesKey::Pod { .. } => unseen <= FORGET_PODS || known.of(key).is_some(),
+                    SeriesKey::Label(_) | SeriesKey::Whole => {
+                        let keep = unseen <= FORGET_OTHERS;
+                        *forgot_labels |= !keep;
+                        keep
+                    }
                 }
-            }
+            });
+            !members.is_empty()
         });
     }
 }
@@ -355,23 +369,29 @@ fn shows_shape(value: &Cumulative) -> bool {
 
 /// Maps with structured keys, as lists of pairs: JSON has text keys only.
 mod as_list {
-    use std::collections::BTreeMap;
-
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::{SeriesId, SeriesState};
+    use super::{AllSeries, PodName, SeriesKey, SeriesState};
 
     pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<SeriesId, SeriesState>,
+        all: &AllSeries,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(map)
+        serializer.collect_seq(all.iter().flat_map(|(key, members)| {
+            members
+                .iter()
+                .map(move |(member, state)| ((key, member), state))
+        }))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<SeriesId, SeriesState>, D::Error> {
-        let list = Vec::<(SeriesId, SeriesState)>::deserialize(deserializer)?;
-        Ok(list.into_iter().collect())
+    ) -> Result<AllSeries, D::Error> {
+        let list = Vec::<((SeriesKey, Option<PodName>), SeriesState)>::deserialize(deserializer)?;
+        let mut all = AllSeries::new();
+        for ((key, member), state) in list {
+            all.entry(key).or_default().insert(member, state);
+        }
+        Ok(all)
     }
 }

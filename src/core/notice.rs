@@ -91,6 +91,10 @@ pub enum NoticeKind {
     ScalingUndone,
     /// The rule is kept again.
     IncidentEnded,
+    /// Changed rules or settings cannot be used; what held before goes on to hold.
+    ReloadFailed,
+    /// They can be used again.
+    Reloaded,
 }
 }
 

@@ -33,6 +33,23 @@ pub enum Record {
     Started {
         version: String,
     },
+    /// Rules and settings were loaded anew.
+    Reloaded {
+        /// A hash of all files; empty: those of the start.
+        digest: String,
+        /// All watches from now on, and how many of them are new, changed, and gone.
+        watches: usize,
+        new: usize,
+        changed: usize,
+        gone: usize,
+        /// Settings that changed and hold only after a restart.
+        need_restart: Vec<String>,
+    },
+    /// Changed rules or settings cannot be used: what held before goes on to hold.
+    ReloadRefused {
+        digest: String,
+        faults: Vec<String>,
+    },
     /// A target was seen for the first time, or again after it had been deleted and created.
     TargetSeen {
         target: TargetId,

@@ -181,4 +181,15 @@ impl Rule {
             Check::Level(_) => None,
         }
     }
+
+    /// The secret without which it cannot be measured.
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match &self.check {
+            Check::Counts(_) => None,
+            Check::Level(check) => match &check.metric.sampled {
+                Sampled::Rate { .. } => None,
+                Sampled::Level(level) => level.secret(),
+            },
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod limits;
 mod manifest;
 mod metric;
 mod nearest;
+mod places;
 mod quantity;
 mod report;
 mod resolve;
@@ -33,9 +34,11 @@ mod watch;
 pub use self::checks::{Check, Checks};
 pub use self::diagnostic::{Diagnostic, Place, Severity, SourceFile};
 pub use self::manifest::{
-    Knowledge, Manifests, ObjectKind, ObjectName, Presence, Shape, Shapes, shipped_shapes,
+    Knowledge, Manifests, ObjectKind, ObjectName, Presence, Shape, Shapes, ValueType,
+    shipped_shapes,
 };
 pub use self::nearest::nearest;
+pub use self::places::places;
 pub use self::selector::{SelectorError, anchored, selector};
 pub use self::tree::MOST_BYTES;
 pub use self::units::duration;

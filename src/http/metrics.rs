@@ -1,5 +1,6 @@
 //! What Recant counts about itself, typed: one struct per part, all of them registered here.
 
+mod config;
 mod journal;
 mod source;
 mod tick;
@@ -10,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::notify::metrics::NotifyMetrics;
 
+pub use config::ConfigMetrics;
 pub use journal::JournalMetrics;
 pub use source::SourceMetrics;
 pub use tick::TickMetrics;
@@ -22,6 +24,7 @@ pub struct Metrics {
     pub source: SourceMetrics,
     pub work: WorkMetrics,
     pub journal: JournalMetrics,
+    pub config: ConfigMetrics,
     pub notify: NotifyMetrics,
 }
 
@@ -33,6 +36,7 @@ impl Metrics {
             source,
             work,
             journal,
+            config,
             notify,
         } = self;
         let mut registry = Registry::with_prefix("recant");
@@ -45,6 +49,7 @@ impl Metrics {
         source.register(&mut registry);
         work.register(&mut registry);
         journal.register(&mut registry);
+        config.register(&mut registry);
         notify.register(&mut registry);
         registry
     }

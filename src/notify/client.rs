@@ -155,7 +155,7 @@ fn classify(host: String, error: reqwest::Error) -> NotifyError {
 }
 
 /// The innermost cause says most (`Connection refused`); the outer ones repeat each other.
-fn describe(error: reqwest::Error) -> String {
+pub(super) fn describe(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "nothing came in time".to_owned();
     }

@@ -20,6 +20,7 @@
 
 mod budget;
 mod digest;
+mod follow;
 mod queue;
 mod worker;
 
@@ -37,7 +38,7 @@ use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
 use super::metrics::NotifyMetrics;
 use super::{Attempt, Notifier};
 use queue::{Pushed, Queue};
-use worker::Worker;
+use worker::End;
 
 /// How patient the outbox is. The default is what the agent uses; tests are quicker.
 #[derive(Debug, Clone)]
@@ -72,11 +73,19 @@ impl Default for Patience {
 /// The queues of all channels.
 #[derive(Debug)]
 pub struct Outbox {
-    queues: BTreeMap<ChannelName, Arc<Queue>>,
+    lines: BTreeMap<ChannelName, Line>,
+    patience: Patience,
     deliveries: mpsc::UnboundedSender<Delivery>,
     metrics: NotifyMetrics,
     workers: JoinSet<()>,
     stop: CancellationToken,
+}
+
+/// One channel: what waits for it, and the end of its worker.
+#[derive(Debug)]
+struct Line {
+    queue: Arc<Queue>,
+    end: End,
 }
 
 impl Outbox {
@@ -88,37 +97,23 @@ impl Outbox {
         metrics: NotifyMetrics,
     ) -> (Self, mpsc::UnboundedReceiver<Delivery>) {
         let (deliveries, receiver) = mpsc::unbounded_channel();
-        let stop = CancellationToken::new();
-        let mut workers = JoinSet::new();
-        let mut queues = BTreeMap::new();
-        for (channel, notifier) in notifiers {
-            metrics.begin(&channel);
-            let queue = Arc::new(Queue::new(patience.queue));
-            let worker = Worker {
-                channel: channel.clone(),
-                notifier,
-                queue: queue.clone(),
-                patience: patience.clone(),
-                deliveries: deliveries.clone(),
-                metrics: metrics.clone(),
-                stop: stop.clone(),
-            };
-            workers.spawn(worker.run());
-            queues.insert(channel, queue);
-        }
-        let outbox = Self {
-            queues,
+        let mut outbox = Self {
+            lines: BTreeMap::new(),
+            patience: patience.clone(),
             deliveries,
             metrics,
-            workers,
-            stop,
+            workers: JoinSet::new(),
+            stop: CancellationToken::new(),
         };
+        for (channel, notifier) in notifiers {
+            outbox.begin(channel, notifier, None);
+        }
         (outbox, receiver)
     }
 
     /// Puts a notice into the queue of one channel; never waits.
     pub fn submit(&self, notice: &Arc<Notice>, channel: &ChannelName, attempt: Attempt) {
-        let Some(queue) = self.queues.get(channel) else {
+        let Some(Line { queue, .. }) = self.lines.get(channel) else {
             let reason = format!("there is no channel `{channel}` any more");
             self.give_up(notice, channel, reason);
             return;
@@ -155,7 +150,7 @@ impl Outbox {
         if tokio::time::timeout(grace, all).await.is_err() {
             self.workers.shutdown().await;
         }
-        for (channel, queue) in &self.queues {
+        for (channel, Line { queue, .. }) in &self.lines {
             let left = queue.length();
             if left > 0 {
                 tracing::warn!(
@@ -168,18 +163,27 @@ impl Outbox {
     }
 
     fn give_up(&self, notice: &Notice, channel: &ChannelName, reason: String) {
-        tracing::warn!(
-            channel.name = %channel,
-            notice.id = %notice.id,
-            "a notice for channel `{channel}` was given up: {reason}"
-        );
-        // Nobody listens any more: then it stays open in the journal, and the next process tries again.
-        drop(self.deliveries.send(Delivery {
-            notice: notice.id.clone(),
-            channel: channel.clone(),
-            outcome: DeliveryOutcome::GivenUp { reason },
-        }));
+        given_up(&self.deliveries, notice, channel, reason);
     }
+}
+
+fn given_up(
+    deliveries: &mpsc::UnboundedSender<Delivery>,
+    notice: &Notice,
+    channel: &ChannelName,
+    reason: String,
+) {
+    tracing::warn!(
+        channel.name = %channel,
+        notice.id = %notice.id,
+        "a notice for channel `{channel}` was given up: {reason}"
+    );
+    // Nobody listens any more: then it stays open in the journal, and the next process tries again.
+    drop(deliveries.send(Delivery {
+        notice: notice.id.clone(),
+        channel: channel.clone(),
+        outcome: DeliveryOutcome::GivenUp { reason },
+    }));
 }
 
 #[cfg(test)]

@@ -193,6 +193,36 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
             sentences: vec!["Releases are judged again.".to_owned()],
             ..source_unavailable()
         },
+        NoticeKind::ReloadFailed => Notice {
+            watch: None,
+            target: None,
+            correlation: None,
+            facts: Vec::new(),
+            links: Vec::new(),
+            ..other(
+                kind,
+                Severity::Warning,
+                "Recant cannot use the changed rules or settings",
+                &[
+                    "Releases are judged by the rules that were loaded before; what was changed does not hold.",
+                    "rules/http.yaml:12:3: there is no field `maxx` (did you mean `max`?)",
+                    "Mend the files; they are looked at every second. `recant check` shows each fault with its place.",
+                ],
+            )
+        },
+        NoticeKind::Reloaded => Notice {
+            watch: None,
+            target: None,
+            correlation: None,
+            facts: Vec::new(),
+            links: Vec::new(),
+            ..other(
+                kind,
+                Severity::Info,
+                "Recant uses the changed rules and settings",
+                &["The files are good again, and hold: 12 watches."],
+            )
+        },
         NoticeKind::RuleWithoutData => other(
             kind,
             Severity::Warning,

@@ -78,7 +78,7 @@ pub struct TemplateError {
 }
 
 /// The templates of all services; clones share them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Templates {
     slack: Arc<Template>,
     teams: Arc<Template>,

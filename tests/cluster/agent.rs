@@ -161,7 +161,7 @@ impl Agent {
     }
 
     /// A client with the agent's rights.
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).expect("our own kubeconfig");
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await
@@ -169,11 +169,13 @@ impl Agent {
         client(config).expect("a client")
     }
 
-    fn write(&self, file: &str, text: &str) {
+    /// Writes a file of its folder: `settings.yaml`, or one of `rules/`.
+    pub(crate) fn write(&self, file: &str, text: &str) {
         std::fs::write(self.folder.join(file), text).expect("the bed's folder is writable");
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// Who it is, and where its API server.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
 
@@ -182,9 +184,14 @@ impl Agent {
         self.folder.join("recant.journal")
     }
 
+    /// Its settings, for another command.
+    pub(crate) fn settings_file(&self) -> PathBuf {
+        self.folder.join("settings.yaml")
+    }
+
     /// Starts the process without waiting for anything.
     pub(crate) fn launch(&self) {
-        let settings = self.folder.join("settings.yaml");
+        let settings = self.settings_file();
         let program = Path::new(env!("CARGO_BIN_EXE_recant"));
         let arguments = ["run", "--config", settings.to_str().expect("UTF-8")];
         self.spawn(program, &arguments);
@@ -253,6 +260,25 @@ impl Agent {
         let text = self.get("/snapshot").await;
         let text = text.unwrap_or_else(|error| panic!("no snapshot: {error}"));
         serde_json::from_str(&text).expect("the snapshot is JSON")
+    }
+
+    /// Writes other rules in the place of those that it was started with.
+    pub(crate) fn change_rules(&self, rules: &str) {
+        self.write("rules/rules.yaml", rules);
+    }
+
+    /// SIGHUP: it reads its files now.
+    pub(crate) fn hang_up(&self) {
+        match self.process().as_mut() {
+            Some(process) => process.signal("HUP"),
+            None => panic!("`{}` was not started", self.name),
+        }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        let process = self.process();
+        process.as_ref().expect("it was started").id()
     }
 
     /// SIGKILL, and waits until it is gone.

@@ -231,6 +231,13 @@ impl Bed {
             .unwrap_or_else(|error| panic!("{error:#}"))
     }
 
+    /// The folder of a project's custom resource definitions.
+    pub(crate) fn definitions(&self, name: &str) -> PathBuf {
+        self.binaries
+            .definitions(name)
+            .unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
     /// Runs kubectl as administrator; returns what it printed, panics when it failed.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
         self.kubectl_as(&self.admin, arguments, "")

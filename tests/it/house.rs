@@ -81,6 +81,7 @@ const CORE: &[(&str, &[&str])] = &[
         "explain",
         &[
             "analysis", "guard", "ids", "incident", "notice", "plan", "record", "saga", "verify",
+            "wording",
         ],
     ),
     (
@@ -125,10 +126,18 @@ const RECANT: &[(&str, &[&str])] = &[
     ("actuate", &["clock", "cluster"]),
     ("notify", &["secrets", "tls"]),
     ("http", &["notify"]),
+    ("telemetry", &[]),
     (
         "agent",
         &[
-            "actuate", "clock", "cluster", "http", "journal", "notify", "source",
+            "actuate",
+            "clock",
+            "cluster",
+            "http",
+            "journal",
+            "notify",
+            "source",
+            "telemetry",
         ],
     ),
     (
@@ -140,8 +149,21 @@ const RECANT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "actuate", "agent", "clock", "cluster", "config", "demo", "http", "journal", "notify",
-            "ruletest", "schema", "secrets", "source", "tls",
+            "actuate",
+            "agent",
+            "clock",
+            "cluster",
+            "config",
+            "demo",
+            "http",
+            "journal",
+            "notify",
+            "ruletest",
+            "schema",
+            "secrets",
+            "source",
+            "telemetry",
+            "tls",
         ],
     ),
 ];

@@ -214,3 +214,89 @@ fn a_journal_that_is_none_is_named() {
         "reading makes no file"
     );
 }
+
+#[test]
+fn an_incident_is_a_paragraph_of_its_own() {
+    let target = json!({"namespace": "shop", "kind": "Deployment", "name": "checkout"});
+    let workers = json!({"namespace": "shop", "kind": "Deployment", "name": "worker"});
+    let change = json!({"target": workers, "uid": "w", "object": {"object": "workload"}, "from": 2, "to": 5});
+    let finding = json!({
+        "rule": "queue/depth", "state": "failing", "canary": {"events": 60.0, "bad": 12.0, "value": 140.0},
+        "baseline": null, "since": "2026-01-01T00:00:40Z", "sentence": "`queue/depth`: 140, limit 100",
+    });
+    let rule = "queue/depth";
+    let told = [
+        (
+            0,
+            json!({"record": "targetSeen", "target": target, "uid": "u", "stable": "good"}),
+        ),
+        (
+            60,
+            json!({"record": "incidentBegan", "finding": finding, "incident": {
+                "id": "i1", "watch": {"namespace": "shop", "name": "checkout"}, "target": target, "rule": rule,
+                "scale": {"target": workers, "to": {"replicas": 5}, "ceiling": null, "undoAfter": null},
+            }}),
+        ),
+        (
+            61,
+            json!({"record": "scalingHeld", "target": target, "rule": rule,
+            "hold": {"guard": "killSwitch", "rule": rule, "reason": "the kill switch is on", "until": null}}),
+        ),
+        (
+            90,
+            json!({"record": "scalingBegan", "plan": {"id": "i1-scale", "incident": "i1", "target": target,
+            "rule": rule, "change": change, "undo": false, "undoAfter": null, "notes": []}}),
+        ),
+        (
+            90,
+            json!({"record": "stepBegun", "plan": "i1-scale", "index": 0, "target": workers, "uid": "w",
+            "object": {"object": "workload"}, "from": 2, "to": 5, "deadline": "2026-01-01T00:02:30Z"}),
+        ),
+        (
+            91,
+            json!({"record": "stepEnded", "plan": "i1-scale", "index": 0, "result": "done"}),
+        ),
+        (
+            95,
+            json!({"record": "targetSeen", "target": target, "uid": "u2", "stable": "good"}),
+        ),
+        (
+            99,
+            json!({"record": "scalingEnded", "target": target, "rule": rule, "undo": false, "end": {"scaled": "done"}}),
+        ),
+        (
+            400,
+            json!({"record": "incidentEnded", "target": target, "rule": rule, "incident": "i1",
+            "end": {"ended": "recovered", "sentence": "`queue/depth`: 12, limit 100"}}),
+        ),
+    ];
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = folder.path().join("recant.journal");
+    let (mut writer, _) = FileJournal::open(&path).expect("a new journal");
+    for (second, record) in told {
+        let record: Record = serde_json::from_value(record).expect("a record");
+        writer
+            .append_all(at(second), &[record])
+            .expect("there is room");
+    }
+    let ran = journal(&folder, &[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let paragraphs: Vec<&str> = ran.out.trim().split("\n\n").collect();
+    let incident = paragraphs
+        .iter()
+        .find(|paragraph| paragraph.contains("rule `queue/depth` is broken"))
+        .unwrap_or_else(|| panic!("{}", ran.out));
+    for line in [
+        "incident `i1` of watch `shop/checkout`",
+        "what is to be done: scale Deployment shop/worker to 5 replicas",
+        "the scaling is held by guard \"kill switch\"",
+        "decided: act; plan `i1-scale`: scale Deployment shop/worker from 2 to 5 replicas",
+        "step 1 begins: scale Deployment shop/worker from 2 to 5 replicas",
+        "step 1 done",
+        "the scaling is done",
+        "the incident is over",
+        "`queue/depth`: 12, limit 100",
+    ] {
+        assert!(incident.contains(line), "{line}\n---\n{}", ran.out);
+    }
+}

@@ -3,6 +3,7 @@
 mod alerts;
 mod always_documents;
 mod check;
+mod check_settings;
 mod demo;
 mod faulty_documents;
 mod faulty_values;

@@ -111,6 +111,10 @@ fn each_mistake_is_told_with_its_repair() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: &m {name: a}\ndata: {a: b}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b}\nspec:\n  template:\n    metadata: {<<: *m}\n    specs: *m\n",
         ),
         (
+            "values_of_a_wrong_type",
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: a\n  labels: {version: 2, canary: yes}\nspec:\n  schedule: 5\n  concurrencyPolicy: forbid\n  suspend: 'false'\n  successfulJobsHistoryLimit: '3'\n  jobTemplate:\n    spec:\n      backoffLimit: 1.5\n      template:\n        spec:\n          restartPolicy: Sometimes\n          containers:\n          - name: a\n            image: [a]\n            args: [--port, 8080]\n            env: [{name: REPLICAS, value: 3}]\n            ports: [{containerPort: http}]\n",
+        ),
+        (
             "a_document_of_recant_in_a_wrong_group",
             "apiVersion: recant.io/v1alpha1\nkind: Watch\nmetadata: {name: a, namespace: b}\n",
         ),
@@ -128,6 +132,8 @@ fn what_is_right_is_left_alone() {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {any/thing: '1'}, labels: {a.b/c: d}}\ndata: {a: b}\nbinaryData: {c: ZA==}\nimmutable: true\n",
         // Null is no value.
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, creationTimestamp: null}\nspec: {template: {spec: {volumes: null, containers: [{name: a, resources: {limits: {cpu: 1}}}]}}}\nstatus: {}\n",
+        // Numbers in quotes are text, and some fields take text and numbers.
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, labels: {version: '2', build: 1.2.3, date: 2026-01-01}}\nspec: {replicas: 2.0, paused: off, template: {spec: {containers: [{name: a, args: ['8080', 10m], env: [{name: A, value: \"true\"}], ports: [{containerPort: 0x50}], resources: {limits: {cpu: 1, memory: 1Gi}}, livenessProbe: {httpGet: {path: /, port: 80}}, readinessProbe: {httpGet: {path: /, port: http}}}]}}}\n",
         // A Rollout of a whole VirtualService in another namespace.
         "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a, namespace: n}\nspec: {strategy: {canary: {trafficRouting: {istio: {virtualService: {name: web.mesh, routes: [main]}}}}}}\n---\napiVersion: networking.istio.io/v1beta1\nkind: VirtualService\nmetadata: {name: web, namespace: mesh}\nspec: {http: [{name: main, route: [{destination: {host: web.example.com}}]}]}\n",
     ] {
@@ -135,6 +141,20 @@ fn what_is_right_is_left_alone() {
         assert_eq!(checked, Checked::Good, "{said}");
         assert!(said.ends_with("no problem found\n"), "{said}");
     }
+}
+
+#[test]
+fn secrets_of_a_wrong_type_are_not_shown() {
+    let (checked, said) = said(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {pin: 90210}\ndata: {b: 90210}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, env: [{name: DB_PASSWORD, value: 90210}]}]}\n",
+    );
+    assert_eq!(checked, Checked::Faulty);
+    assert_eq!(
+        said.matches("must be text, and is a number").count(),
+        3,
+        "{said}"
+    );
+    assert!(!said.contains("90210"), "{said}");
 }
 
 #[test]

@@ -92,19 +92,19 @@ fn what_is_wrong_is_named_with_its_layer() {
             "prometheus: {ur: x}",
             &[][..],
             &[][..],
-            "there is no setting `prometheus.ur` (file FILE), did you mean `prometheus.url`?; `recant run --help` lists all",
+            "there is no setting `prometheus.ur` (file FILE:1:14), did you mean `prometheus.url`?; `recant run --help` lists all",
         ),
         (
             "guards: {coolDown: soon}",
             &[],
             &[],
-            "setting `guards.coolDown`: `soon` is no duration like `90s` or `10m` (file FILE)",
+            "setting `guards.coolDown`: `soon` is no duration like `90s` or `10m` (file FILE:1:10)",
         ),
         (
             "guards: 5",
             &[],
             &[],
-            "setting `guards`: holds further settings, give a mapping (file FILE)",
+            "setting `guards`: holds further settings, give a mapping (file FILE:1:1)",
         ),
         (
             "",
@@ -116,7 +116,7 @@ fn what_is_wrong_is_named_with_its_layer() {
             "",
             &[("RECANT_LEASE__DURATION", "1s")],
             &[],
-            "setting `lease.duration`: `1s` lies outside 3 s to 3600 s (environment)",
+            "setting `lease.duration`: `1s` lies outside 3 s to 3600 s (environment RECANT_LEASE__DURATION)",
         ),
         (
             "",
@@ -140,11 +140,54 @@ fn what_is_wrong_is_named_with_its_layer() {
             "dryRun: maybe",
             &[],
             &[],
-            "setting `dryRun`: `maybe` is neither `true` nor `false` (file FILE)",
+            "setting `dryRun`: `maybe` is neither `true` nor `false` (file FILE:1:1)",
         ),
     ] {
         assert_eq!(refused(file, environment, flags), expected);
     }
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let file = "# settings\nlisten: here\nguards:\n  coolDown: soon\n  actionsPerHuor: 3\nlease: {duration: 1s}\nprometheus: {url: 'a:b', timeout: 5h, basic: {user: me}}\ntracing: {url: x}\n";
+    let environment = [
+        ("RECANT_DRY_RUN", "perhaps"),
+        ("RECANT_GUARDS__COOLDOWN", "1m"),
+    ];
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("settings__everything_wrong", refused(file, &environment, &[("source", "scrpe")]));
+    });
+}
+
+#[test]
+fn places_are_known_in_every_form_of_yaml() {
+    for (file, place) in [
+        ("{\"dryRun\": \"maybe\"}", "FILE:1:2)"),
+        ("# a\r\n\r\ndryRun: maybe\r\n", "FILE:3:1)"),
+        ("\"dryRun\": maybe", "FILE:1:1)"),
+        ("guards.coolDown: soon", "FILE:1:1)"),
+        // What lies behind an alias has no place of its own.
+        ("lease: &a {name: x, duration: 1s}\n", "FILE:1:21)"),
+    ] {
+        let said = refused(file, &[], &[]);
+        assert!(said.ends_with(place), "{file}: {said}");
+    }
+}
+
+#[test]
+fn a_file_of_nothing_but_errors_is_told_in_part() {
+    let lines: Vec<String> = (0..5_000)
+        .map(|number| format!("wrong{number}: 1"))
+        .collect();
+    let said = refused(&lines.join("\n"), &[], &[]);
+    assert!(
+        said.starts_with("there are 5000 errors in the settings:\n"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("- and 4900 more, which are not shown"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -210,7 +253,7 @@ fn files_that_are_no_settings_are_refused() {
     .expect_err("there is no such file");
     assert_eq!(
         error.to_string(),
-        "the settings file /nowhere/settings.yaml cannot be read"
+        "the settings file /nowhere/settings.yaml cannot be read: No such file or directory (os error 2)"
     );
 }
 

@@ -1,7 +1,8 @@
 //! Assembles the agent from the settings: sources, executor, outbox, engine.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
-use recant_core::rule::{RuleBook, SourceKind};
+use recant_core::ids::TargetId;
+use recant_core::rule::{RuleBook, ScrapeEndpoint, SourceKind};
 
 use super::opening::Opened;
-use super::sources::sources;
+use super::sources;
 use crate::actuate::{self, Executor, Gate, Permit};
-use crate::agent::{self, Watching};
+use crate::agent::{self, Traced, Update, Watching};
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::cluster::kubernetes::lease::{self, LeaseState};
@@ -26,8 +28,10 @@ use crate::http::metrics::Metrics;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
-use crate::notify::templates::Templates;
+use crate::notify::templates::{TemplateError, Templates};
 use crate::secrets::{KubernetesSecrets, Secrets};
+use crate::source::Source;
+use crate::telemetry::Spans;
 
 /// Plans under way at once.
 const PLANS_AT_ONCE: usize = 4;
@@ -37,6 +41,18 @@ pub(super) struct Outside {
     pub(super) client: kube::Client,
     pub(super) namespace: String,
     pub(super) lease: watch::Receiver<LeaseState>,
+    /// Where traces go.
+    pub(super) spans: Option<Spans>,
+}
+
+/// What later changes of rules and settings are made ready with.
+pub(super) struct Kept {
+    pub(super) http: HttpClient,
+    pub(super) secrets: Secrets,
+    pub(super) templates: Templates,
+    pub(super) sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+    pub(super) kill_switch: Arc<AtomicBool>,
+    pub(super) updates: mpsc::Sender<Update>,
 }
 
 pub(super) fn assemble(
@@ -47,24 +63,23 @@ pub(super) fn assemble(
     opened: Opened,
     outside: Outside,
     cluster: &Arc<KubernetesCluster>,
-) -> anyhow::Result<agent::Parts> {
+) -> anyhow::Result<(agent::Parts, Kept)> {
     let Outside {
         client,
         namespace,
         lease,
+        spans,
     } = outside;
     let Opened { journal, ledger } = opened;
-    let kinds: BTreeSet<SourceKind> = book
-        .watches
-        .iter()
-        .flat_map(|watch| watch.sources(settings.source))
-        .collect();
+    let spans = spans.map(|spans| spans.resuming(&ledger));
+    let kinds = sources::kinds(book, settings.source);
     for kind in &kinds {
         metrics.source.begin(*kind);
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
-    let gate = gate(settings, lease);
+    let kill_switch = Arc::new(AtomicBool::new(settings.kill_switch));
+    let gate = gate(kill_switch.clone(), lease);
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
@@ -76,7 +91,10 @@ pub(super) fn assemble(
     );
     let http = HttpClient::new().context("making the HTTP client of the channels")?;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
-    let templates = templates(settings)?;
+    let templates = templates(settings).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
+        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
+    })?;
     let notifiers = book
         .channels
         .iter()
@@ -84,7 +102,43 @@ pub(super) fn assemble(
         .collect();
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
-    let engine_settings = EngineSettings {
+    let sources = sources::sources(settings, &kinds, &BTreeMap::new(), &secrets, cluster)?;
+    // One at a time: the next is made ready when this one was taken up.
+    let (updates_in, updates) = mpsc::channel(1);
+    let kept = Kept {
+        http,
+        secrets,
+        templates,
+        sources: sources.clone(),
+        kill_switch,
+        updates: updates_in,
+    };
+    let watching = Watching::new(metrics.clone(), ops.clone());
+    let parts = agent::Parts {
+        engine: Engine::new(book, engine_settings(settings), ledger),
+        journal: Box::new(journal),
+        sources,
+        endpoints: endpoints(book),
+        cluster: cluster.clone(),
+        executor,
+        gate,
+        outcomes,
+        outbox,
+        deliveries,
+        updates,
+        observer: match spans {
+            Some(spans) => Box::new(Traced::new(watching, spans)),
+            None => Box::new(watching),
+        },
+        clock,
+        interval: settings.interval.min(Duration::from_secs(1)),
+    };
+    Ok((parts, kept))
+}
+
+/// What the engine needs to know of the settings.
+pub(super) fn engine_settings(settings: &Settings) -> EngineSettings {
+    EngineSettings {
         guards: GuardSettings {
             cool_down: span(settings.cool_down),
             actions_per_hour: settings.actions_per_hour,
@@ -93,43 +147,28 @@ pub(super) fn assemble(
         },
         source: settings.source,
         interval: span(settings.interval),
-    };
-    Ok(agent::Parts {
-        engine: Engine::new(book, engine_settings, ledger),
-        journal: Box::new(journal),
-        sources: sources(settings, &kinds, &secrets, cluster)?,
-        endpoints: book
-            .watches
-            .iter()
-            .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
-            .collect(),
-        cluster: cluster.clone(),
-        executor,
-        gate,
-        outcomes,
-        outbox,
-        deliveries,
-        observer: Box::new(Watching::new(metrics.clone(), ops.clone())),
-        clock,
-        interval: settings.interval.min(Duration::from_secs(1)),
-    })
+    }
+}
+
+/// Where watches say that their pods expose metrics.
+pub(super) fn endpoints(book: &RuleBook) -> BTreeMap<TargetId, ScrapeEndpoint> {
+    book.watches
+        .iter()
+        .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
+        .collect()
 }
 
 /// The shipped message templates, or those of the folder that the settings name.
-fn templates(settings: &Settings) -> anyhow::Result<Templates> {
-    let Some(folder) = &settings.templates else {
-        return Ok(Templates::shipped());
-    };
-    Templates::load(folder).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
-    })
+pub(super) fn templates(settings: &Settings) -> Result<Templates, Vec<TemplateError>> {
+    match &settings.templates {
+        Some(folder) => Templates::load(folder),
+        None => Ok(Templates::shipped()),
+    }
 }
 
-fn gate(settings: &Settings, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
-    let kill_switch = settings.kill_switch;
+fn gate(kill_switch: Arc<AtomicBool>, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
     Arc::new(move || {
-        if kill_switch {
+        if kill_switch.load(Ordering::Relaxed) {
             return Permit::Never {
                 reason: "the kill switch is on in the settings".to_owned(),
             };

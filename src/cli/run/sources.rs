@@ -7,7 +7,7 @@ use anyhow::Context;
 use secrecy::SecretString;
 
 use recant_core::ids::TargetId;
-use recant_core::rule::{SecretRef, SourceKind};
+use recant_core::rule::{RuleBook, SecretRef, SourceKind};
 
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
@@ -20,15 +20,28 @@ use crate::source::prometheus::{Auth, Credential, Prometheus, PrometheusOptions}
 use crate::source::redis::Redis;
 use crate::source::scrape::{Scrape, ScrapeOptions};
 
-/// One of each kind that some rule asks.
-pub(super) fn sources(
+/// The kinds that some rule asks.
+pub(super) fn kinds(book: &RuleBook, default: SourceKind) -> BTreeSet<SourceKind> {
+    book.watches
+        .iter()
+        .flat_map(|watch| watch.sources(default))
+        .collect()
+}
+
+/// One of each kind that some rule asks; those in `there` are taken as they are, with all that they remember.
+pub(in crate::cli) fn sources(
     settings: &Settings,
     kinds: &BTreeSet<SourceKind>,
+    there: &BTreeMap<SourceKind, Arc<dyn Source>>,
     secrets: &Secrets,
     cluster: &Arc<KubernetesCluster>,
 ) -> anyhow::Result<BTreeMap<SourceKind, Arc<dyn Source>>> {
     let mut sources: BTreeMap<SourceKind, Arc<dyn Source>> = BTreeMap::new();
     for kind in kinds {
+        if let Some(source) = there.get(kind) {
+            sources.insert(*kind, source.clone());
+            continue;
+        }
         let source: Arc<dyn Source> = match kind {
             SourceKind::Prometheus => {
                 let prometheus = settings.prometheus.as_ref().context(
@@ -84,7 +97,7 @@ fn options(settings: &PrometheusSettings) -> anyhow::Result<PrometheusOptions> {
 }
 
 /// Read anew each time, so that a rotated secret is followed.
-fn credential(reference: SecretRef) -> Credential {
+pub(super) fn credential(reference: SecretRef) -> Credential {
     Arc::new(move || {
         let text = match &reference {
             SecretRef::Env(name) => std::env::var(name)

@@ -39,11 +39,18 @@ impl Health {
             .or_default();
     }
 
+    /// It ended because nothing needs it any more.
+    pub(super) fn unregister(&self, namespace: &str, resource: &str) {
+        self.lock()
+            .remove(&(namespace.to_owned(), resource.to_owned()));
+    }
+
     pub(super) fn works(&self, namespace: &str, resource: &str, synced: bool) {
         let mut watches = self.lock();
-        let watch = watches
-            .entry((namespace.to_owned(), resource.to_owned()))
-            .or_default();
+        // One that was unregistered may have a last word.
+        let Some(watch) = watches.get_mut(&(namespace.to_owned(), resource.to_owned())) else {
+            return;
+        };
         watch.synced |= synced;
         if watch.error.take().is_some() {
             tracing::info!(
@@ -56,9 +63,9 @@ impl Health {
 
     pub(super) fn failed(&self, namespace: &str, resource: &str, error: String, now: Instant) {
         let mut watches = self.lock();
-        let watch = watches
-            .entry((namespace.to_owned(), resource.to_owned()))
-            .or_default();
+        let Some(watch) = watches.get_mut(&(namespace.to_owned(), resource.to_owned())) else {
+            return;
+        };
         if watch.error.as_ref().is_none_or(|(_, last)| *last != error) {
             tracing::warn!(
                 namespace,

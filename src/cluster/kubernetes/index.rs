@@ -12,7 +12,7 @@ use super::state::target_state;
 use super::table::{Table, Touched};
 
 /// The targets, and what is known of their namespaces.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Index {
     namespaces: BTreeMap<String, Namespace>,
     /// Targets by the uid of their object.
@@ -64,24 +64,53 @@ struct Workloads {
 }
 
 impl Index {
+    /// An index of these targets.
+    #[cfg(test)]
     pub(super) fn new(targets: &[TargetId]) -> Self {
-        let mut namespaces: BTreeMap<String, Namespace> = BTreeMap::new();
-        for target in targets {
-            namespaces
+        let mut index = Self::default();
+        index.follow(targets);
+        index
+    }
+
+    /// These are the targets from now on. Namespaces and kinds with new ones: their workloads must be listed anew, for
+    /// only those that are targets are kept.
+    pub(super) fn follow(&mut self, targets: &[TargetId]) -> BTreeSet<(String, TargetKind)> {
+        let wanted: BTreeSet<&TargetId> = targets.iter().collect();
+        let mut anew = BTreeSet::new();
+        for target in &wanted {
+            let workloads = self
+                .namespaces
                 .entry(target.namespace.clone())
                 .or_default()
                 .workloads
                 .entry(target.kind)
-                .or_default()
-                .by_name
-                .insert(target.name.clone(), None);
+                .or_default();
+            if !workloads.by_name.contains_key(&target.name) {
+                workloads.by_name.insert(target.name.clone(), None);
+                // Until then nothing is said of them: what was not listed looks like what does not exist.
+                workloads.synced = false;
+                workloads.listing = None;
+                anew.insert((target.namespace.clone(), target.kind));
+                self.dirty.insert((*target).clone());
+            }
         }
-        Self {
-            namespaces,
-            uids: BTreeMap::new(),
-            offered: BTreeMap::new(),
-            dirty: targets.iter().cloned().collect(),
-        }
+        self.namespaces.retain(|namespace, known| {
+            known.workloads.retain(|kind, workloads| {
+                workloads.by_name.retain(|name, _| {
+                    wanted.contains(&TargetId {
+                        namespace: namespace.clone(),
+                        kind: *kind,
+                        name: name.clone(),
+                    })
+                });
+                !workloads.by_name.is_empty()
+            });
+            !known.workloads.is_empty()
+        });
+        self.uids.retain(|_, target| wanted.contains(target));
+        self.offered.retain(|target, _| wanted.contains(target));
+        self.dirty.retain(|target| wanted.contains(target));
+        anew
     }
 
     /// What changed since the last call. Targets of a namespace whose first lists are not whole have no news yet.

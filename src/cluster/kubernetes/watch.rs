@@ -164,6 +164,10 @@ impl Shared {
 
     fn feed(&self, feed: impl FnOnce(&mut Index)) {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        // A watch is ended under this lock: what it still had to show is about targets of before.
+        if self.stop.is_cancelled() {
+            return;
+        }
         feed(&mut index);
         let changed = index.has_news();
         drop(index);

@@ -6,49 +6,71 @@ use std::path::Path;
 
 use config::{Config, Map, Value, ValueKind};
 
-use recant_core::spec::nearest;
+use recant_core::spec::{self, SourceFile, nearest};
 
+use super::errors::Faults;
 use super::{Flags, SettingsError, TABLE};
 
 const MOST_BYTES: u64 = 1 << 20;
 const PREFIX: &str = "RECANT_";
 
-/// Flat keys with their values, strongest layer last.
+/// All layers, strongest last.
 #[derive(Debug)]
-pub(super) struct Layers(Vec<(String, BTreeMap<String, Value>)>);
+pub(super) struct Layers(Vec<Layer>);
+
+/// Flat keys with their values, from one place.
+#[derive(Debug)]
+struct Layer {
+    values: BTreeMap<String, Value>,
+    /// Where each key was given, for messages.
+    places: Places,
+}
+
+/// Where the keys of a layer are.
+#[derive(Debug)]
+enum Places {
+    File {
+        name: String,
+        /// Line and column, both from 1.
+        lines: BTreeMap<String, (usize, usize)>,
+    },
+    Environment,
+    Flags,
+}
+
+impl Places {
+    fn of(&self, key: &str) -> String {
+        match self {
+            Self::File { name, lines } => match lines.get(key) {
+                Some((line, column)) => format!("file {name}:{line}:{column}"),
+                None => format!("file {name}"),
+            },
+            Self::Environment => format!("environment {}", variable(key)),
+            Self::Flags => "flag".to_owned(),
+        }
+    }
+}
 
 impl Layers {
+    /// `None` when the file cannot be read: what is missing then says nothing about the rest.
     pub(super) fn read(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
         flags: &Flags,
-    ) -> Result<Self, SettingsError> {
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let file = file.map(|path| {
+            let layer = from_file(path, faults);
+            faults.take(layer)
+        });
+        let environment = from_environment(environment, faults);
+        let flags = from_flags(flags);
         let mut layers = Vec::new();
-        if let Some(path) = file {
-            let name = format!("file {}", path.display());
-            layers.push((name.clone(), from_file(path, &name)?));
+        if let Some(file) = file {
+            layers.push(file?);
         }
-        layers.push(("environment".to_owned(), from_environment(environment)?));
-        let mut from_flags: BTreeMap<String, Value> = BTreeMap::new();
-        let mut rules: Vec<Value> = Vec::new();
-        for (key, value) in flags {
-            if *key == "rules" {
-                rules.push(Value::new(None, ValueKind::String(value.clone())));
-            } else {
-                from_flags.insert(
-                    (*key).to_owned(),
-                    Value::new(None, ValueKind::String(value.clone())),
-                );
-            }
-        }
-        if !rules.is_empty() {
-            from_flags.insert(
-                "rules".to_owned(),
-                Value::new(None, ValueKind::Array(rules)),
-            );
-        }
-        layers.push(("flag".to_owned(), from_flags));
-        Ok(Self(layers))
+        layers.extend([environment, flags]);
+        Some(Self(layers))
     }
 
     /// The strongest value of each key, or its default.
@@ -57,7 +79,7 @@ impl Layers {
         let failed = |key: &str, error: &config::ConfigError| SettingsError::Invalid {
             key: key.to_owned(),
             reason: error.to_string(),
-            layer: self.origin(key),
+            place: self.origin(key),
         };
         for entry in TABLE {
             let default = match entry.default {
@@ -68,8 +90,8 @@ impl Layers {
                 .set_default(entry.key, Value::new(None, default))
                 .map_err(|error| failed(entry.key, &error))?;
         }
-        for (_, values) in &self.0 {
-            for (key, value) in values {
+        for layer in &self.0 {
+            for (key, value) in &layer.values {
                 builder = builder
                     .set_override(key, value.clone())
                     .map_err(|error| failed(key, &error))?;
@@ -78,20 +100,43 @@ impl Layers {
         builder.build().map_err(|error| failed("settings", &error))
     }
 
-    /// Which layer a key came from.
+    /// Where the strongest value of a key came from.
     pub(super) fn origin(&self, key: &str) -> String {
         self.0
             .iter()
             .rev()
-            .find(|(_, values)| values.contains_key(key))
-            .map_or_else(|| "default".to_owned(), |(name, _)| name.clone())
+            .find(|layer| layer.values.contains_key(key))
+            .map_or_else(|| "default".to_owned(), |layer| layer.places.of(key))
     }
 }
 
-fn from_file(path: &Path, layer: &str) -> Result<BTreeMap<String, Value>, SettingsError> {
-    let read = |source| SettingsError::Read {
+fn from_flags(flags: &Flags) -> Layer {
+    let text = |value: &String| Value::new(None, ValueKind::String(value.clone()));
+    let mut values: BTreeMap<String, Value> = BTreeMap::new();
+    let mut rules: Vec<Value> = Vec::new();
+    for (key, value) in flags {
+        if *key == "rules" {
+            rules.push(text(value));
+        } else {
+            values.insert((*key).to_owned(), text(value));
+        }
+    }
+    if !rules.is_empty() {
+        values.insert(
+            "rules".to_owned(),
+            Value::new(None, ValueKind::Array(rules)),
+        );
+    }
+    Layer {
+        values,
+        places: Places::Flags,
+    }
+}
+
+fn from_file(path: &Path, faults: &mut Faults) -> Result<Layer, SettingsError> {
+    let read = |error: std::io::Error| SettingsError::Read {
         path: path.to_owned(),
-        source,
+        reason: error.to_string(),
     };
     let file = std::fs::File::open(path).map_err(read)?;
     let mut text = String::new();
@@ -114,17 +159,25 @@ fn from_file(path: &Path, layer: &str) -> Result<BTreeMap<String, Value>, Settin
                 reason: error.to_string(),
             }
         })?;
-    let mut flat = BTreeMap::new();
-    flatten("", parsed.unwrap_or_default(), layer, &mut flat)?;
-    Ok(flat)
+    let name = path.display().to_string();
+    let lines = spec::places(&SourceFile {
+        name: name.clone(),
+        text,
+    });
+    let mut layer = Layer {
+        values: BTreeMap::new(),
+        places: Places::File { name, lines },
+    };
+    flatten("", parsed.unwrap_or_default(), &mut layer, faults);
+    Ok(layer)
 }
 
 fn flatten(
     prefix: &str,
     mapping: serde_json::Map<String, serde_json::Value>,
-    layer: &str,
-    flat: &mut BTreeMap<String, Value>,
-) -> Result<(), SettingsError> {
+    layer: &mut Layer,
+    faults: &mut Faults,
+) {
     for (name, value) in mapping {
         let key = if prefix.is_empty() {
             name
@@ -138,30 +191,24 @@ fn flatten(
                 .strip_prefix(key.as_str())
                 .is_some_and(|rest| rest.starts_with('.'))
         });
+        let place = layer.places.of(&key);
         match value {
-            serde_json::Value::Object(mapping) if inner => flatten(&key, mapping, layer, flat)?,
+            serde_json::Value::Object(mapping) if inner => flatten(&key, mapping, layer, faults),
             value if known => {
-                flat.insert(key, to_value(value));
+                layer.values.insert(key, to_value(value));
             }
-            _ if inner => {
-                return Err(SettingsError::Invalid {
-                    key,
-                    reason: "holds further settings, give a mapping".to_owned(),
-                    layer: layer.to_owned(),
-                });
-            }
+            _ if inner => faults.add(SettingsError::Invalid {
+                key,
+                reason: "holds further settings, give a mapping".to_owned(),
+                place,
+            }),
             _ => {
                 let near = nearest(&key, TABLE.iter().map(|entry| entry.key))
                     .map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-                return Err(SettingsError::Unknown {
-                    key,
-                    layer: layer.to_owned(),
-                    near,
-                });
+                faults.add(SettingsError::Unknown { key, place, near });
             }
         }
     }
-    Ok(())
 }
 
 fn to_value(value: serde_json::Value) -> Value {
@@ -188,7 +235,8 @@ fn to_value(value: serde_json::Value) -> Value {
 /// Others of the same prefix are left alone: a cluster sets `RECANT_PORT` and its like for a Service called `recant`.
 fn from_environment(
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<BTreeMap<String, Value>, SettingsError> {
+    faults: &mut Faults,
+) -> Layer {
     let names: BTreeMap<String, &str> = TABLE
         .iter()
         .map(|entry| (variable(entry.key), entry.key))
@@ -196,7 +244,9 @@ fn from_environment(
     let mut values = BTreeMap::new();
     for (name, value) in environment {
         let Some(key) = names.get(&name).copied() else {
-            refuse_misspelt(&name, &names)?;
+            if let Err(error) = refuse_misspelt(&name, &names) {
+                faults.add(error);
+            }
             continue;
         };
         let kind = if key == "rules" {
@@ -211,7 +261,10 @@ fn from_environment(
         };
         values.insert(key.to_owned(), Value::new(None, kind));
     }
-    Ok(values)
+    Layer {
+        values,
+        places: Places::Environment,
+    }
 }
 
 /// A variable that is surely meant as a setting and is none. Its value is not shown: it may be a secret.
@@ -236,7 +289,7 @@ fn refuse_misspelt(name: &str, names: &BTreeMap<String, &str>) -> Result<(), Set
     };
     Err(SettingsError::Unknown {
         key: name.to_owned(),
-        layer: "environment".to_owned(),
+        place: "environment".to_owned(),
         near,
     })
 }

@@ -5,6 +5,7 @@
 //! record goes on from there.
 
 mod act;
+mod gone;
 mod live;
 mod scale;
 mod undo;
@@ -24,6 +25,7 @@ use crate::rule::ScaleTarget;
 use crate::scaling::ScaleState;
 use crate::time::elapsed;
 
+pub(super) use gone::{drop_all, end_gone};
 pub(super) use live::{AlwaysLive, AlwaysRule, take_in};
 pub(super) use scale::step_ended;
 
@@ -161,63 +163,9 @@ fn close(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) 
     });
 }
 
-/// Ends every incident of a target: there is nothing left to look at.
-pub(super) fn drop_all(turn: &mut Turn<'_>, target: &TargetId, live: &Live, reason: &str) {
-    let Some(known) = known(turn, target) else {
-        return;
-    };
-    let states: Vec<IncidentState> = known.incidents.values().cloned().collect();
-    for state in states {
-        let end = IncidentEnd::Dropped {
-            reason: reason.to_owned(),
-        };
-        let index = live.always.index_of(&state.incident.rule);
-        if let Some(index) = index {
-            tell::incident_ended(turn, live, index, &state, &end);
-        }
-        turn.record(Record::IncidentEnded {
-            target: target.clone(),
-            rule: state.incident.rule,
-            incident: state.incident.id,
-            end,
-        });
-    }
-}
-
-/// Ends what no watch asks for any more; takes up the evidence of the last checkpoint for the rest.
+/// Takes up the evidence of the last checkpoint, and ends what no watch asks for any more.
 pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) {
-    let mut ended = Vec::new();
-    for (target, known) in &turn.ledger.always {
-        let live = lives.get(target);
-        let watched =
-            |rule: &RuleName| live.is_some_and(|live| live.always.index_of(rule).is_some());
-        let reason = |rule: &RuleName| format!("no watch of {target} has `{rule}` any more");
-        for (rule, state) in &known.incidents {
-            if !watched(rule) {
-                ended.push(Record::IncidentEnded {
-                    target: target.clone(),
-                    rule: rule.clone(),
-                    incident: state.incident.id.clone(),
-                    end: IncidentEnd::Dropped {
-                        reason: reason(rule),
-                    },
-                });
-            }
-        }
-        for rule in known.scaled.keys().filter(|rule| !watched(rule)) {
-            ended.push(Record::ScalingEnded {
-                target: target.clone(),
-                rule: rule.clone(),
-                undo: true,
-                end: ScalingEnd::Nothing {
-                    reason: reason(rule),
-                },
-            });
-        }
-    }
-    for record in ended {
-        turn.record(record);
-    }
+    gone::forget_unwatched(turn, lives);
     for (target, live) in lives.iter_mut() {
         if let Some(checkpoint) = known(turn, target).and_then(|known| known.checkpoint.as_ref()) {
             live.always.restore(checkpoint, turn.now);

@@ -2,7 +2,7 @@
 
 use crate::analysis::Analysis;
 use crate::ids::RevisionHash;
-use crate::measurement::{Counts, Increases, KnownPods};
+use crate::measurement::{Counts, Increase, Increases, KnownPods};
 use crate::observation::SeriesKey;
 use crate::rule::{ArmsBy, Check, Metric, Rule};
 
@@ -54,26 +54,36 @@ fn of_revision(revision: &RevisionHash, analysis: &Analysis) -> Option<Arm> {
 /// The counts of all series that belong, `None` when there is nothing new of them.
 pub(super) fn sum(
     rule: &Rule,
-    increases: &Increases,
-    belongs: impl Fn(&SeriesKey, &crate::measurement::Increase) -> bool,
+    increases: &Increases<'_>,
+    belongs: impl Fn(&SeriesKey, &Increase) -> bool,
 ) -> Option<Counts> {
-    let absent_is_zero = match &rule.check {
+    let mut sum: Option<Counts> = None;
+    for (key, increase) in &increases.series {
+        if belongs(key, increase) {
+            add(&mut sum, rule, increase);
+        }
+    }
+    sum
+}
+
+/// Adds the counts of one series, if the rule counts them.
+pub(super) fn add(sum: &mut Option<Counts>, rule: &Rule, increase: &Increase) {
+    if increase.part_never_seen && !absent_is_zero(rule) {
+        return;
+    }
+    match sum {
+        None => *sum = Some(increase.counts.clone()),
+        Some(sum) => sum.add(&increase.counts),
+    }
+}
+
+fn absent_is_zero(rule: &Rule) -> bool {
+    match &rule.check {
         Check::Counts(check) => match &check.metric {
             Metric::Ratio(ratio) => ratio.absent_is_zero,
             Metric::Histogram(_) => false,
         },
         // The total of a rate has the part's own labels: what is absent beside it has not happened.
         Check::Level(_) => true,
-    };
-    let mut sum: Option<Counts> = None;
-    for (key, increase) in &increases.series {
-        let counted = !increase.part_never_seen || absent_is_zero;
-        if counted && belongs(key, increase) {
-            match &mut sum {
-                None => sum = Some(increase.counts.clone()),
-                Some(sum) => sum.add(&increase.counts),
-            }
-        }
     }
-    sum
 }

@@ -21,7 +21,6 @@ pub(super) fn finish(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, an
         .known(target)
         .and_then(|known| known.analysis.as_ref())
         .filter(|found| found.id == analysis.id)
-        .cloned()
     else {
         return;
     };
@@ -29,6 +28,7 @@ pub(super) fn finish(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, an
     if turn.now < ends {
         return;
     }
+    let analysis = analysis.clone();
     if analysis.failed.is_some() {
         tell::never_rolled_back(turn, live, &analysis);
         releases::end(turn, live, target, Ending::Fail);

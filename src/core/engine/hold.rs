@@ -73,10 +73,11 @@ fn troubles(live: &Live) -> Vec<Hold> {
     live.rules
         .iter()
         .filter_map(|rule| {
+            let trouble = trouble(rule)?;
             Some(Hold {
                 guard: Guard::SourceUnavailable,
                 rule: Some(rule.rule.name.clone()),
-                reason: format!("`{}`: {}", rule.rule.name, trouble(rule)?.reason),
+                reason: format!("`{}`: {}", rule.rule.name, trouble.reason),
                 until: None,
             })
         })

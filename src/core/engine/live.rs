@@ -15,7 +15,10 @@ use crate::measurement::{KnownPods, Measurement};
 use crate::record::Record;
 use crate::rule::{Check, Question, Rule, SourceKind, Watch};
 use crate::target::TargetState;
+use crate::time::elapsed;
 
+/// A target of which nothing comes is looked at this often: what only time brings waits no longer.
+const SOON: SignedDuration = SignedDuration::from_millis(500);
 /// While the scrape interval is not known, a rule is called silent after this long.
 pub(super) const UNKNOWN_INTERVAL: SignedDuration = SignedDuration::from_mins(2);
 /// A rule is called silent after this long, whatever the interval seems to be.
@@ -43,10 +46,14 @@ pub(super) struct Live {
     pub(super) candidates: Vec<(Hold, Timestamp)>,
     /// The step that this process handed to the executor last.
     pub(super) handed: Option<(PlanId, usize)>,
+    /// Something came for this target that has not been looked at.
+    pub(super) news: bool,
+    /// When it was looked at last.
+    pub(super) looked: Option<Timestamp>,
 }
 
 /// One rule of the watch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LiveRule {
     pub(super) rule: Arc<Rule>,
     pub(super) question: Arc<Question>,
@@ -64,7 +71,7 @@ pub(super) struct LiveRule {
 }
 
 /// One question about one target.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Looking {
     pub(super) measurement: Measurement,
     pub(super) asked: Option<Timestamp>,
@@ -78,7 +85,7 @@ pub(super) struct Looking {
 }
 
 /// The last answers could not be used.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Trouble {
     pub(super) looks: u32,
     pub(super) reason: String,
@@ -118,18 +125,33 @@ impl Live {
             bad_served: None,
             candidates: Vec::new(),
             handed: None,
+            news: true,
+            looked: None,
         }
     }
 
+    /// Whether it is to be looked at: something came, or time may have brought something. Ticks come several times a
+    /// second where much is watched, each with news of a few targets.
+    pub(super) fn due(&mut self, now: Timestamp) -> bool {
+        let due = std::mem::take(&mut self.news)
+            || self
+                .looked
+                .is_none_or(|looked| now < looked || elapsed(looked, now) >= SOON);
+        if due {
+            self.looked = Some(now);
+        }
+        due
+    }
+
     pub(super) fn see(&mut self, state: TargetState) {
+        self.news = true;
         self.pods = KnownPods::new(&state.id, &state.pods);
         self.state = Some(state);
     }
 
     /// The source that answers a question of this watch.
     pub(super) fn source_of(&self, question: &Question, settings: &EngineSettings) -> SourceKind {
-        let typed = || self.watch.source.unwrap_or(settings.source);
-        question.source().unwrap_or_else(typed)
+        source_of(&self.watch, question, settings)
     }
 
     /// All sources that this watch needs.
@@ -213,6 +235,16 @@ impl Live {
                 .collect(),
         }
     }
+}
+
+/// The source that answers a question of a watch.
+pub(super) fn source_of(
+    watch: &Watch,
+    question: &Question,
+    settings: &EngineSettings,
+) -> SourceKind {
+    let typed = || watch.source.unwrap_or(settings.source);
+    question.source().unwrap_or_else(typed)
 }
 
 impl LiveRule {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::arms::{Arm, arm_of, sum};
+use super::arms::{Arm, add, arm_of, sum};
 use super::levels::{Heard, Values};
 use super::live::{Live, LiveRule, Looking, Trouble};
 use super::{Answer, Turn, always, levels};
@@ -13,7 +13,7 @@ use crate::ids::TargetId;
 use crate::judge::Arms;
 use crate::judge::Phase;
 use crate::measurement::{Counts, Increases, KnownPods, Look, never_seen_reason};
-use crate::observation::{Cumulative, Observation, SeriesKey};
+use crate::observation::{Cumulative, Observation};
 use crate::record::Record;
 use crate::rule::{Check, SourceKind};
 use crate::target::TargetState;
@@ -37,6 +37,7 @@ pub(super) fn take_in(
         let Some(live) = lives.get_mut(&answer.target) else {
             continue;
         };
+        live.news = true;
         let source = live.source_of(&answer.question, &turn.settings);
         let of_release = answered(turn, live, &answer);
         let of_always = always::take_in(&mut live.always, &live.pods, turn.now, &answer);
@@ -132,7 +133,7 @@ pub(super) fn looked(
     looking: &mut Looking,
     question: &crate::rule::Question,
     observation: &Observation,
-    increases: &Increases,
+    increases: &Increases<'_>,
 ) -> Option<String> {
     looking.no_data = match &increases.look {
         Look::NoData { reason } => Some(short(reason, MOST_REASON)),
@@ -177,7 +178,7 @@ pub(super) fn looked(
 fn counted(
     turn: &Turn<'_>,
     rule: &mut LiveRule,
-    increases: &Increases,
+    increases: &Increases<'_>,
     pods: &KnownPods,
     state: Option<&TargetState>,
     analysis: &Analysis,
@@ -212,29 +213,39 @@ fn counted(
 /// The counts of the canary and of its baseline.
 fn arms(
     rule: &mut LiveRule,
-    increases: &Increases,
+    increases: &Increases<'_>,
     pods: &KnownPods,
     state: Option<&TargetState>,
     analysis: &Analysis,
 ) -> (Option<Counts>, Option<Counts>) {
-    let arm_of = |key: &SeriesKey| arm_of(key, &rule.rule.arms, pods, analysis);
-    let arm = |wanted: Arm| sum(&rule.rule, increases, |key, _| arm_of(key) == Some(wanted));
-    let tells_apart = increases
-        .series
-        .keys()
-        .any(|key| matches!(arm_of(key), Some(Arm::Canary | Arm::Baseline)));
-    let whole = if tells_apart { None } else { arm(Arm::Whole) };
-    let counts = match (&whole, analysis.phase) {
-        // Before a pod of it serves, all that the service shows is the old revision.
-        (Some(_), _) if !serves(state, analysis) => (None, None),
-        (Some(_), _) => (whole.clone(), None),
-        (None, Phase::Beside) => (arm(Arm::Canary), arm(Arm::Baseline)),
-        (None, Phase::Alone) => (arm(Arm::Canary), None),
-    };
+    let mut tells_apart = false;
+    let (mut canary, mut baseline, mut whole) = (None, None, None);
+    for (key, increase) in &increases.series {
+        let sum = match arm_of(key, &rule.rule.arms, pods, analysis) {
+            Some(Arm::Canary) => {
+                tells_apart = true;
+                &mut canary
+            }
+            Some(Arm::Baseline) => {
+                tells_apart = true;
+                &mut baseline
+            }
+            Some(Arm::Whole) => &mut whole,
+            None => continue,
+        };
+        add(sum, &rule.rule, increase);
+    }
+    let whole = whole.filter(|_| !tells_apart);
     if whole.is_some() || tells_apart {
         rule.one_arm = whole.is_some();
     }
-    counts
+    match (whole, analysis.phase) {
+        // Before a pod of it serves, all that the service shows is the old revision.
+        (Some(_), _) if !serves(state, analysis) => (None, None),
+        (Some(whole), _) => (Some(whole), None),
+        (None, Phase::Beside) => (canary, baseline),
+        (None, Phase::Alone) => (canary, None),
+    }
 }
 
 /// Whether a pod of the canary is ready.
@@ -248,7 +259,7 @@ pub(super) fn serves(state: Option<&TargetState>, analysis: &Analysis) -> bool {
 }
 
 /// The whole target counts, from completion on: what the bad pods still had to report does not.
-fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &Increases) {
+fn verified(turn: &Turn<'_>, rule: &mut LiveRule, began: Timestamp, increases: &Increases<'_>) {
     let counts = sum(&rule.rule, increases, |_, increase| increase.since >= began);
     rule.changed = true;
     match &rule.rule.check {

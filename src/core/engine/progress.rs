@@ -75,9 +75,11 @@ pub(super) fn step_ended(
     }
     let end = plan.end_by(&outcome.result);
     turn.record(Record::StepEnded(outcome));
-    if let Some(end) = end
-        && let Some(live) = lives.get_mut(&target)
-    {
+    let Some(live) = lives.get_mut(&target) else {
+        return;
+    };
+    live.news = true;
+    if let Some(end) = end {
         ended(turn, &target, live, &plan, end);
     }
 }

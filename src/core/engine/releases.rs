@@ -21,6 +21,7 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
             };
             live.state = None;
             always::drop_all(turn, &target, live, &format!("{target} was deleted"));
+            live.news = true;
             if turn.known(&target).is_some() {
                 replaced(turn, live, &target, &format!("{target} was deleted"));
                 turn.record(Record::TargetGone { target });

@@ -27,6 +27,7 @@ pub(super) fn resume(
     send_again(turn, channels);
     forget_unwatched(turn, lives);
     always::resume(turn, lives);
+    mended(turn, lives);
     for (target, live) in lives.iter_mut() {
         restore(turn, target, live);
         finish_beginning(turn, target, live);
@@ -65,7 +66,7 @@ fn send_again(turn: &mut Turn<'_>, channels: &[ChannelName]) {
 }
 
 /// What no watch names any more is ended: found again months later, it must not go on where it stood.
-fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
     let mut ended = Vec::new();
     for (target, known) in &turn.ledger.targets {
         if lives.contains_key(target) {
@@ -119,6 +120,21 @@ fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
         .collect();
     for source in unused {
         turn.record(Record::SourceBack { source });
+    }
+}
+
+/// Files were refused when they changed, and by the start they could be read.
+fn mended(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+    if turn.ledger.refused.is_some() {
+        tell::reloaded(turn, lives, &[]);
+        turn.record(Record::Reloaded {
+            digest: String::new(),
+            watches: lives.len(),
+            new: 0,
+            changed: 0,
+            gone: 0,
+            need_restart: Vec::new(),
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 mod held;
 mod incident;
 mod release;
+mod reload;
 mod rollback;
 mod source;
 
@@ -13,6 +14,7 @@ pub(super) use incident::{
     without_data,
 };
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
+pub(super) use reload::{reload_refused, reloaded};
 pub(super) use rollback::{rollback_failed, rolling_back, verified};
 pub(super) use source::{source_back, source_lost};
 
@@ -91,7 +93,9 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::ScalingHeld
         | NoticeKind::ScalingFailed
         | NoticeKind::ScalingUndone
-        | NoticeKind::IncidentEnded => false,
+        | NoticeKind::IncidentEnded
+        | NoticeKind::ReloadFailed
+        | NoticeKind::Reloaded => false,
     }
 }
 

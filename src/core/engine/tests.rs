@@ -14,5 +14,7 @@ mod levels;
 mod plans;
 mod properties;
 mod releases;
+mod reload;
+mod reload_always;
 mod rollouts;
 mod sources;

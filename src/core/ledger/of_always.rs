@@ -176,6 +176,8 @@ impl AlwaysLedger {
             }
             // About releases, or taken in by a way of its own.
             Record::Started { .. }
+            | Record::Reloaded { .. }
+            | Record::ReloadRefused { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

@@ -260,6 +260,8 @@ impl TargetLedger {
                 }
             }
             Record::Started { .. }
+            | Record::Reloaded { .. }
+            | Record::ReloadRefused { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::StepBegun(_)

@@ -19,7 +19,7 @@ pub(super) struct Cadence {
 impl Cadence {
     /// Takes the spacings that one look brought, until there are enough.
     pub(super) fn learn(&mut self, spacings: impl IntoIterator<Item = SignedDuration>) {
-        if self.spacings.len() >= ENOUGH {
+        if self.is_fixed() {
             return;
         }
         let mut of_look: Vec<u64> = spacings
@@ -30,12 +30,15 @@ impl Cadence {
         self.spacings.extend(median(&mut of_look));
     }
 
+    /// Whether it has enough.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.spacings.len() >= ENOUGH
+    }
+
     /// The interval, once it is known; it does not change any more.
     pub(super) fn interval(&self) -> Option<Duration> {
-        if self.spacings.len() < ENOUGH {
-            return None;
-        }
-        median(&mut self.spacings.clone()).map(Duration::from_millis)
+        let mut spacings: [u64; ENOUGH] = self.spacings.get(..ENOUGH)?.try_into().ok()?;
+        median(&mut spacings).map(Duration::from_millis)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one look at one question brought: counts per series key, and what could not be counted and why.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,9 +11,10 @@ use crate::rule::{Question, What};
 
 /// The events since the last look, per series key. Keys without a new sample are missing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Increases {
+pub struct Increases<'a> {
     pub look: Look,
-    pub series: BTreeMap<SeriesKey, Increase>,
+    /// By the keys as the source gave them: no look makes a copy of each.
+    pub series: BTreeMap<Cow<'a, SeriesKey>, Increase>,
     /// Series of which a counter dropped: the process began anew. Their events of this stretch are left out.
     pub resets: Vec<SeriesKey>,
     /// Samples that make no counts. Nothing is lost when the next one does.
@@ -53,7 +55,7 @@ pub struct Unusable {
     pub reason: String,
 }
 
-impl Increases {
+impl<'a> Increases<'a> {
     pub(super) fn new(look: Look) -> Self {
         Self {
             look,
@@ -64,7 +66,7 @@ impl Increases {
         }
     }
 
-    pub(super) fn add(&mut self, key: &SeriesKey, increase: Increase) {
+    pub(super) fn add(&mut self, key: &'a SeriesKey, increase: Increase) {
         match self.series.get_mut(key) {
             Some(sum) => {
                 sum.counts.add(&increase.counts);
@@ -73,7 +75,7 @@ impl Increases {
                 sum.part_never_seen &= increase.part_never_seen;
             }
             None => {
-                self.series.insert(key.clone(), increase);
+                self.series.insert(Cow::Borrowed(key), increase);
             }
         }
     }
@@ -83,6 +85,22 @@ impl Increases {
             key: key.clone(),
             reason: reason.into(),
         });
+    }
+
+    /// The same with keys of its own.
+    #[cfg(test)]
+    pub(super) fn into_owned(self) -> Increases<'static> {
+        Increases {
+            look: self.look,
+            series: self
+                .series
+                .into_iter()
+                .map(|(key, increase)| (Cow::Owned(key.into_owned()), increase))
+                .collect(),
+            resets: self.resets,
+            unusable: self.unusable,
+            unknown_pods: self.unknown_pods,
+        }
     }
 
     /// Whether any series has counts whose part was never seen: no data for rules that do not say absent is zero.

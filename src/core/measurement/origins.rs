@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::SeriesId;
+use super::AllSeries;
 use super::pods::KnownPods;
 use crate::ids::PodName;
 use crate::observation::{SeriesKey, SeriesReading};
@@ -25,20 +25,20 @@ pub(super) struct Origins<'a> {
 }
 
 impl<'a> Origins<'a> {
-    pub(super) fn new<'b>(
+    pub(super) fn new(
         first_look: Timestamp,
         known: &'a KnownPods,
-        before: impl Iterator<Item = &'b SeriesId>,
+        before: &AllSeries,
         all_remembered: bool,
     ) -> Self {
         let mut keys = BTreeSet::new();
         let mut members = BTreeSet::new();
-        for (key, member) in before {
+        for (key, of_key) in before {
             match key {
                 SeriesKey::Pod { .. } => {}
                 SeriesKey::Label(_) | SeriesKey::Whole => {
                     keys.insert(key.clone());
-                    members.extend(member.clone());
+                    members.extend(of_key.keys().flatten().cloned());
                 }
             }
         }

@@ -94,8 +94,10 @@ impl Usable {
                 (None, None) => Ok(Self::Nothing),
                 (Some(_), None) => Err("the part has samples, but the total has none".to_owned()),
                 (part, Some(total)) => Ok(Self::Ratio {
-                    part: part.map(|part| counter(part, "the part")).transpose()?,
-                    total: counter(*total, "the total")?,
+                    part: part
+                        .map(|part| counter(part, || "the part".to_owned()))
+                        .transpose()?,
+                    total: counter(*total, || "the total".to_owned())?,
                 }),
             },
             Cumulative::Histogram(histogram) => histogram_base(histogram).map(Self::Histogram),
@@ -130,12 +132,13 @@ impl Usable {
 
 impl Base {
     /// Counts up to the sample, which becomes the base. `None` when there is nothing in it.
-    pub(super) fn step(&mut self, sample: &Usable) -> Option<Step> {
+    pub(super) fn step(&mut self, sample: Usable) -> Option<Step> {
         match (&mut *self, sample) {
             (_, Usable::Nothing) => None,
-            (Self::Ratio(base), Usable::Ratio { part, total }) => Some(base.step(*part, *total)),
+            (Self::Ratio(base), Usable::Ratio { part, total }) => Some(base.step(part, total)),
             (Self::Histogram(base), Usable::Histogram(histogram)) => Some(base.step(histogram)),
-            (Self::Ratio(_), Usable::Histogram(_)) | (Self::Histogram(_), Usable::Ratio { .. }) => {
+            (Self::Ratio(_), sample @ Usable::Histogram(_))
+            | (Self::Histogram(_), sample @ Usable::Ratio { .. }) => {
                 if let Some(base) = sample.as_base() {
                     *self = base;
                 }
@@ -188,20 +191,21 @@ impl RatioBase {
 }
 
 impl HistogramBase {
-    fn step(&mut self, sample: &Self) -> Step {
+    fn step(&mut self, sample: Self) -> Step {
         if !super::histogram::same_bounds(&self.bounds, &sample.bounds) {
-            *self = sample.clone();
+            *self = sample;
             return Step::Rebased("its bounds changed".into());
         }
         let mut below = 0.0;
-        let mut counts = Vec::with_capacity(sample.counters.len());
-        for (new, old) in sample.counters.iter().zip(&self.counters) {
+        // The sample's memory becomes that of the counts: this is done for every series at every look.
+        let mut counts = sample.counters;
+        for (new, old) in counts.iter_mut().zip(&mut self.counters) {
             // Less in a wider bucket than in a narrower one is the same as a drop: only a restart makes it.
-            let up_to = new - old;
-            counts.push(up_to - below);
+            let up_to = *new - *old;
+            *old = *new;
+            *new = up_to - below;
             below = up_to;
         }
-        self.counters.clone_from(&sample.counters);
         if counts.iter().any(|count| *count < 0.0) {
             return Step::Reset;
         }
@@ -238,7 +242,7 @@ fn histogram_base(histogram: &HistogramCounters) -> Result<HistogramBase, String
     };
     let mut counters: Vec<f64> = Vec::with_capacity(histogram.counters.len());
     for (index, value) in histogram.counters.iter().enumerate() {
-        let value = counter(*value, &name(index))?;
+        let value = counter(*value, || name(index))?;
         if let Some(before) = counters.last()
             && value < *before
         {
@@ -257,19 +261,19 @@ fn histogram_base(histogram: &HistogramCounters) -> Result<HistogramBase, String
 }
 
 /// A counter as a whole number; sums of doubles may be off by a hair.
-fn counter(value: f64, what: &str) -> Result<f64, String> {
+fn counter(value: f64, what: impl FnOnce() -> String) -> Result<f64, String> {
     if value.is_nan() {
-        return Err(format!("{what} is NaN"));
+        return Err(format!("{} is NaN", what()));
     }
     if value < 0.0 {
-        return Err(format!("{what} is negative ({value})"));
+        return Err(format!("{} is negative ({value})", what()));
     }
     if value > EXACT {
-        return Err(format!("{what} is too large to count with ({value})"));
+        return Err(format!("{} is too large to count with ({value})", what()));
     }
     let whole = value.round();
     if (value - whole).abs() > 1e-6 {
-        return Err(format!("{what} is no whole number ({value})"));
+        return Err(format!("{} is no whole number ({value})", what()));
     }
     // Adding zero turns -0 into 0.
     Ok(whole + 0.0)

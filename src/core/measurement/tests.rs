@@ -98,25 +98,27 @@ impl Bench {
         }
     }
 
-    fn look(&mut self, now: i64, series: Vec<SeriesReading>) -> Increases {
+    fn look(&mut self, now: i64, series: Vec<SeriesReading>) -> Increases<'static> {
         let observation = Observation::Reading(Reading { series });
-        self.measurement.advance(at(now), &observation, &self.known)
+        let increases = self.measurement.advance(at(now), &observation, &self.known);
+        increases.into_owned()
     }
 
-    fn nothing(&mut self, now: i64) -> Increases {
+    fn nothing(&mut self, now: i64) -> Increases<'static> {
         let observation = Observation::NoData {
             reason: "no series".into(),
         };
-        self.measurement.advance(at(now), &observation, &self.known)
+        let increases = self.measurement.advance(at(now), &observation, &self.known);
+        increases.into_owned()
     }
 }
 
 /// Events and part of one pod; `None` when it had no counts.
-fn counted(increases: &Increases, pod: &str) -> Option<(f64, f64)> {
+fn counted(increases: &Increases<'_>, pod: &str) -> Option<(f64, f64)> {
     ratio_of(increases, &key(pod))
 }
 
-fn ratio_of(increases: &Increases, key: &SeriesKey) -> Option<(f64, f64)> {
+fn ratio_of(increases: &Increases<'_>, key: &SeriesKey) -> Option<(f64, f64)> {
     match &increases.series.get(key)?.counts {
         Counts::Ratio(ratio) => Some((ratio.events, ratio.part)),
         Counts::Histogram(_) => None,

@@ -91,6 +91,8 @@ impl Notice {
             NoticeKind::IncidentEnded => Status::Resolved(Problem::RuleBroken),
             NoticeKind::SourceUnavailable => Status::Firing(Problem::SourceUnavailable),
             NoticeKind::SourceRecovered => Status::Resolved(Problem::SourceUnavailable),
+            NoticeKind::ReloadFailed => Status::Firing(Problem::ReloadFailed),
+            NoticeKind::Reloaded => Status::Resolved(Problem::ReloadFailed),
             // That data came back is not told, so this may not last.
             NoticeKind::RuleWithoutData | NoticeKind::Inconclusive | NoticeKind::ScalingUndone => {
                 Status::Event

@@ -37,6 +37,17 @@ pub enum Level {
     Redis(Redis),
 }
 
+impl Level {
+    /// The secret that its source needs to read it.
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::HttpJson(json) => json.authorization.as_ref(),
+            Self::Redis(redis) => redis.password.as_ref(),
+            Self::Gauge(_) | Self::Promql(_) | Self::Kubernetes(_) => None,
+        }
+    }
+}
+
 /// What the status of Kubernetes objects says of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

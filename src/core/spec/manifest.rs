@@ -10,6 +10,7 @@ mod resolve;
 mod routes;
 mod shape;
 mod shipped;
+mod value;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::reference::ObjectName;
 pub use self::shape::{ObjectKind, Shape, Shapes};
 pub use self::shipped::shipped_shapes;
+pub use self::value::ValueType;
 
 use self::object::{Index, Object, Recognised};
 use self::walk::Walk;

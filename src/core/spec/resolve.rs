@@ -1,15 +1,19 @@
 //! Looks up the names that documents use of each other, and makes the rule book.
 
+mod missing;
+mod repeated;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::missing::{meant, missing};
+use self::repeated::{duplicate, unique};
 use super::always::DEFAULT_WINDOW;
 use super::drafts::{
     AlwaysDraft, ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft,
 };
 use super::excerpt::quoted;
-use super::nearest::nearest;
 use super::report::Report;
 use super::test;
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
@@ -74,69 +78,6 @@ pub(super) fn resolve(
         .map(|channel: Channel| (channel.name.clone(), channel))
         .collect();
     (book, tests)
-}
-
-/// Reports a watch whose name or target another watch has.
-fn unique(
-    watch: &WatchDraft,
-    by_name: &mut BTreeMap<WatchName, Site>,
-    by_target: &mut BTreeMap<TargetId, Site>,
-    reports: &mut [Report<'_>],
-) {
-    if let Some(name) = &watch.name {
-        if let Some(first) = by_name.get(name) {
-            duplicate("watch", &name.to_string(), watch.site, *first, reports);
-            return;
-        }
-        by_name.insert(name.clone(), watch.site);
-    }
-    if let Some((target, site)) = &watch.target {
-        if let Some(first) = by_target.get(target) {
-            repeated(
-                *site,
-                *first,
-                &format!("two watches have the target {target}"),
-                "the other one is at",
-                "put the rules of both into one watch: two would act against each other",
-                reports,
-            );
-            return;
-        }
-        by_target.insert(target.clone(), *site);
-    }
-}
-
-fn duplicate(what: &str, name: &str, site: Site, first: Site, reports: &mut [Report<'_>]) {
-    repeated(
-        site,
-        first,
-        &format!("{what} `{name}` is defined twice"),
-        "it is first defined at",
-        "give it another name, or leave one of them out",
-        reports,
-    );
-}
-
-/// Reports something at `site` that was at `first` already.
-fn repeated(
-    site: Site,
-    first: Site,
-    message: &str,
-    note: &str,
-    help: &str,
-    reports: &mut [Report<'_>],
-) {
-    let full = reports.get(site.file).is_none_or(Report::is_full);
-    let first = (!full)
-        .then(|| reports.get(first.file)?.position(first.span).into())
-        .flatten()
-        .map(|first: String| format!("{note} {first}"));
-    if let Some(report) = reports.get_mut(site.file) {
-        let finding = report.error(site.span, message);
-        if let Some(first) = first {
-            finding.note(first).help(help);
-        }
-    }
 }
 
 /// What names can refer to.
@@ -339,15 +280,20 @@ impl Names {
         report: &mut Report<'_>,
     ) {
         let help = || {
-            let elsewhere = self.sets.values().find(|set| {
+            let elsewhere = self.sets.values().filter(|set| {
                 rule_name.is_none() && set.rules.iter().any(|rule| rule.name == set_name)
             });
-            match elsewhere {
-                Some(set) => format!(
-                    "there is a rule of that name in a set: write `{}/{set_name}`",
-                    set.name
+            let elsewhere: Vec<String> = elsewhere
+                .map(|set| format!("`{}/{set_name}`", set.name))
+                .take(10)
+                .collect();
+            match elsewhere.as_slice() {
+                [only] => format!("there is a rule of that name in a set: write {only}"),
+                [_, ..] => format!(
+                    "there are rules of that name in several sets: write one of {}",
+                    elsewhere.join(", ")
                 ),
-                None => meant(
+                [] => meant(
                     set_name,
                     self.sets.keys().map(String::as_str),
                     "the rule sets are",
@@ -399,46 +345,5 @@ fn written(duration: Duration) -> String {
         format!("{}ms", duration.as_millis())
     } else {
         text
-    }
-}
-
-/// Reports a name that refers to nothing; the help is costly, and only made when it is shown.
-fn missing(
-    reference: &Reference,
-    message: &str,
-    help: impl FnOnce() -> String,
-    report: &mut Report<'_>,
-) {
-    let full = report.is_full();
-    let finding = report.error(reference.site.span, message);
-    if !full {
-        finding.help(help());
-    }
-}
-
-/// What was probably meant, else what there is; `None` when there is nothing.
-fn meant<'k>(
-    word: &str,
-    known: impl Iterator<Item = &'k str> + Clone,
-    there_are: &str,
-) -> Option<String> {
-    const MOST: usize = 10;
-    if let Some(near) = nearest(word, known.clone()) {
-        return Some(format!("did you mean `{near}`?"));
-    }
-    let shown: Vec<String> = known
-        .clone()
-        .take(MOST)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let more = known.count().saturating_sub(MOST);
-    match (shown.as_slice(), more) {
-        ([], _) => None,
-        ([only], _) => Some(format!("there is only {only}")),
-        (several, 0) => Some(format!("{there_are} {}", several.join(", "))),
-        (several, more) => Some(format!(
-            "{there_are} {}, and {more} more",
-            several.join(", ")
-        )),
     }
 }

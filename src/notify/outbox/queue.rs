@@ -217,6 +217,16 @@ impl Queue {
         self.pushed.notified().await;
     }
 
+    /// Lets whoever waits look again.
+    pub(super) fn wake(&self) {
+        self.pushed.notify_one();
+    }
+
+    /// Takes out everything that waits.
+    pub(super) fn clear(&self) -> Vec<Item> {
+        self.lock().items.drain(..).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here can panic half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -315,3 +315,61 @@ async fn shutdown_ends_in_time_whatever_hangs() {
     );
     assert_eq!(deliveries.recv().await, None, "its fate is not known");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_changes_keeps_its_queue_and_its_order() {
+    let failing = |_| {
+        Err(NotifyError::Unreachable {
+            host: "old".to_owned(),
+            reason: "connection refused".to_owned(),
+        })
+    };
+    let mut old = bench(&Patience::default(), failing);
+    for id in ["a", "b", "c"] {
+        old.submit(id, Severity::Info);
+    }
+    // The first is waiting for its next attempt.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut new = bench(&Patience::default(), |_| Ok(()));
+    let notifier: Arc<dyn Notifier> = Arc::new(Scripted {
+        script: Box::new(|_| Ok(())),
+        sent: new.sent.clone(),
+    });
+    let nothing = std::collections::BTreeSet::new();
+    old.outbox
+        .follow(&nothing, BTreeMap::from([(channel(), notifier)]));
+    old.submit("d", Severity::Info);
+    for id in ["a", "b", "c", "d"] {
+        assert_eq!(old.next().await, (id.into(), DeliveryOutcome::Delivered));
+    }
+    assert_eq!(new.times().len(), 4, "all went to the new address");
+    assert!(new.deliveries.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_channel_that_went_is_given_up_and_said() {
+    let mut bench = bench(&Patience::default(), |_| {
+        Err(NotifyError::Unreachable {
+            host: "old".to_owned(),
+            reason: "connection refused".to_owned(),
+        })
+    });
+    for id in ["a", "b"] {
+        bench.submit(id, Severity::Info);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let nothing = std::collections::BTreeSet::new();
+    bench.outbox.follow(&nothing, BTreeMap::new());
+    bench.submit("c", Severity::Info);
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        let (id, outcome) = bench.next().await;
+        assert!(
+            matches!(&outcome, DeliveryOutcome::GivenUp { reason } if reason.contains("no channel")),
+            "{outcome:?}"
+        );
+        ended.push(id);
+    }
+    ended.sort();
+    assert_eq!(ended, ["a", "b", "c"]);
+}

@@ -28,7 +28,37 @@ pub(super) struct Worker {
     pub(super) patience: Patience,
     pub(super) deliveries: mpsc::UnboundedSender<Delivery>,
     pub(super) metrics: NotifyMetrics,
-    pub(super) stop: CancellationToken,
+    pub(super) end: End,
+}
+
+/// How a worker ends: when the outbox stops it tries what is in its queue once more; when it leaves, another worker, or
+/// none, has the queue from then on.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    stop: CancellationToken,
+    left: CancellationToken,
+    ended: CancellationToken,
+}
+
+impl End {
+    pub(super) fn new(stop: &CancellationToken) -> Self {
+        Self {
+            stop: stop.child_token(),
+            left: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    /// Nothing more is taken from the queue, and what waits for its next attempt is put back.
+    pub(super) fn leave(&self) {
+        self.left.cancel();
+        self.stop.cancel();
+    }
+
+    /// Resolves when the worker has made its last attempt.
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
 }
 
 /// What follows an attempt.
@@ -43,6 +73,8 @@ enum Next {
 
 impl Worker {
     pub(super) async fn run(self) {
+        // Also when it is aborted: whoever waits for its end must not wait for ever.
+        let _ended = self.end.ended.clone().drop_guard();
         let pace = self.notifier.pace();
         let mut budget = Budget::new(pace, self.patience.interval);
         let mut backoff = self.backoff();
@@ -50,7 +82,10 @@ impl Worker {
         let mut behind = false;
         while self.something().await {
             let waited = self.wait_for_budget(&budget).await;
-            let pressed = behind || waited > LONG_WAIT || self.stop.is_cancelled();
+            if self.end.left.is_cancelled() {
+                return;
+            }
+            let pressed = behind || waited > LONG_WAIT || self.end.stop.is_cancelled();
             let now = Instant::now();
             let batch = self.queue.take(pace.merges, budget.left(now), pressed);
             budget.spend(now);
@@ -60,7 +95,7 @@ impl Worker {
                     behind = true;
                     self.pause(wait, asked).await;
                     // One failure is enough: the next process goes on.
-                    if self.stop.is_cancelled() {
+                    if self.end.stop.is_cancelled() {
                         return;
                     }
                 }
@@ -81,6 +116,9 @@ impl Worker {
     /// Waits until there is a notice; false when there is none and the outbox stops.
     async fn something(&self) -> bool {
         loop {
+            if self.end.left.is_cancelled() {
+                return false;
+            }
             if self.queue.length() > 0 {
                 return true;
             }
@@ -88,7 +126,9 @@ impl Worker {
                 // What was pushed before the stop is still tried.
                 biased;
                 () = self.queue.wait() => {}
-                () = self.stop.cancelled() => return self.queue.length() > 0,
+                () = self.end.stop.cancelled() => {
+                    return self.queue.length() > 0 && !self.end.left.is_cancelled();
+                }
             }
         }
     }
@@ -105,6 +145,7 @@ impl Worker {
             tokio::select! {
                 () = sleep_until(free) => {}
                 () = self.queue.wait() => {}
+                () = self.end.left.cancelled() => return begun.elapsed(),
             }
         }
     }
@@ -116,7 +157,7 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return,
+                () = self.end.stop.cancelled() => return,
                 () = &mut over => return,
                 () = self.queue.wait(), if !asked => {
                     if self.queue.begins(true) {

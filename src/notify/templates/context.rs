@@ -148,7 +148,8 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         NoticeKind::Restored
         | NoticeKind::Passed
         | NoticeKind::SourceRecovered
-        | NoticeKind::IncidentEnded => "✅",
+        | NoticeKind::IncidentEnded
+        | NoticeKind::Reloaded => "✅",
         NoticeKind::Held | NoticeKind::ScalingHeld => "✋",
         NoticeKind::Scaled => "📈",
         NoticeKind::ScalingUndone => "📉",
@@ -159,7 +160,8 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::RuleWithoutData
         | NoticeKind::FailedRevisionBack
         | NoticeKind::IncidentBegan
-        | NoticeKind::ScalingFailed => match severity {
+        | NoticeKind::ScalingFailed
+        | NoticeKind::ReloadFailed => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",
             Severity::Critical => "🚨",

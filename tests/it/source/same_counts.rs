@@ -301,11 +301,11 @@ impl Measured {
     }
 }
 
-fn counts_of(increases: &Increases) -> BTreeMap<SeriesKey, Counts> {
+fn counts_of(increases: &Increases<'_>) -> BTreeMap<SeriesKey, Counts> {
     increases
         .series
         .iter()
-        .map(|(key, increase)| (key.clone(), increase.counts.clone()))
+        .map(|(key, increase)| (key.clone().into_owned(), increase.counts.clone()))
         .collect()
 }
 

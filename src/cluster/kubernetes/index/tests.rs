@@ -209,3 +209,53 @@ fn the_kill_switch_of_the_namespace_reaches_its_targets() {
     index.kill_switch("elsewhere", true);
     assert!(!index.has_news());
 }
+
+#[test]
+fn targets_that_come_and_go_while_it_watches() {
+    let now = Instant::now();
+    let mut index = Index::new(&[target()]);
+    let list = |index: &mut Index, names: &[(&str, &str)]| {
+        index.workload(NS, TargetKind::Deployment, Change::List);
+        for (name, uid) in names {
+            index.workload(
+                NS,
+                TargetKind::Deployment,
+                Change::Applied(workload(name, uid)),
+            );
+        }
+        index.workload(NS, TargetKind::Deployment, Change::Listed);
+    };
+    index.replica_set(NS, Change::List, now);
+    index.replica_set(NS, Change::Listed, now);
+    index.pod(NS, Change::List, now);
+    index.pod(NS, Change::Listed, now);
+    let all = [("checkout", "u1"), ("payments", "u2")];
+    list(&mut index, &all);
+    assert_eq!(index.news(now).len(), 1, "the other is no target");
+
+    let payments = TargetId {
+        name: "payments".into(),
+        ..target()
+    };
+    let anew = index.follow(&[target(), payments.clone()]);
+    assert_eq!(anew.len(), 1);
+    assert!(
+        index.news(now).is_empty(),
+        "what was not listed yet is not gone"
+    );
+    list(&mut index, &all);
+    let news = index.news(now);
+    assert!(
+        matches!(&news[..], [TargetNews::State(state)] if state.id == payments),
+        "{news:?}"
+    );
+
+    assert!(index.follow(std::slice::from_ref(&payments)).is_empty());
+    list(&mut index, &[("payments", "u2")]);
+    assert!(index.news(now).is_empty(), "of what went there is no news");
+    assert_eq!(index.follow(&[target(), payments]).len(), 1);
+    list(&mut index, &all);
+    assert_eq!(index.news(now).len(), 1, "and all of it when it is back");
+    index.follow(&[]);
+    assert!(!index.has_news() && index.namespaces.is_empty());
+}

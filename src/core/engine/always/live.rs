@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Looked;
 use crate::engine::Answer;
 use crate::engine::arms::sum;
 use crate::engine::levels::{Values, rate};
@@ -82,10 +83,51 @@ impl AlwaysLive {
         }
     }
 
-    pub(super) fn index_of(&self, rule: &RuleName) -> Option<usize> {
+    /// Goes on with what `old` knows: the evidence of rules that are the same, and the counters of questions that are
+    /// still asked of the same source.
+    pub(in crate::engine) fn take_over(
+        &mut self,
+        mut old: Self,
+        same_source: impl Fn(&Question) -> bool,
+    ) {
+        for rule in &mut self.rules {
+            let same = |before: &AlwaysRule| {
+                before.always.rule == rule.always.rule && before.always.window == rule.always.window
+            };
+            if let Some(place) = old.rules.iter().position(same) {
+                // What is done about it, and who hears of it, may have changed.
+                let always = rule.always.clone();
+                *rule = AlwaysRule {
+                    always,
+                    ..old.rules.swap_remove(place)
+                };
+            }
+        }
+        for (question, looking) in &mut self.measurements {
+            if same_source(question)
+                && let Some(known) = old.measurements.remove(question)
+            {
+                *looking = known;
+            }
+        }
+        self.recorded = old.recorded;
+        self.was_busy = old.was_busy;
+        self.asked = old.asked;
+        self.explained = old.explained;
+        self.handed = old.handed;
+    }
+
+    pub(in crate::engine) fn index_of(&self, rule: &RuleName) -> Option<usize> {
         self.rules
             .iter()
             .position(|own| own.always.rule.name == *rule)
+    }
+
+    /// Whether it has asked the cluster about one of these workloads.
+    pub(in crate::engine) fn awaits(&self, looked: &Looked) -> bool {
+        looked
+            .keys()
+            .any(|workload| self.asked.contains_key(workload))
     }
 
     /// What the rules say now. Computed anew only where something changed.
@@ -135,7 +177,7 @@ impl AlwaysLive {
     }
 
     /// The evidence so far as a record. What is too large for a record is left out, and begins anew after a restart.
-    pub(super) fn checkpoint(&mut self, target: &TargetId, now: Timestamp) -> Record {
+    pub(in crate::engine) fn checkpoint(&mut self, target: &TargetId, now: Timestamp) -> Record {
         self.recorded = Some(now);
         let mut left = MOST_RECORDED_BYTES;
         let mut fits = |bytes: usize| {
@@ -189,7 +231,7 @@ impl AlwaysLive {
 }
 
 impl AlwaysRule {
-    fn take_in(&mut self, now: Timestamp, increases: &Increases, values: Option<&Values<'_>>) {
+    fn take_in(&mut self, now: Timestamp, increases: &Increases<'_>, values: Option<&Values<'_>>) {
         let rule = &self.always.rule;
         match (&rule.check, values) {
             (Check::Level(check), Some(values)) => {

@@ -218,6 +218,7 @@ pub(in crate::engine) fn step_ended(
     let Some((target, plan)) = found else { return };
     if let Some(live) = lives.get_mut(&target) {
         live.always.handed.remove(&plan.id);
+        live.news = true;
     }
     let result = outcome.result.clone();
     turn.record(Record::StepEnded(outcome));

@@ -6,10 +6,10 @@ use super::{Looked, act, incident, known, scale};
 use crate::engine::live::Live;
 use crate::engine::{Turn, tell};
 use crate::guard::{Guard, Hold};
-use crate::ids::{PlanId, TargetId};
+use crate::ids::{PlanId, RuleName, TargetId};
 use crate::incident::{Scaled, ScalingEnd, ScalingPlan};
 use crate::record::Record;
-use crate::scaling::{self, Decided};
+use crate::scaling::{self, Decided, ScaleChange};
 
 pub(super) fn undo(
     turn: &mut Turn<'_>,
@@ -79,16 +79,7 @@ fn begin(
         }
         Ok(state) => scaling::undo(&scaled.change, state),
     };
-    let plan = |change, notes| ScalingPlan {
-        id: PlanId(format!("{}-undo", scaled.incident)),
-        incident: scaled.incident.clone(),
-        target: target.clone(),
-        rule: name.clone(),
-        change,
-        undo: true,
-        undo_after: None,
-        notes,
-    };
+    let plan = |change, notes| plan(target, &name, scaled, change, notes);
     match decided {
         Decided::Held { obstacle, why } => {
             held(turn, target, scaled, hold(scale::guard(obstacle), why));
@@ -106,6 +97,26 @@ fn begin(
         Decided::Change { change, notes } => {
             scale::begin(turn, target, live, index, plan(change, notes));
         }
+    }
+}
+
+/// The undo of what `scaled` set.
+pub(super) fn plan(
+    target: &TargetId,
+    rule: &RuleName,
+    scaled: &Scaled,
+    change: ScaleChange,
+    notes: Vec<String>,
+) -> ScalingPlan {
+    ScalingPlan {
+        id: PlanId(format!("{}-undo", scaled.incident)),
+        incident: scaled.incident.clone(),
+        target: target.clone(),
+        rule: rule.clone(),
+        change,
+        undo: true,
+        undo_after: None,
+        notes,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::record::Record;
 use crate::rule::{Always, Rule, Scale, ScaleTo};
 
 /// To five workers.
-fn to_five() -> Scale {
+pub(super) fn to_five() -> Scale {
     Scale {
         target: worker(),
         to: ScaleTo::Replicas(5),
@@ -28,7 +28,7 @@ fn to_five() -> Scale {
     }
 }
 
-fn undone_after(seconds: u64) -> Scale {
+pub(super) fn undone_after(seconds: u64) -> Scale {
     Scale {
         undo_after: Some(Duration::from_secs(seconds)),
         ..to_five()
@@ -36,7 +36,7 @@ fn undone_after(seconds: u64) -> Scale {
 }
 
 /// At most 5 % of errors in a minute, for ten seconds.
-fn always(scale: Option<Scale>) -> Always {
+pub(super) fn always(scale: Option<Scale>) -> Always {
     Always {
         rule: Arc::new(Rule {
             lasting: Duration::from_secs(10),
@@ -48,7 +48,7 @@ fn always(scale: Option<Scale>) -> Always {
     }
 }
 
-fn setup(scale: Option<Scale>) -> Setup {
+pub(super) fn setup(scale: Option<Scale>) -> Setup {
     Setup {
         always: vec![always(scale)],
         ..Setup::default()
@@ -56,28 +56,28 @@ fn setup(scale: Option<Scale>) -> Setup {
 }
 
 /// A service that has been good for a minute, with two workers.
-fn settled(setup: Setup) -> World {
+pub(super) fn settled(setup: Setup) -> World {
     let mut world = World::settled(setup);
     world.workers.state = Some(state(2));
     world
 }
 
-fn breaks(world: &mut World) {
+pub(super) fn breaks(world: &mut World) {
     world.target().behave("v1", BAD);
     world.run_until(60, |world| incidents(world) > 0);
 }
 
-fn heals(world: &mut World) {
+pub(super) fn heals(world: &mut World) {
     world.target().behave("v1", GOOD);
     let before = ended(world).len();
     world.run_until(300, |world| ended(world).len() > before);
 }
 
-fn incidents(world: &World) -> usize {
+pub(super) fn incidents(world: &World) -> usize {
     world.count(|record| matches!(record, Record::IncidentBegan { .. }))
 }
 
-fn ended(world: &World) -> Vec<IncidentEnd> {
+pub(super) fn ended(world: &World) -> Vec<IncidentEnd> {
     let ended = world.records(|record| match record {
         Record::IncidentEnded { end, .. } => Some(end.clone()),
         _ => None,
@@ -85,7 +85,7 @@ fn ended(world: &World) -> Vec<IncidentEnd> {
     ended.map(|(_, end)| end).collect()
 }
 
-fn scalings(world: &World) -> Vec<ScalingEnd> {
+pub(super) fn scalings(world: &World) -> Vec<ScalingEnd> {
     let ended = world.records(|record| match record {
         Record::ScalingEnded { end, .. } => Some(end.clone()),
         _ => None,
@@ -101,7 +101,7 @@ fn guards(world: &World) -> Vec<Guard> {
     held.map(|(_, guard)| guard).collect()
 }
 
-fn numbers(world: &World) -> Vec<(u32, u32)> {
+pub(super) fn numbers(world: &World) -> Vec<(u32, u32)> {
     let writes = world.workers.writes.iter();
     writes.map(|change| (change.from, change.to)).collect()
 }

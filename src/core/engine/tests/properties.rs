@@ -304,6 +304,7 @@ proptest! {
                         outcome: DeliveryOutcome::Delivered,
                     })
                     .collect(),
+                ..Inputs::default()
             };
             let output = engine.tick(now, inputs);
             for record in &output.records {

@@ -183,7 +183,7 @@ impl World {
             steps,
             deliveries,
             scales: self.seen(),
-            answers: Vec::new(),
+            ..Inputs::default()
         };
         self.tick(inputs);
         let answers = self.ask();
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// What the cluster says of the workloads that were looked at.
-    fn seen(&mut self) -> Vec<ScaleAnswer> {
+    pub(super) fn seen(&mut self) -> Vec<ScaleAnswer> {
         let looks = std::mem::take(&mut self.looks);
         looks
             .into_iter()
@@ -538,6 +538,8 @@ fn line(record: &Record) -> Option<String> {
         Record::RuleWithoutData { rule, .. } | Record::DataLost { rule, .. } => {
             format!("{rule} has no data")
         }
+        Record::Reloaded { .. } => "reloaded".to_owned(),
+        Record::ReloadRefused { .. } => "reload refused".to_owned(),
         Record::Noticed(notice) => format!("told ({:?}): {}", notice.kind, notice.headline),
     })
 }

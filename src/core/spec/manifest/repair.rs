@@ -135,7 +135,7 @@ fn place_of(field: &str, whole: &Shape, shapes: &Shapes, here: &str) -> Option<S
         }
         match shapes.resolve(shape) {
             // Under keys of the user's choice there is no field to be found.
-            Shape::Any | Shape::Named(_) | Shape::Map(_) => {}
+            Shape::Any | Shape::Value(_) | Shape::Named(_) | Shape::Map(_) => {}
             Shape::List(inner) => queue.push_back((format!("{place}[]"), inner, depth)),
             Shape::Fields(fields) => {
                 if fields.contains_key(field) {

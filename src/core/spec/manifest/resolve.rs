@@ -74,7 +74,7 @@ fn missing(
         (None, false) => {
             let there: Vec<&str> = siblings(index, name).into_iter().take(10).collect();
             format!(
-                "add that {kind}, or take its name out here: the files hold {}",
+                "add that {kind}, or take its name out here: the files hold {} (with `--cluster` the cluster is asked too)",
                 super::super::fields::listed(&there)
             )
         }
@@ -103,7 +103,7 @@ fn unseen(name: &ObjectName, references: &[Reference], reports: &mut [Report<'_>
         name,
         references,
         "is not in the files given",
-        "give its file too; if it lives in the cluster alone, nothing is wrong",
+        "give its file too; or, if it lives in the cluster, `--cluster` looks it up there",
         reports,
     );
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::value::ValueType;
+
 /// Names that stand for names that stand for names, at most.
 const MOST_NAMES: usize = 32;
 
@@ -41,6 +43,8 @@ impl fmt::Display for ObjectKind {
 pub enum Shape {
     /// A single value, or whatever else: it is not looked into.
     Any,
+    /// A single value of this type.
+    Value(ValueType),
     /// A mapping with these fields and no others.
     Fields(BTreeMap<String, Self>),
     List(Box<Self>),
@@ -78,6 +82,11 @@ impl Shapes {
         self.named.get(name)
     }
 
+    /// All shapes that have a name.
+    pub fn all_named(&self) -> impl Iterator<Item = &Shape> {
+        self.named.values()
+    }
+
     /// All kinds that are known.
     pub fn kinds(&self) -> impl Iterator<Item = &ObjectKind> {
         self.kinds.keys()
@@ -92,7 +101,11 @@ impl Shapes {
                     Some(named) => shape = named,
                     None => return &Shape::Any,
                 },
-                Shape::Any | Shape::Fields(_) | Shape::List(_) | Shape::Map(_) => return shape,
+                Shape::Any
+                | Shape::Value(_)
+                | Shape::Fields(_)
+                | Shape::List(_)
+                | Shape::Map(_) => return shape,
             }
         }
         &Shape::Any

@@ -1,8 +1,9 @@
 //! The field lists that Recant ships, so that it can check users' files where there is no cluster.
 //!
 //! They are written down in `fields/*.yaml`: `kinds` with the API versions that serve them, and `types`. In a type, `_`
-//! holds the names of fields that are not looked into; `name: Type` is a field with fields of its own, `name[]` a list of
-//! such, `name{}` a mapping of such by keys of the user's choice. A test holds them against a real API server.
+//! holds the names of fields that are not looked into; `_text`, `_integer`, `_number` and `_boolean` those of single values;
+//! `name: Type` is a field with fields of its own, and `name: One|Another` one of some words. `[]` behind a name makes a
+//! list of such, `{}` a mapping of such by keys of the user's choice. A test holds them against a real API server.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use super::super::diagnostic::SourceFile;
 use super::super::report::Report;
 use super::super::tree::{self, Kind, Node};
 use super::shape::{ObjectKind, Shape, Shapes};
+use super::value::ValueType;
 
 const FILES: [(&str, &str); 4] = [
     (
@@ -96,27 +98,48 @@ fn words(node: &Node) -> impl Iterator<Item = &str> {
 
 fn shape(node: &Node) -> Shape {
     let Kind::Map(entries) = &node.kind else {
-        return words(node)
-            .next()
-            .map_or(Shape::Any, |name| Shape::Named(name.to_owned()));
+        return match words(node).next() {
+            None => Shape::Any,
+            Some(name) if name.contains('|') => Shape::Value(ValueType::OneOf(
+                name.split('|').map(str::to_owned).collect(),
+            )),
+            Some(name) => Shape::Named(name.to_owned()),
+        };
     };
     let mut fields = BTreeMap::new();
     for entry in entries {
-        if entry.key == "_" {
-            fields.extend(words(&entry.value).map(|name| (name.to_owned(), Shape::Any)));
-            continue;
+        let (name, wrap): (&str, fn(Shape) -> Shape) =
+            if let Some(name) = entry.key.strip_suffix("[]") {
+                (name, |inner| Shape::List(Box::new(inner)))
+            } else if let Some(name) = entry.key.strip_suffix("{}") {
+                (name, |inner| Shape::Map(Box::new(inner)))
+            } else {
+                (entry.key.as_str(), |inner| inner)
+            };
+        match several(name) {
+            Some(inner) => {
+                for name in words(&entry.value) {
+                    fields.insert(name.to_owned(), wrap(inner.clone()));
+                }
+            }
+            None => {
+                fields.insert(name.to_owned(), wrap(shape(&entry.value)));
+            }
         }
-        let inner = shape(&entry.value);
-        let (name, shape) = if let Some(name) = entry.key.strip_suffix("[]") {
-            (name, Shape::List(Box::new(inner)))
-        } else if let Some(name) = entry.key.strip_suffix("{}") {
-            (name, Shape::Map(Box::new(inner)))
-        } else {
-            (entry.key.as_str(), inner)
-        };
-        fields.insert(name.to_owned(), shape);
     }
     Shape::Fields(fields)
+}
+
+/// What the fields are that stand together under such a name.
+fn several(name: &str) -> Option<Shape> {
+    Some(match name {
+        "_" => Shape::Any,
+        "_text" => Shape::Value(ValueType::Text),
+        "_integer" => Shape::Value(ValueType::Integer),
+        "_number" => Shape::Value(ValueType::Number),
+        "_boolean" => Shape::Value(ValueType::Boolean),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -132,7 +155,7 @@ mod tests {
             }
             Shape::List(inner) | Shape::Map(inner) => dangling(inner, shapes, found),
             Shape::Named(name) if shapes.named(name).is_none() => found.push(name.clone()),
-            Shape::Any | Shape::Named(_) => {}
+            Shape::Any | Shape::Value(_) | Shape::Named(_) => {}
         }
     }
 
@@ -148,8 +171,7 @@ mod tests {
         for kind in shapes.kinds() {
             dangling(&Shape::Named(kind.kind.clone()), &shapes, &mut wrong);
         }
-        let named: Vec<Shape> = shapes.named.values().cloned().collect();
-        for shape in &named {
+        for shape in shapes.all_named() {
             dangling(shape, &shapes, &mut wrong);
         }
         assert!(wrong.is_empty(), "{wrong:#?}");

@@ -7,6 +7,10 @@ use super::super::report::Report;
 use super::super::tree::{Entry, Kind, Node};
 use super::repair::{self, Unknown};
 use super::shape::{Shape, Shapes};
+use super::value::Misfit;
+
+/// Characters of a path that are shown.
+const MOST_SHOWN: usize = 60;
 
 /// What is walked through, and where it began.
 pub(super) struct Walk<'s> {
@@ -67,27 +71,46 @@ impl Walk<'_> {
                     path.pop();
                 }
             }
-            (expected @ (Shape::Fields(_) | Shape::Map(_) | Shape::List(_)), _) => {
+            (Shape::Value(value), Kind::Scalar(scalar)) => {
+                if let Some(Misfit {
+                    expected,
+                    found,
+                    help,
+                }) = value.misfit(scalar)
+                {
+                    self.misfit(node, path, &expected, &found, &help, report);
+                }
+            }
+            (expected, Kind::Scalar(_) | Kind::List(_) | Kind::Map(_)) => {
                 let (what, help) = match expected {
                     Shape::List(_) => ("a list", "begin each entry of it with `- `"),
-                    _ => (
+                    Shape::Fields(_) | Shape::Map(_) => (
                         "a mapping",
                         "write `field: value` lines, indented, without `- `",
                     ),
+                    Shape::Value(value) => (value.described(), "write a single value"),
+                    Shape::Any | Shape::Named(_) => return,
                 };
-                let found = node.describe();
-                report
-                    .error(
-                        node.span,
-                        format!(
-                            "`{}` of {} must be {what}, and is {found}",
-                            shown(path),
-                            self.called
-                        ),
-                    )
-                    .help(help);
+                self.misfit(node, path, what, node.describe(), help, report);
             }
         }
+    }
+
+    fn misfit(
+        &self,
+        node: &Node,
+        path: &[Step<'_>],
+        expected: &str,
+        found: &str,
+        help: &str,
+        report: &mut Report<'_>,
+    ) {
+        let message = format!(
+            "`{}` of {} must be {expected}, and is {found}",
+            shown(path),
+            self.called
+        );
+        report.error(node.span, message).help(help);
     }
 
     fn inner<'n>(
@@ -145,6 +168,12 @@ fn shown(path: &[Step<'_>]) -> String {
             Step::Field(name) => write!(shown, ".{name}").expect("a String takes everything"),
             Step::Item(index) => write!(shown, "[{index}]").expect("a String takes everything"),
         }
+    }
+    // The end says more than the beginning, which is `spec` or `spec.template.spec`.
+    let length = shown.chars().count();
+    if length > MOST_SHOWN {
+        let end = shown.chars().skip(length - MOST_SHOWN + 1);
+        shown = std::iter::once('…').chain(end).collect();
     }
     let quoted = quoted(&shown);
     quoted.trim_matches('`').to_owned()

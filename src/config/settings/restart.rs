@@ -1,0 +1,44 @@
+//! Settings that hold only from the next start: what would have to be given up and taken up again while the agent works.
+
+use super::Settings;
+
+impl Settings {
+    /// Keeps what cannot change while the agent runs as it was at the `start`; the keys of what was meant to change.
+    pub fn keep_what_needs_a_restart(&mut self, start: &Self) -> Vec<&'static str> {
+        let Self {
+            rules: _,
+            templates: _,
+            source: _,
+            interval: _,
+            prometheus: _,
+            journal,
+            listen,
+            log,
+            dry_run: _,
+            kill_switch: _,
+            cool_down: _,
+            actions_per_hour: _,
+            lease,
+            otel,
+        } = self;
+        let mut changed = Vec::new();
+        keep(journal, &start.journal, "journal", &mut changed);
+        keep(listen, &start.listen, "listen", &mut changed);
+        keep(log, &start.log, "log", &mut changed);
+        keep(lease, &start.lease, "lease", &mut changed);
+        keep(otel, &start.otel, "otel", &mut changed);
+        changed
+    }
+}
+
+fn keep<T: Clone + PartialEq>(
+    new: &mut T,
+    start: &T,
+    key: &'static str,
+    changed: &mut Vec<&'static str>,
+) {
+    if new != start {
+        new.clone_from(start);
+        changed.push(key);
+    }
+}
