@@ -2,6 +2,7 @@
 
 mod arguments;
 mod columns;
+mod kayenta;
 mod lines;
 mod subject;
 mod table;
@@ -24,7 +25,7 @@ use recant_core::spec;
 /// `{"warm": [1000, 3]}`; then one array per tick. Each tick is answered with a line: `[log_bad, log_good, state]`, or
 /// for an analysis `[state, log_bad, score, shares]`. A later rule or analysis begins anew.
 ///
-/// For people, `--csv`: a table with a heading line in, a table out.
+/// For people, `--csv`: a table with a heading line in, a table out. Or `--kayenta`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Classes, what they need, and their ticks: counts since the tick before; null is a number missing.
@@ -47,7 +48,8 @@ Columns of --csv: total and bad; with a baseline canary_total, canary_bad, basel
 baseline_bad. A column named time is shown. Others are left alone.
 
 Exit codes:
-  0  everything was judged, whatever the verdict
+  0  everything was judged, whatever the verdict; what Kayenta refuses is answered with its
+     `exception`
   2  a line, or the arguments, are wrong: what comes after is not judged")]
 pub struct JudgeArgs {
     /// File to read; standard input if none is named
@@ -56,6 +58,13 @@ pub struct JudgeArgs {
     /// Read a table, and print one for people
     #[arg(long)]
     csv: bool,
+    /// Judges as Spinnaker's Kayenta does, bit by bit: one request per line, one result document per line
+    ///
+    /// A request is `{"thresholds": {"pass": 95, "marginal": 75}, "groupWeights": {"errors": 100}, "metrics": [{"name":
+    /// "5xx", "groups": ["errors"], "analysisConfigurations": {"canary": {"direction": "increase"}}, "control": [0.1, …],
+    /// "experiment": [0.2, "NaN", …]}]}` on one line.
+    #[arg(long, conflicts_with = "csv")]
+    kayenta: bool,
     #[command(flatten)]
     rule: TableRule,
 }
@@ -88,31 +97,40 @@ struct TableRule {
 
 /// Judges what comes in, and answers on `out`.
 pub fn judge(args: &JudgeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let JudgeArgs { file, csv, rule } = args;
-    let mut stdin;
-    let mut opened;
-    let (input, name): (&mut dyn BufRead, String) = match file {
-        None => {
-            stdin = io::stdin().lock();
-            (&mut stdin, "standard input".to_owned())
-        }
+    match &args.file {
+        None => answer(args, &mut io::stdin().lock(), "standard input", out),
         Some(path) => {
             let name = format!("`{}`", path.display());
             let file = File::open(path).with_context(|| format!("reading {name}"))?;
-            opened = BufReader::new(file);
-            (&mut opened, name)
+            answer(args, &mut BufReader::new(file), &name, out)
         }
-    };
-    let result = if *csv {
-        table::run(rule, input, out)
+    }
+}
+
+fn answer(
+    args: &JudgeArgs,
+    input: &mut dyn BufRead,
+    name: &str,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let JudgeArgs {
+        file: _,
+        csv,
+        kayenta,
+        rule,
+    } = args;
+    let result = if *kayenta {
+        kayenta::run(input, out)
+    } else if *csv {
+        table::run(rule, input, out).map(|()| ExitCode::SUCCESS)
     } else {
-        lines::run(input, out)
+        lines::run(input, out).map(|()| ExitCode::SUCCESS)
     };
     match result {
         // Nobody reads on, as behind `head`.
         Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.context(format!("judging {name}"))),
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(code) => Ok(code),
     }
 }
 

@@ -14,6 +14,7 @@ mod house;
 mod http;
 mod journal_command;
 mod judge_command;
+mod judge_kayenta;
 mod manifests;
 mod notify;
 mod program;
