@@ -374,8 +374,10 @@ fn passes(all: &[Measured]) -> Bar<'static> {
             scenario.truth.release == Release::Good && scenario.watch_s >= 86_400.0;
         let least = match name {
             "aa-30min-20rps-tick5" => 0.98,
-            "cold-start-errors-30s" | "latency-cold-start" | "metrics-outage-5min" => 0.95,
-            "shared-down-5min"
+            "cold-start-errors-30s"
+            | "latency-cold-start"
+            | "metrics-outage-5min"
+            | "shared-down-5min"
             | "shared-down-small-canary"
             | "shared-down-returning-canary"
             | "shared-down-tick60"

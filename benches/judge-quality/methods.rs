@@ -68,32 +68,34 @@ impl Judges {
 
     /// One tick; zeros when there is nothing to see. False when nothing can change any more.
     pub(crate) fn tick(&mut self, seen: Option<&Seen>) -> bool {
-        match seen {
-            Some(Seen { canary, baseline }) => {
-                let measured = if canary.buckets.is_empty() {
-                    Measured::BothCounts {
-                        n_c: canary.n,
-                        e_c: canary.e,
-                        n_b: baseline.n,
-                        e_b: baseline.e,
-                    }
-                } else {
-                    Measured::BothHistograms(&canary.buckets, &baseline.buckets)
-                };
-                self.rule.update(measured);
-                self.strict.update(measured);
-            }
-            None => {
-                self.rule.idle();
-                self.strict.idle();
-            }
+        if let Some(Seen { canary, baseline }) = seen {
+            let measured = if canary.buckets.is_empty() {
+                Measured::BothCounts {
+                    n_c: canary.n,
+                    e_c: canary.e,
+                    n_b: baseline.n,
+                    e_b: baseline.e,
+                }
+            } else {
+                Measured::BothHistograms(&canary.buckets, &baseline.buckets)
+            };
+            self.rule.update(measured);
+            self.strict.update(measured);
+        } else {
+            self.rule.idle();
+            self.strict.idle();
         }
         let (limit, compare) = match &self.rule {
             JudgeRule::RatioLimitBeside(rule) => (rule.limit().reading(), rule.compare().reading()),
             JudgeRule::QuantileLimitBeside(rule) => {
                 (rule.limit().reading(), rule.compare().reading())
             }
-            _ => (Reading::SILENT, Reading::SILENT),
+            JudgeRule::RatioLimit(_)
+            | JudgeRule::RatioCompare(_)
+            | JudgeRule::QuantileLimit(_)
+            | JudgeRule::QuantileCompare(_)
+            | JudgeRule::GaugeLimit(_)
+            | JudgeRule::GaugeCompare(_) => (Reading::SILENT, Reading::SILENT),
         };
         let [guarded, compared, limited, strict] = &mut self.analyses;
         let states = [
