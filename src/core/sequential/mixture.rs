@@ -192,6 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_the_grid_does_not_matter() {
+        let (mut one, mut other) = (Mixture::<4>::late(50), Mixture::<4>::late(50));
+        for tick in 0..80_u32 {
+            let steps = [0.3, -1.5, 2.0, -0.1].map(|step| step * f64::from(tick % 3) - 0.4);
+            let mut reversed = steps;
+            reversed.reverse();
+            one.update(&steps, Caps::NONE);
+            other.update(&reversed, Caps::NONE);
+            assert!((one.log() - other.log()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
     fn a_checkpoint_of_the_wrong_size_is_refused() {
         let text = r#"{"ticks":0,"total":0.0,"first":[0.0,0.0],"starts":"first"}"#;
         assert!(serde_json::from_str::<Mixture<2>>(text).is_ok());

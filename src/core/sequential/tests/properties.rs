@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::arbitrary::{Tick, beside, compare, limit, settings, tick, ticks, unlearned};
-use crate::sequential::{RatioCompare, RatioLimit, Settings};
+use crate::sequential::{RatioCompare, RatioLimit, Settings, Span};
 
 fn run_limit(settings: Settings, ticks: &[Tick]) -> RatioLimit {
     let mut rule = limit(settings);
@@ -176,5 +176,36 @@ proptest! {
             prop_assert!(before.log_bad > 0.0 || after.log_bad < settings().bad_level());
             prop_assert!(before.log_good > 0.0 || after.log_good < settings().good_level());
         }
+    }
+}
+
+/// 14.11, where it is nearest to breaking: little is known, so that all late starts have kept their weight.
+#[test]
+fn one_burst_after_little_traffic_does_not_decide() {
+    for horizon in [200, 1800, 86_400] {
+        let settings = Settings {
+            span: Span::Release { horizon },
+            ..settings()
+        };
+        let mut limit = RatioLimit::new(1e-6, settings).expect("good parameters");
+        let mut compare = compare(settings);
+        for _ in 0..horizon {
+            limit.update(1.0, 0.0);
+            compare.update(1e-3, 0.0, 1e-3, 0.0);
+        }
+        assert!(limit.log_bad() <= 0.0 && compare.log_bad() <= 0.0);
+        limit.update(1e9, 1e9);
+        compare.update(1e9, 1e9, 1e9, 0.0);
+        let level = settings.bad_level();
+        assert!(
+            limit.log_bad() > 1.0 && limit.log_bad() < level,
+            "{}",
+            limit.log_bad()
+        );
+        assert!(
+            compare.log_bad() > 1.0 && compare.log_bad() < level,
+            "{}",
+            compare.log_bad()
+        );
     }
 }
