@@ -72,7 +72,9 @@ impl Counts {
             let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / other_n)).sqrt();
             (p - other).abs() <= 3.0 * error + 1e-12
         };
-        let rollbacks = share(self.failed, self.runs, reference.rollbacks, reference.runs);
+        // Theirs counts those before the fault, too.
+        let rollbacks = self.failed + self.before;
+        let rollbacks = share(rollbacks, self.runs, reference.rollbacks, reference.runs);
         let before = share(
             self.before,
             self.runs,

@@ -18,6 +18,7 @@ mod bars;
 mod counting;
 mod draw;
 mod methods;
+mod oracles;
 mod rates;
 mod scenario;
 
@@ -31,6 +32,7 @@ use bars::Measured;
 use counting::{Counts, wilson};
 use draw::{Counted, Run};
 use methods::{Judges, NAMES};
+use oracles::Oracles;
 use rates::Rates;
 use scenario::{Expected, File, Reached, Release, Results, Scenario};
 
@@ -205,11 +207,21 @@ fn run_once(
         .collect();
     let mut warmed = Judges::new(scenario, alpha, bounds, Some(&before));
     let mut fresh = Judges::new(scenario, alpha, bounds, None);
+    let mut oracles = Oracles::new(scenario, alpha);
     for tick in &rates.ticks {
         // Drawn to the end, so that the totals of all runs can be checked.
         let seen = dice.tick(tick, totals);
         warmed.tick(seen.as_ref());
         fresh.tick(seen.as_ref());
+        if let Some(oracles) = &mut oracles {
+            oracles.tick(tick, seen.as_ref());
+        }
+    }
+    for (name, ending) in oracles.iter().flat_map(Oracles::endings) {
+        counts
+            .entry(name.to_owned())
+            .or_default()
+            .add(ending, scenario);
     }
     for (judges, suffix) in [(&warmed, ""), (&fresh, " | no history")] {
         for (name, ending) in NAMES.iter().zip(judges.endings()) {

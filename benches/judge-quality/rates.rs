@@ -33,11 +33,23 @@ impl Rates {
         let ticks = (scenario.watch_s / length).round() as u32;
         Self {
             history: (0..history)
-                .map(|index| at(f64::from(index) - f64::from(history)))
+                .map(|index| before(at(f64::from(index) - f64::from(history))))
                 .collect(),
             ticks: (0..ticks).map(|index| at(f64::from(index))).collect(),
         }
     }
+}
+
+/// Before the release all traffic is the baseline's.
+fn before(mut tick: Tick) -> Tick {
+    let total = tick.baseline_mean + tick.canary_mean;
+    for mean in &mut tick.baseline_buckets {
+        *mean *= total / tick.baseline_mean;
+    }
+    tick.canary_buckets.fill(0.0);
+    tick.canary_mean = 0.0;
+    tick.baseline_mean = total;
+    tick
 }
 
 fn tick(scenario: &Scenario, bounds: &[f64], t: f64) -> Tick {
