@@ -17,6 +17,7 @@ mod judge_command;
 mod judge_kayenta;
 mod manifests;
 mod notify;
+mod once;
 mod program;
 mod promql_oracle;
 mod readme;
