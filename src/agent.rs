@@ -39,7 +39,7 @@ pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
 pub use traced::Traced;
 pub use updating::{Places, Update};
-pub use watching::Watching;
+pub use watching::{Watching, log_record, with_causes};
 
 /// Everything that the agent is made of; the same for all ways to run it.
 pub struct Parts {

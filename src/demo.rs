@@ -198,6 +198,7 @@ fn wire(
         },
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        ends_unwatched: true,
     };
     let scrape: Arc<dyn Source> = Arc::new(Scrape::new(ScrapeOptions::default(), clock.clone())?);
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();

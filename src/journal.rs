@@ -3,6 +3,8 @@
 //! Everything that is decided is appended here before it is carried out (P3). One process writes, any number of
 //! others may read meanwhile. [`mod@file`] says how it looks on disk.
 
+pub mod compact;
+pub mod config_map;
 pub mod file;
 mod frame;
 pub mod memory;
@@ -20,6 +22,16 @@ pub trait Journal: Send {
     ///
     /// After an error nothing of this call is in the journal, and a later call may succeed.
     fn append(&mut self, at: Timestamp, records: &[Record]) -> Result<(), JournalError>;
+
+    /// Appends what several ticks led to, in their order. Where a write is dear it is one write.
+    ///
+    /// After an error the first of them may be in the journal.
+    fn append_all(&mut self, batches: &[(Timestamp, Vec<Record>)]) -> Result<(), JournalError> {
+        for (at, records) in batches {
+            self.append(*at, records)?;
+        }
+        Ok(())
+    }
 }
 
 /// Why records could not be written or read.

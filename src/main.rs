@@ -21,6 +21,7 @@ enum Command {
     Demo(cli::demo::DemoArgs),
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
+    Once(cli::once::OnceArgs),
     Run(cli::run::RunArgs),
     /// Prints the JSON Schema of all documents, for editors
     ///
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let result = match Recant::parse().command {
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
+        Command::Once(args) => cli::once::once(&args),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),

@@ -161,6 +161,7 @@ impl World {
             },
             source: SourceKind::Prometheus,
             interval: TICK,
+            ends_unwatched: true,
         };
         Self {
             engine: Engine::new(&book, settings, Ledger::default()),

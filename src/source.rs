@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 
+use jiff::Timestamp;
+
 use recant_core::ids::TargetId;
-use recant_core::observation::Observation;
+use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Question, ScrapeEndpoint};
-use recant_core::target::Pod;
+use recant_core::target::{Pod, Revision};
 
 mod buckets;
 pub mod exposition;
@@ -39,4 +41,47 @@ pub trait Source: Send + Sync {
     ///
     /// Never fails and always returns within the source's deadline: what cannot be answered is an observation.
     async fn read(&self, queries: &[Query]) -> Vec<Vec<Observation>>;
+
+    /// Answers a question as of many moments that have passed.
+    ///
+    /// # Errors
+    /// Why there is no answer: nothing may be decided from a part of one.
+    async fn read_range(&self, _query: &RangeQuery) -> Result<Vec<Past>, NoRange> {
+        Err(NoRange {
+            cause: Cause::Down,
+            reason: "this source keeps no history: it only knows what is now".to_owned(),
+        })
+    }
+}
+
+/// One question about a stretch of the past.
+#[derive(Debug, Clone)]
+pub struct RangeQuery {
+    pub question: Question,
+    pub targets: Vec<RangeTarget>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+/// A target that wants to know its past.
+#[derive(Debug, Clone)]
+pub struct RangeTarget {
+    pub target: QueryTarget,
+    /// Pods of these belong to it although they are gone.
+    pub revisions: Vec<Revision>,
+}
+
+/// The answers as of one moment, one for each target, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    pub at: Timestamp,
+    pub observations: Vec<Observation>,
+}
+
+/// Why nothing is known of the past.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NoRange {
+    pub cause: Cause,
+    pub reason: String,
 }

@@ -108,6 +108,7 @@ mod tests {
                 },
                 source: SourceKind::Scrape,
                 interval: SignedDuration::ZERO,
+                ends_unwatched: true,
             },
             digest: digest.to_owned(),
             need_restart: Vec::new(),

@@ -150,7 +150,7 @@ impl Observer for Watching {
         self.metrics.journal.appended(tick.records.len());
         for record in tick.records {
             self.count(record);
-            log(record);
+            log_record(record);
         }
         self.show(tick.snapshot);
         let snapshot: Arc<Snapshot> = tick.snapshot.clone();
@@ -182,7 +182,7 @@ impl Observer for Watching {
     }
 }
 
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -194,7 +194,7 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// One line per record that changed something; what people must look at is a warning.
-fn log(record: &Record) {
+pub fn log_record(record: &Record) {
     let text = texts(record).join("; ");
     match record {
         Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } | Record::NoticeEnded(_) => {

@@ -4,15 +4,17 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::Timestamp;
 
 use recant_core::explain::Story;
 use recant_core::record::Record;
 
-use crate::journal::Entry;
+use crate::cluster::kubernetes;
+use crate::cluster::kubernetes::config_map::ConfigMapObject;
 use crate::journal::read::read;
+use crate::journal::{Entry, config_map};
 
 /// Prints what happened and why, one decision a paragraph; also beside a running agent
 #[derive(Debug, Args)]
@@ -25,6 +27,12 @@ pub struct JournalArgs {
         default_value = "recant.journal"
     )]
     journal: PathBuf,
+    /// In place of a file: the `ConfigMap` in which `recant once` keeps its state, with its last records
+    #[arg(long, value_name = "NAME")]
+    config_map: Option<String>,
+    /// Namespace of that `ConfigMap`; without it that of the kubeconfig or the pod
+    #[arg(long, value_name = "NAMESPACE", requires = "config_map")]
+    namespace: Option<String>,
     /// Only what began at or after this time, such as 2026-01-31T09:30:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
@@ -37,10 +45,15 @@ pub struct JournalArgs {
 pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let JournalArgs {
         journal,
+        config_map,
+        namespace,
         since,
         json,
     } = args;
     let since = since.unwrap_or(Timestamp::MIN);
+    if let Some(name) = config_map {
+        return of_config_map(name, namespace.as_deref(), since, *json, out);
+    }
     let mut entries = read::<Record>(journal)?;
     let mut story = Story::default();
     let mut failure = None;
@@ -77,6 +90,47 @@ pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
              writing just now, or it was cut off in the middle; nothing was done on the ground of that record",
             journal.display()
         ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The last records of a state: those before are folded into it.
+fn of_config_map(
+    name: &str,
+    namespace: Option<&str>,
+    since: Timestamp,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    crate::tls::install();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (stored, state) = runtime.block_on(async {
+        let client = kubernetes::connect().await?;
+        let own = client.default_namespace().to_owned();
+        let object = ConfigMapObject::new(client, namespace.unwrap_or(&own), name);
+        let found = config_map::read(&object).await?;
+        anyhow::Ok((found.0.map(|_| ()).ok_or_else(|| object.path()), found.1))
+    })?;
+    if let Err(path) = stored {
+        bail!("there is no ConfigMap {path}: no run has written its state there yet");
+    }
+    let mut story = Story::default();
+    for recent in &state.recent {
+        if !json {
+            story.tell(recent.at, &recent.record);
+        } else if recent.at >= since {
+            let line = serde_json::to_string(recent).context("writing a record as JSON")?;
+            if print(out, &line)? == Reader::Gone {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+    for paragraph in story.into_paragraphs() {
+        if paragraph.began >= since && print(out, &paragraph.to_string())? == Reader::Gone {
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,8 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
-mod logging;
+pub(super) mod logging;
 mod opening;
-mod parts;
+pub(in crate::cli) mod parts;
 mod reloading;
 pub(in crate::cli) mod sources;
 mod traces;
@@ -123,7 +123,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
+pub(super) fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
     if settings.rules.is_empty() {
         bail!(
             "no rules are named: give files or folders with --rules, RECANT_RULES or `rules` in the settings"
@@ -439,6 +439,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
         acts: !settings.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
+        state: None,
     }
 }
 

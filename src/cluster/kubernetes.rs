@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+pub mod config_map;
 mod execute;
 mod facts;
 mod following;
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use kube::{Client, Config};
-use recant_core::ids::TargetId;
+use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
@@ -184,4 +185,24 @@ pub fn client(mut config: Config) -> Result<Client, ClusterError> {
             api::with_causes(&error)
         ),
     })
+}
+
+/// Whether there is a Rollout of this name. A cluster that knows no Rollouts has none.
+///
+/// # Errors
+/// No right, or no answer within the deadline.
+pub async fn has_rollout(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<bool, ClusterError> {
+    let resource = objects::workload_resource(TargetKind::Rollout);
+    let api: kube::Api<objects::Workload> =
+        kube::Api::namespaced_with(client.clone(), namespace, &resource);
+    let call = api::Call {
+        verb: "get",
+        resource: objects::resource_name(&resource),
+        namespace,
+    };
+    Ok(call.answer(api.get(name)).await?.is_some())
 }

@@ -13,6 +13,7 @@ mod finish;
 mod hold;
 mod levels;
 mod live;
+mod look_back;
 mod observe;
 mod progress;
 mod questions;
@@ -45,6 +46,7 @@ use crate::target::{TargetNews, TargetState};
 use live::Live;
 use sources::Health;
 
+pub use look_back::Back;
 pub use questions::Asked;
 pub use reload::{Loaded, Refused, Reload};
 
@@ -56,6 +58,8 @@ pub struct EngineSettings {
     pub source: SourceKind,
     /// The least time between two looks at a metric.
     pub interval: SignedDuration,
+    /// What no watch names any more is ended at the start. Not where others, with other watches, share the ledger.
+    pub ends_unwatched: bool,
 }
 
 /// Everything that came in since the last tick.
@@ -116,14 +120,20 @@ pub struct Engine {
     ledger: Ledger,
     live: BTreeMap<TargetId, Live>,
     sources: BTreeMap<SourceKind, Health>,
-    /// The first tick has been.
+    /// What the process before left behind was taken up: for all targets together,
+    begun: bool,
+    /// and for each of them.
     resumed: bool,
+    /// What looking back led to, until its records are durable: the next tick hands it out.
+    deferred: Vec<Effect>,
 }
 
 /// One tick in progress: the time, and what it leads to so far.
 #[derive(Debug)]
 struct Turn<'a> {
     now: Timestamp,
+    /// It is made up for later: what the cluster looked like then is not known, and nothing is begun or told.
+    past: bool,
     settings: EngineSettings,
     ledger: &'a mut Ledger,
     output: Output,
@@ -133,6 +143,11 @@ impl Turn<'_> {
     fn record(&mut self, record: Record) {
         self.ledger.apply(self.now, &record);
         self.output.records.push(record);
+    }
+
+    /// The time, if it is over.
+    fn then(&self) -> Option<Timestamp> {
+        self.past.then_some(self.now)
     }
 
     fn known(&self, target: &TargetId) -> Option<&TargetLedger> {
@@ -154,7 +169,9 @@ impl Engine {
             ledger,
             live,
             sources: BTreeMap::new(),
+            begun: false,
             resumed: false,
+            deferred: Vec::new(),
         }
     }
 
@@ -176,22 +193,30 @@ impl Engine {
             ledger,
             live,
             sources,
+            begun,
             resumed,
+            deferred,
         } = self;
         let mut turn = Turn {
             now,
+            past: false,
             settings: *settings,
             ledger,
-            output: Output::default(),
+            output: Output {
+                records: Vec::new(),
+                effects: std::mem::take(deferred),
+            },
         };
         for delivery in inputs.deliveries {
             if turn.ledger.pending.contains_key(&delivery.notice) {
                 turn.record(Record::NoticeEnded(delivery));
             }
         }
-        if !*resumed {
-            *resumed = true;
-            resume::resume(&mut turn, live, channels);
+        if !std::mem::replace(begun, true) {
+            resume::begin(&mut turn, live, channels);
+        }
+        if !std::mem::replace(resumed, true) {
+            resume::resume(&mut turn, live);
         }
         // Before the news of the cluster: they may be about targets that are watched from now on.
         for news in inputs.reloads {

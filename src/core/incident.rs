@@ -82,7 +82,8 @@ pub enum ScalingEnd {
 }
 
 /// How far a scaling is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Scaling {
     pub plan: ScalingPlan,
     pub began: Timestamp,
@@ -93,7 +94,8 @@ pub struct Scaling {
 }
 
 /// Guards that held something back: each is told once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Holds {
     pub latest: Option<Hold>,
     pub guards: Vec<Guard>,
@@ -102,7 +104,8 @@ pub struct Holds {
 }
 
 /// An open incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IncidentState {
     pub incident: Incident,
     pub began: Timestamp,
@@ -117,7 +120,8 @@ pub struct IncidentState {
 }
 
 /// What a scaling set, and will be taken back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Scaled {
     pub incident: IncidentId,
     pub change: ScaleChange,

@@ -3,10 +3,12 @@
 
 mod of_always;
 mod of_target;
+mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId};
 use crate::notice::Notice;
@@ -18,11 +20,15 @@ use crate::time::elapsed;
 pub use of_always::{AlwaysCheckpoint, AlwaysLedger};
 pub use of_target::{Checkpoint, Judged, TargetLedger};
 
-/// Everything that must survive a restart.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Everything that must survive a restart. It is also written as a whole (`recant once`): a field that is added must be
+/// readable from a state that has none yet, and a map whose keys are no texts needs `pairs`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Ledger {
+    #[serde(with = "pairs")]
     pub targets: BTreeMap<TargetId, TargetLedger>,
     /// The rules between releases, by target.
+    #[serde(with = "pairs")]
     pub always: BTreeMap<TargetId, AlwaysLedger>,
     /// Incidents ever begun: the last part of their ids.
     pub incidents: u64,

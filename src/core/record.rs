@@ -202,6 +202,52 @@ pub enum Record {
     NoticeEnded(Delivery),
 }
 
+impl Record {
+    /// The target that it is about, where the record itself says so: the end of a step only names its plan.
+    pub fn target(&self) -> Option<&TargetId> {
+        match self {
+            Self::TargetSeen { target, .. }
+            | Self::TargetGone { target }
+            | Self::RevisionReturned { target, .. }
+            | Self::Promoted { target }
+            | Self::BaselineGone { target }
+            | Self::FirstTraffic { target }
+            | Self::Checkpoint { target, .. }
+            | Self::Failed { target, .. }
+            | Self::HoldBegan { target, .. }
+            | Self::HoldEnded { target, .. }
+            | Self::AnalysisEnded { target, .. }
+            | Self::PlanEnded { target, .. }
+            | Self::VerificationEnded { target, .. }
+            | Self::RuleWithoutData { target, .. }
+            | Self::IncidentEnded { target, .. }
+            | Self::ScalingHeld { target, .. }
+            | Self::ScalingEnded { target, .. }
+            | Self::AlwaysCheckpoint { target, .. }
+            | Self::DataLost { target, .. }
+            | Self::DataBack { target, .. } => Some(target),
+            Self::IncidentBegan { incident, .. } => Some(&incident.target),
+            Self::ScalingBegan { plan } => Some(&plan.target),
+            Self::AnalysisBegan { analysis } => Some(&analysis.target),
+            Self::PlanBegan { plan } => Some(&plan.fence.target),
+            Self::StepBegun(command) => {
+                // A step that scales names the workload, which need not be the target.
+                command.rollback().map(|rollback| &rollback.fence.target)
+            }
+            Self::VerificationBegan { verification } => Some(&verification.target),
+            Self::Noticed(notice) => notice.target.as_ref(),
+            Self::Started { .. }
+            | Self::StepEnded(_)
+            | Self::Awaited { .. }
+            | Self::SourceLost { .. }
+            | Self::SourceBack { .. }
+            | Self::NoticeEnded(_)
+            | Self::Reloaded { .. }
+            | Self::ReloadRefused { .. } => None,
+        }
+    }
+}
+
 /// What is known of a revision from its analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -62,6 +62,18 @@ pub struct AlwaysSnapshot {
     pub incident: Option<IncidentSnapshot>,
     /// What was scaled and will be taken back.
     pub scaled: Option<ScaleChange>,
+    /// Where a scaling is, or its undo; `None`: none is wanted now.
+    pub doing: Option<Doing>,
+}
+
+/// How far something is that is done because of a rule between releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Doing {
+    /// It is due, and the workload is being looked at, or a guard holds it.
+    Deciding,
+    /// It was decided: it is being written, or its pods are waited for.
+    Acting,
 }
 
 /// The state of an open incident.

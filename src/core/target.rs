@@ -77,6 +77,27 @@ pub struct Pod {
     pub unready_reason: Option<String>,
 }
 
+/// Names of pods are cut to this length before the suffix is added.
+const LONGEST_BASE: usize = 58;
+/// Characters of the suffix that the API server adds to a pod's name.
+const SUFFIX: usize = 5;
+
+/// What the names of all pods of a revision begin with: `<workload>-<hash>-`, cut as the API server cuts it.
+pub fn prefix_of_pods(workload: &str, revision: &RevisionHash) -> String {
+    let mut base = format!("{workload}-{revision}-");
+    if let Some((cut, _)) = base.char_indices().nth(LONGEST_BASE) {
+        base.truncate(cut);
+    }
+    base
+}
+
+/// Whether a pod has this prefix of [`prefix_of_pods`], and nothing but the suffix behind it.
+pub fn is_pod_of(pod: &PodName, prefix: &str) -> bool {
+    pod.as_str().strip_prefix(prefix).is_some_and(|rest| {
+        rest.len() == SUFFIX && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 /// What the status of a target's objects says for rules about Kubernetes itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ObjectStatus {
@@ -98,4 +119,27 @@ pub struct PodStatus {
     pub restarts: u32,
     /// When its containers were last killed for want of memory: at most one moment each.
     pub out_of_memory: Vec<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_are_known_by_the_names_of_their_revision() {
+        let prefix = prefix_of_pods("checkout", &"5d8b9c7f6".into());
+        assert!(is_pod_of(&"checkout-5d8b9c7f6-x2x4z".into(), &prefix));
+        // Another workload whose name begins the same; a StatefulSet's pod; a pod made by hand.
+        for stranger in [
+            "checkout-5d8b9c7f6-extra-x2x4z",
+            "checkout-api-5d8b9c7f6-x2x4z",
+            "checkout-5d8b9c7f6-0",
+            "checkout-5d8b9c7f6-",
+        ] {
+            assert!(!is_pod_of(&stranger.into(), &prefix), "{stranger}");
+        }
+        let long = prefix_of_pods(&"a".repeat(60), &"5d8b9c7f6".into());
+        assert_eq!(long.len(), 58);
+        assert!(is_pod_of(&format!("{long}abcde").as_str().into(), &long));
+    }
 }

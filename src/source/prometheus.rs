@@ -19,7 +19,7 @@ use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Level, Question, What};
 
 use super::http::{Fault, address};
-use super::{Query, QueryTarget, Source};
+use super::{NoRange, Past, Query, QueryTarget, RangeQuery, Source};
 use crate::clock::Clock;
 
 mod answer;
@@ -29,6 +29,7 @@ mod deliver;
 mod expression;
 mod options;
 mod query;
+mod range;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -214,6 +215,15 @@ impl Source for Prometheus {
             }
         }
         observations
+    }
+
+    async fn read_range(&self, query: &RangeQuery) -> Result<Vec<Past>, NoRange> {
+        self.range(query)
+            .await
+            .map_err(|Fault { cause, reason }| NoRange {
+                cause,
+                reason: format!("Prometheus at `{}` {reason}", self.address),
+            })
     }
 }
 

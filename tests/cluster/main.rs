@@ -20,6 +20,7 @@ mod local_server;
 mod manifests;
 mod namespace;
 mod object_status;
+mod once;
 mod operation;
 mod prometheus;
 mod proofs;

@@ -26,7 +26,7 @@ use crate::wait::wait_for;
 const WITHIN: Duration = Duration::from_mins(1);
 
 /// The users' application.
-const APP: &str = "claude-orchestrator";
+pub(crate) const APP: &str = "claude-orchestrator";
 
 /// The shim: `kubectl exec … -- promtool …` runs the real promtool here, and what is `localhost:9090` inside of
 /// Prometheus' pod is the real Prometheus. Everything else is the real kubectl's.
@@ -161,7 +161,7 @@ fn tools(bed: &Bed, prometheus: &Prometheus) -> PathBuf {
 }
 
 /// Prints past the harness, which hides what passing tests print.
-fn told(line: &str) {
+pub(crate) fn told(line: &str) {
     std::io::stderr()
         .write_all(format!("SCRIPT {line}\n").as_bytes())
         .expect("a line can be printed");

@@ -120,7 +120,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("config", &["json_path"]),
     ("source", &["clock", "json_path", "secrets", "tls"]),
     ("cluster", &[]),
-    ("journal", &[]),
+    ("journal", &["cluster"]),
     ("ruletest", &["source"]),
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),

@@ -16,6 +16,7 @@ mod journal_command;
 mod judge_kayenta;
 mod manifests;
 mod notify;
+mod once;
 mod program;
 mod promql_oracle;
 mod readme;

@@ -137,6 +137,20 @@ fn what_is_wrong_is_named_with_its_layer() {
             "setting `prometheus.url`: is no URL like `http://prometheus:9090` (flag)",
         ),
         (
+            "otel: {endpoint: \"http://me:secret@collector:4318\"}",
+            &[],
+            &[],
+            "setting `otel.endpoint`: holds a user name or a password: use `otel.headers` (file FILE:1:8)",
+        ),
+        (
+            "otel: {endpoint: collector, ratio: NaN}",
+            &[],
+            &[],
+            "there are 2 errors in the settings:\n  \
+             - setting `otel.endpoint`: is no URL like `http://collector:4318` (file FILE:1:8)\n  \
+             - setting `otel.ratio`: `NaN` is no number from 0 to 1 (file FILE:1:29)",
+        ),
+        (
             "dryRun: maybe",
             &[],
             &[],

@@ -4,6 +4,7 @@ mod fixture;
 mod http_json;
 mod prometheus;
 mod prometheus_faults;
+mod range;
 mod redis;
 mod same_counts;
 mod scrape;

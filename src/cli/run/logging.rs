@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::config::settings::LogSettings;
 
 /// Starts logging. Libraries are heard from `warn` on; `RUST_LOG` overrides everything.
-pub(super) fn start(settings: &LogSettings) {
+pub(in crate::cli) fn start(settings: &LogSettings) {
     let own = LevelFilter::from_level(settings.level);
     let filter = EnvFilter::builder().try_from_env().unwrap_or_else(|_| {
         // That one repeats every failed call, which is told in our own words where it is handled.

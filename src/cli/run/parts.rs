@@ -34,7 +34,7 @@ use crate::source::Source;
 use crate::telemetry::Spans;
 
 /// Plans under way at once.
-const PLANS_AT_ONCE: usize = 4;
+pub(in crate::cli) const PLANS_AT_ONCE: usize = 4;
 
 /// What the agent reaches the cluster with.
 pub(super) struct Outside {
@@ -91,10 +91,7 @@ pub(super) fn assemble(
     );
     let http = HttpClient::new().context("making the HTTP client of the channels")?;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
-    let templates = templates(settings).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
-    })?;
+    let templates = templates(settings).map_err(|errors| unusable_templates(&errors))?;
     let notifiers = book
         .channels
         .iter()
@@ -137,7 +134,7 @@ pub(super) fn assemble(
 }
 
 /// What the engine needs to know of the settings.
-pub(super) fn engine_settings(settings: &Settings) -> EngineSettings {
+pub(in crate::cli) fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
         guards: GuardSettings {
             cool_down: span(settings.cool_down),
@@ -147,6 +144,7 @@ pub(super) fn engine_settings(settings: &Settings) -> EngineSettings {
         },
         source: settings.source,
         interval: span(settings.interval),
+        ends_unwatched: true,
     }
 }
 
@@ -159,14 +157,22 @@ pub(super) fn endpoints(book: &RuleBook) -> BTreeMap<TargetId, ScrapeEndpoint> {
 }
 
 /// The shipped message templates, or those of the folder that the settings name.
-pub(super) fn templates(settings: &Settings) -> Result<Templates, Vec<TemplateError>> {
+pub(in crate::cli) fn templates(settings: &Settings) -> Result<Templates, Vec<TemplateError>> {
     match &settings.templates {
         Some(folder) => Templates::load(folder),
         None => Ok(Templates::shipped()),
     }
 }
 
-fn gate(kill_switch: Arc<AtomicBool>, lease: watch::Receiver<LeaseState>) -> Arc<dyn Gate> {
+pub(in crate::cli) fn unusable_templates(errors: &[TemplateError]) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
+    anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
+}
+
+pub(in crate::cli) fn gate(
+    kill_switch: Arc<AtomicBool>,
+    lease: watch::Receiver<LeaseState>,
+) -> Arc<dyn Gate> {
     Arc::new(move || {
         if kill_switch.load(Ordering::Relaxed) {
             return Permit::Never {
@@ -182,7 +188,7 @@ fn gate(kill_switch: Arc<AtomicBool>, lease: watch::Receiver<LeaseState>) -> Arc
     })
 }
 
-fn span(duration: Duration) -> SignedDuration {
+pub(in crate::cli) fn span(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 

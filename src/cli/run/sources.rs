@@ -21,7 +21,7 @@ use crate::source::redis::Redis;
 use crate::source::scrape::{Scrape, ScrapeOptions};
 
 /// The kinds that some rule asks.
-pub(super) fn kinds(book: &RuleBook, default: SourceKind) -> BTreeSet<SourceKind> {
+pub(in crate::cli) fn kinds(book: &RuleBook, default: SourceKind) -> BTreeSet<SourceKind> {
     book.watches
         .iter()
         .flat_map(|watch| watch.sources(default))

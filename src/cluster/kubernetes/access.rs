@@ -35,6 +35,8 @@ pub struct Needs {
     pub lease: Option<(String, String)>,
     /// Namespace and names of the Secrets that channels refer to.
     pub secrets: Vec<(String, String)>,
+    /// Namespace and name of the `ConfigMap` that holds the state of `recant once`.
+    pub state: Option<(String, String)>,
 }
 
 /// A right that the service account lacks.
@@ -56,6 +58,8 @@ enum Role {
     Targets,
     /// In the agent's own namespace.
     Agent,
+    /// Where `recant once` runs.
+    Once,
 }
 
 impl fmt::Display for Missing {
@@ -70,6 +74,7 @@ impl fmt::Display for Missing {
         let (role, file) = match role {
             Role::Targets => ("recant", "role.yaml"),
             Role::Agent => ("recant-agent", "agent-role.yaml"),
+            Role::Once => ("recant-once", "once-role.yaml"),
         };
         write!(f, "`{verb}` on `{resource}`")?;
         if let Some(name) = name.as_ref().filter(|name| *name != namespace) {
@@ -171,7 +176,17 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
     for (namespace, name) in &needs.secrets {
         agent("get", "secrets", namespace, Some(name));
     }
-    rights
+    let Some((namespace, name)) = &needs.state else {
+        return rights;
+    };
+    agent("get", "configmaps", namespace, Some(name));
+    agent("update", "configmaps", namespace, Some(name));
+    agent("create", "configmaps", namespace, None);
+    let of_once = |right| Missing {
+        role: Role::Once,
+        ..right
+    };
+    rights.into_iter().map(of_once).collect()
 }
 
 async fn allowed(

@@ -7,6 +7,7 @@
 mod act;
 mod gone;
 mod live;
+mod past;
 mod scale;
 mod undo;
 
@@ -27,6 +28,7 @@ use crate::time::elapsed;
 
 pub(super) use gone::{drop_all, end_gone};
 pub(super) use live::{AlwaysLive, AlwaysRule, take_in};
+pub(super) use past::{looks_back, restore_back, tend_past};
 pub(super) use scale::step_ended;
 
 /// A rule has recovered when it has been kept for as long as it must be broken, but not sooner than this.
@@ -92,39 +94,45 @@ fn begin_anew_after_release(turn: &mut Turn<'_>, target: &TargetId, live: &mut L
 }
 
 fn open(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) {
+    begin(turn, target, live, index);
     let Some(rule) = live.always.rules.get(index) else {
         return;
     };
-    let name = rule.always.rule.name.clone();
-    if incident(turn, target, &name).is_none() {
-        let Some(finding) = rule.finding().filter(|found| found.state == State::Failing) else {
-            return;
-        };
-        if explained_by_release(turn, target) {
-            return;
-        }
-        let found = Incident {
-            id: IncidentId(format!(
-                "{}-{}-{}-{}",
-                target.name,
-                name.as_str().replace('/', "-"),
-                turn.now.as_second(),
-                turn.ledger.incidents + 1
-            )),
-            watch: live.watch.name.clone(),
-            target: target.clone(),
-            rule: name.clone(),
-            scale: rule.always.scale.clone(),
-        };
-        turn.record(live.always.checkpoint(target, turn.now));
-        turn.record(Record::IncidentBegan {
-            incident: Box::new(found),
-            finding,
-        });
-    }
-    if let Some(state) = incident(turn, target, &name).cloned() {
+    if let Some(state) = incident(turn, target, &rule.always.rule.name).cloned() {
         tell::incident_began(turn, live, index, &state);
     }
+}
+
+/// Begins the incident of a rule that is broken, if there is none and no release explains it.
+fn begin(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) {
+    let Some(rule) = live.always.rules.get(index) else {
+        return;
+    };
+    let name = &rule.always.rule.name;
+    if incident(turn, target, name).is_some() || explained_by_release(turn, target) {
+        return;
+    }
+    let Some(finding) = rule.finding().filter(|found| found.state == State::Failing) else {
+        return;
+    };
+    let found = Incident {
+        id: IncidentId(format!(
+            "{}-{}-{}-{}",
+            target.name,
+            name.as_str().replace('/', "-"),
+            turn.now.as_second(),
+            turn.ledger.incidents + 1
+        )),
+        watch: live.watch.name.clone(),
+        target: target.clone(),
+        rule: name.clone(),
+        scale: rule.always.scale.clone(),
+    };
+    turn.record(live.always.checkpoint(target, turn.now));
+    turn.record(Record::IncidentBegan {
+        incident: Box::new(found),
+        finding,
+    });
 }
 
 /// Ends the incident of a rule that has been kept for long enough.
@@ -166,7 +174,8 @@ fn close(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) 
 /// Takes up the evidence of the last checkpoint, and ends what no watch asks for any more.
 pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) {
     gone::forget_unwatched(turn, lives);
-    for (target, live) in lives.iter_mut() {
+    // Those that were looked back at have been taken up with that.
+    for (target, live) in lives.iter_mut().filter(|(_, live)| !live.restored) {
         if let Some(checkpoint) = known(turn, target).and_then(|known| known.checkpoint.as_ref()) {
             live.always.restore(checkpoint, turn.now);
         }
@@ -180,11 +189,9 @@ fn data(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) {
         return;
     };
     let name = rule.always.rule.name.clone();
-    let first = *rule.first.get_or_insert(now);
-    let silent = rule.state().is_none_or(|state| state == State::NoData);
+    let first = rule.heard(now);
     let lost = known(turn, target).is_some_and(|known| known.without_data.contains(&name));
-    if !silent {
-        rule.last_data = Some(now);
+    if !rule.is_silent() {
         if lost {
             turn.record(Record::DataBack {
                 target: target.clone(),

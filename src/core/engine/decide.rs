@@ -45,6 +45,10 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
         fail(turn, target, live, &analysis);
     }
     let failed = analysis.failed.is_some();
+    if turn.past && failed {
+        // What follows from it is decided now, where the guards see whether it still fails.
+        return;
+    }
     if failed && !live.watch.on_fail.rollback {
         tell::failed_only(turn, live, &analysis);
         releases::end(turn, live, target, Ending::Fail);
@@ -94,7 +98,8 @@ fn baseline_is_gone(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> bool {
         .pods
         .iter()
         .any(|pod| pod.ready && !pod.terminating && Some(&pod.hash) == analysis.baseline.as_ref());
-    if !ready {
+    // Which pods were ready then is not known; whether they had traffic is.
+    if !ready && !turn.past {
         return true;
     }
     // Two ticks without traffic, but not a mere lull of a quiet service.

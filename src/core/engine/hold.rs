@@ -92,7 +92,7 @@ fn no_data(turn: &Turn<'_>, live: &Live, rule: &LiveRule, analysis: &Analysis) -
     }
     let long_ago = |since: Timestamp| elapsed(since, turn.now) >= WINDOW;
     let should = analysis.first_traffic.is_some_and(long_ago)
-        || (long_ago(analysis.began) && serves(live.state.as_ref(), analysis));
+        || (long_ago(analysis.began) && serves(turn.then(), live.state.as_ref(), analysis));
     should.then(|| {
         let reason = looking.no_data.clone().unwrap_or_else(|| {
             format!(
@@ -154,6 +154,9 @@ pub(super) fn hold(
         })
         .collect();
     live.candidates.clone_from(&candidates);
+    if turn.past {
+        return;
+    }
     let Some(known) = turn.known(target) else {
         return;
     };

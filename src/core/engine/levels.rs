@@ -69,6 +69,7 @@ impl<'a> Values<'a> {
     pub(super) fn judged(
         &self,
         rule: &mut LiveRule,
+        then: Option<Timestamp>,
         state: Option<&TargetState>,
         analysis: &Analysis,
     ) -> Heard {
@@ -109,7 +110,7 @@ impl<'a> Values<'a> {
             }
         } else if let Some(last) = whole.last() {
             rule.one_arm = true;
-            if !serves(state, analysis) {
+            if !serves(then, state, analysis) {
                 // Before a pod of it serves, all that the service shows is the old revision.
                 if let Evidence::Level(evidence) = &mut rule.evidence {
                     evidence.see_before(check.limit.is_beyond(last.value));

@@ -35,6 +35,10 @@ pub(super) struct Live {
     pub(super) always: AlwaysLive,
     pub(super) rules: Vec<LiveRule>,
     pub(super) state: Option<TargetState>,
+    /// The evidence of the process before was taken up.
+    pub(super) restored: bool,
+    /// Past answers from then on are about a release.
+    pub(super) past_from: Option<Timestamp>,
     pub(super) pods: KnownPods,
     pub(super) measurements: BTreeMap<Arc<Question>, Looking>,
     pub(super) checkpoint: Option<Timestamp>,
@@ -118,6 +122,8 @@ impl Live {
             watch,
             rules,
             state: None,
+            restored: false,
+            past_from: None,
             pods: KnownPods::default(),
             measurements,
             checkpoint: None,
@@ -161,6 +167,12 @@ impl Live {
             .chain(self.always.measurements.keys())
             .map(|question| self.source_of(question, settings))
             .collect()
+    }
+
+    /// For looking back: pods that have gone meanwhile are known by the names of their revisions.
+    pub(super) fn see_back(&mut self, state: TargetState) {
+        self.pods = KnownPods::with_revisions(&state.id, &state.pods, &state.revisions);
+        self.state = Some(state);
     }
 
     pub(super) fn watch_time(&self) -> SignedDuration {

@@ -39,8 +39,13 @@ pub(super) fn take_in(
         };
         live.news = true;
         let source = live.source_of(&answer.question, &turn.settings);
-        let of_release = answered(turn, live, &answer);
-        let of_always = always::take_in(&mut live.always, &live.pods, turn.now, &answer);
+        let now = turn.now;
+        let counts = |from: Option<Timestamp>| !turn.past || from.is_some_and(|from| now >= from);
+        let (release, between) = (counts(live.past_from), counts(live.always.past_from));
+        let of_release = release.then(|| answered(turn, live, &answer)).flatten();
+        let of_always = between
+            .then(|| always::take_in(&mut live.always, &live.pods, now, &answer))
+            .flatten();
         match of_release.or(of_always) {
             None => {
                 heard.insert(source, Ok(()));
@@ -81,7 +86,7 @@ fn answered(turn: &mut Turn<'_>, live: &mut Live, answer: &Answer) -> Option<Str
     if let Some(analysis) = &known.analysis {
         for rule in asking {
             let heard = match &values {
-                Some(values) => values.judged(rule, state.as_ref(), analysis),
+                Some(values) => values.judged(rule, turn.then(), state.as_ref(), analysis),
                 None => counted(turn, rule, &increases, pods, state.as_ref(), analysis),
             };
             if !rule.tells_traffic {
@@ -183,7 +188,8 @@ fn counted(
     state: Option<&TargetState>,
     analysis: &Analysis,
 ) -> Heard {
-    let (canary, baseline) = arms(rule, increases, pods, state, analysis);
+    let serves = serves(turn.then(), state, analysis);
+    let (canary, baseline) = arms(rule, increases, pods, serves, analysis);
     rule.changed = true;
     match &rule.rule.check {
         Check::Counts(_) => {
@@ -215,7 +221,7 @@ fn arms(
     rule: &mut LiveRule,
     increases: &Increases<'_>,
     pods: &KnownPods,
-    state: Option<&TargetState>,
+    serves: bool,
     analysis: &Analysis,
 ) -> (Option<Counts>, Option<Counts>) {
     let mut tells_apart = false;
@@ -241,20 +247,28 @@ fn arms(
     }
     match (whole, analysis.phase) {
         // Before a pod of it serves, all that the service shows is the old revision.
-        (Some(_), _) if !serves(state, analysis) => (None, None),
+        (Some(_), _) if !serves => (None, None),
         (Some(whole), _) => (Some(whole), None),
         (None, Phase::Beside) => (canary, baseline),
         (None, Phase::Alone) => (canary, None),
     }
 }
 
-/// Whether a pod of the canary is ready.
-pub(super) fn serves(state: Option<&TargetState>, analysis: &Analysis) -> bool {
+/// Whether a pod of the canary is ready; of the past: whether one that is ready now was there.
+///
+/// `then` is that time of the past.
+pub(super) fn serves(
+    then: Option<Timestamp>,
+    state: Option<&TargetState>,
+    analysis: &Analysis,
+) -> bool {
     state.is_some_and(|state| {
-        state
-            .pods
-            .iter()
-            .any(|pod| pod.hash == analysis.canary && pod.ready && !pod.terminating)
+        state.pods.iter().any(|pod| {
+            pod.hash == analysis.canary
+                && pod.ready
+                && !pod.terminating
+                && then.is_none_or(|then| pod.created <= then)
+        })
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::live::{Live, LiveRule};
 use super::verify::Told;
 use super::{Turn, always, progress, tell, verify};
@@ -11,7 +13,10 @@ use crate::judge::{Before, Phase, State};
 use crate::ledger::TargetLedger;
 use crate::record::{Record, Standing};
 use crate::target::{TargetNews, TargetState};
-use crate::time::elapsed;
+use crate::time::{elapsed, later};
+
+/// Creation times of the API server are whole seconds.
+const PRECISION: SignedDuration = SignedDuration::from_secs(1);
 
 pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>, news: TargetNews) {
     match news {
@@ -57,6 +62,43 @@ fn see(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId) {
         Some(_) => {}
     }
     promoted(turn, target, &state);
+}
+
+/// The revision that is new since the last look, at the time when it came.
+pub(super) fn see_back(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId) {
+    let Some(state) = live.state.clone() else {
+        return;
+    };
+    let Some(current) = current_of(&state) else {
+        return;
+    };
+    match turn.known(target) {
+        None => first_sight(turn, live, &state, &current),
+        Some(known) if known.uid == state.uid && known.current != current => {
+            revision_changed(turn, live, &state, current);
+        }
+        Some(_) => {}
+    }
+}
+
+/// When the revision came that the target is at now, if that was after `since` and an analysis of it is to begin.
+pub(super) fn came(
+    known: Option<&TargetLedger>,
+    state: &TargetState,
+    since: Timestamp,
+) -> Option<Timestamp> {
+    let current = current_of(state)?;
+    let mut revisions = state.revisions.iter();
+    let created = revisions.find(|revision| revision.hash == current)?.created;
+    match known {
+        None => older_revision(state, &current).map(|_| created.max(since)),
+        Some(known) if known.uid != state.uid || known.current == current => None,
+        Some(known) => {
+            let returned = known.standings.contains_key(&current) || known.stable == current;
+            // Creation times are whole seconds.
+            (!returned && created >= later(since, -PRECISION)).then(|| created.max(since))
+        }
+    }
 }
 
 /// The revision that the target is at: that of its spec, but an aborted Rollout goes back to its stable one.
@@ -161,7 +203,7 @@ fn revision_changed(
     };
     let way_back = known.stable == current || known.known_good(&current);
     let analysis = known.analysis.clone();
-    let baseline = baseline_for(known, state, &current);
+    let baseline = baseline_for(known, state, &current, turn.past);
     let suspected: Vec<_> = live
         .rules
         .iter()
@@ -223,6 +265,7 @@ fn baseline_for(
     known: &TargetLedger,
     state: &TargetState,
     canary: &RevisionHash,
+    past: bool,
 ) -> Option<RevisionHash> {
     let fit = |revision: &RevisionHash| revision != canary && !known.has_failed(revision);
     let serves = |revision: &RevisionHash| {
@@ -234,7 +277,7 @@ fn baseline_for(
     let ran = match &state.rollout {
         Some(rollout) => rollout.stable.clone(),
         None if known.analysis.is_some() => None,
-        None => Some(known.current.clone()).filter(|current| serves(current)),
+        None => Some(known.current.clone()).filter(|current| past || serves(current)),
     };
     ran.filter(fit)
         .or_else(|| known.way_back(canary).map(|way_back| way_back.revision))

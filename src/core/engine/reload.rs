@@ -204,6 +204,8 @@ fn changed(
         always: next.always,
         measurements: next.measurements,
         news: true,
+        restored: old.restored,
+        past_from: old.past_from,
         state: old.state,
         pods: old.pods,
         checkpoint: old.checkpoint,

@@ -1,6 +1,6 @@
 //! The first tick: goes on with what the process before had begun, wherever its journal was cut off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
@@ -9,38 +9,50 @@ use super::{Effect, Turn, always, releases, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
 use crate::judge::Phase;
-use crate::notice::{Delivery, DeliveryOutcome, NoticeKind};
+use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
 use crate::record::Record;
 use crate::rule::SourceKind;
 use crate::saga::PlanEnd;
-use crate::time::elapsed;
+use crate::time::later;
 use crate::verify::VerificationEnd;
 
 /// Counters of longer ago are not counted on from: hours would be one tick's counts.
 pub(super) const SHORT: SignedDuration = SignedDuration::from_mins(5);
 
-pub(super) fn resume(
+/// Once for all targets, before anything else.
+pub(super) fn begin(
     turn: &mut Turn<'_>,
-    lives: &mut BTreeMap<TargetId, Live>,
+    lives: &BTreeMap<TargetId, Live>,
     channels: &[ChannelName],
 ) {
-    send_again(turn, channels);
-    forget_unwatched(turn, lives);
+    send_again(turn, lives, channels);
+    if turn.settings.ends_unwatched {
+        forget_unwatched(turn, lives);
+    }
+}
+
+/// Each target; those that were looked back at have been taken up with that.
+pub(super) fn resume(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>) {
     always::resume(turn, lives);
     mended(turn, lives);
     for (target, live) in lives.iter_mut() {
-        restore(turn, target, live);
+        if !live.restored {
+            restore(turn, target, live);
+        }
         finish_beginning(turn, target, live);
     }
 }
 
 /// Notices that have not ended are sent again, marked as possible repeats.
-fn send_again(turn: &mut Turn<'_>, channels: &[ChannelName]) {
+fn send_again(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>, channels: &[ChannelName]) {
     let mut gone = Vec::new();
     let mut pending: Vec<_> = turn.ledger.pending.iter().collect();
     // As they were made, which the order of their ids is not: what ends an incident must not overtake what began it.
     pending.sort_by_key(|(id, (notice, _))| (notice.at, id.number()));
     for (id, (notice, left)) in pending {
+        if !turn.settings.ends_unwatched && !ours(notice, left, lives, channels) {
+            continue;
+        }
         let (there, removed): (Vec<_>, Vec<_>) = left
             .iter()
             .cloned()
@@ -63,6 +75,18 @@ fn send_again(turn: &mut Turn<'_>, channels: &[ChannelName]) {
     for delivery in gone {
         turn.record(Record::NoticeEnded(delivery));
     }
+}
+
+/// Whether a notice of a shared ledger is this process' business.
+pub(super) fn ours(
+    notice: &Notice,
+    left: &BTreeSet<ChannelName>,
+    lives: &BTreeMap<TargetId, Live>,
+    channels: &[ChannelName],
+) -> bool {
+    let watched = |target: &TargetId| lives.contains_key(target);
+    notice.target.as_ref().is_none_or(watched)
+        && left.iter().any(|channel| channels.contains(channel))
 }
 
 /// What no watch names any more is ended: found again months later, it must not go on where it stood.
@@ -138,8 +162,10 @@ fn mended(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
     }
 }
 
-/// Takes up the evidence of the last checkpoint, and counts on where the counters stood if that was not long ago.
-fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
+/// Takes up the evidence of the last checkpoint, and counts on where the counters stood if that was not long ago. In the
+/// past only if it was not later either: what is read again from before would go back.
+pub(super) fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
+    live.restored = true;
     let Some(known) = turn.known(target) else {
         return;
     };
@@ -161,7 +187,8 @@ fn restore(turn: &Turn<'_>, target: &TargetId, live: &mut Live) {
             rule.evidence = evidence.clone();
         }
     }
-    if elapsed(checkpoint.at, turn.now) > SHORT {
+    let later_than_read = turn.past && checkpoint.at > turn.now;
+    if checkpoint.at < later(turn.now, -SHORT) || later_than_read {
         return;
     }
     for (question, measurement) in &checkpoint.measurements {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::always::AlwaysRule;
 use super::live::Live;
+use super::resume::ours;
 use crate::guard::Hold;
 use crate::ids::TargetId;
 use crate::snapshot::{
@@ -20,7 +21,7 @@ impl Engine {
             targets: self
                 .live
                 .iter()
-                .map(|(target, live)| self.target(target, live))
+                .map(|(target, live)| self.target(target, live, now))
                 .collect(),
             lost_sources: self
                 .ledger
@@ -31,11 +32,16 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
-            pending_notices: self.ledger.pending.len(),
+            pending_notices: self
+                .ledger
+                .pending
+                .values()
+                .filter(|(notice, left)| ours(notice, left, &self.live, &self.channels))
+                .count(),
         }
     }
 
-    fn target(&self, target: &TargetId, live: &Live) -> TargetSnapshot {
+    fn target(&self, target: &TargetId, live: &Live, now: Timestamp) -> TargetSnapshot {
         let known = self.ledger.targets.get(target);
         TargetSnapshot {
             watch: live.watch.name.clone(),
@@ -75,12 +81,12 @@ impl Engine {
                 .always
                 .rules
                 .iter()
-                .map(|rule| self.always(target, rule))
+                .map(|rule| self.always(target, rule, now))
                 .collect(),
         }
     }
 
-    fn always(&self, target: &TargetId, rule: &AlwaysRule) -> AlwaysSnapshot {
+    fn always(&self, target: &TargetId, rule: &AlwaysRule, now: Timestamp) -> AlwaysSnapshot {
         let name = &rule.always.rule.name;
         let known = self.ledger.always.get(target);
         let open = known.and_then(|known| known.incidents.get(name));
@@ -107,6 +113,7 @@ impl Engine {
             scaled: known
                 .and_then(|known| known.scaled.get(name))
                 .map(|scaled| scaled.change.clone()),
+            doing: known.and_then(|known| rule.doing(known, now)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod crash;
 mod good;
 mod guards;
 mod levels;
+mod look_back;
 mod plans;
 mod properties;
 mod releases;

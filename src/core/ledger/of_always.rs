@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{PlanId, RuleName};
 use crate::incident::{IncidentState, Scaled, Scaling};
@@ -15,7 +16,8 @@ use crate::record::Record;
 use crate::rule::{Question, ScaleTarget};
 
 /// What lasts about the rules between releases of one target.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AlwaysLedger {
     /// Open incidents, by the rule that is broken.
     pub incidents: BTreeMap<RuleName, IncidentState>,
@@ -26,7 +28,8 @@ pub struct AlwaysLedger {
 }
 
 /// The evidence as it was last recorded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AlwaysCheckpoint {
     pub at: Timestamp,
     pub evidence: BTreeMap<RuleName, Continuous>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
@@ -22,7 +23,8 @@ use crate::verify::Verification;
 const REMEMBERED: usize = 50;
 
 /// What lasts about one target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TargetLedger {
     pub uid: String,
     /// The revision that the target is at: that of its spec, but for an aborted Rollout the stable one.
@@ -49,7 +51,8 @@ pub struct TargetLedger {
 }
 
 /// The evidence as it was last recorded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
     pub at: Timestamp,
     pub evidence: BTreeMap<RuleName, Evidence>,
@@ -57,7 +60,8 @@ pub struct Checkpoint {
 }
 
 /// A verdict that a revision is bad, and on what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Judged {
     pub analysis: AnalysisId,
     pub at: Timestamp,

@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use crate::ids::{PodName, RevisionHash, TargetId};
 use crate::observation::SeriesKey;
-use crate::target::Pod;
+use crate::target::{Pod, Revision, is_pod_of, prefix_of_pods};
 
 /// All pods that are known to belong to one target, those that went in the last minutes included.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KnownPods {
     namespace: String,
     pods: BTreeMap<PodName, KnownPod>,
+    /// What the names of a revision's pods begin with; for pods that are gone.
+    gone: Vec<(String, KnownPod)>,
 }
 
 /// A pod that is known to belong to the target.
@@ -28,6 +30,7 @@ impl KnownPods {
     pub fn new<'a>(target: &TargetId, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
         Self {
             namespace: target.namespace.clone(),
+            gone: Vec::new(),
             pods: pods
                 .into_iter()
                 .map(|pod| {
@@ -41,9 +44,34 @@ impl KnownPods {
         }
     }
 
+    /// The pods of a target, and whatever pods of these revisions there were before.
+    ///
+    /// When such a pod was created is not known: not before its revision was.
+    pub fn with_revisions<'a>(
+        target: &TargetId,
+        pods: impl IntoIterator<Item = &'a Pod>,
+        revisions: &[Revision],
+    ) -> Self {
+        let gone = revisions.iter().map(|revision| {
+            let known = KnownPod {
+                revision: revision.hash.clone(),
+                created: revision.created,
+            };
+            (prefix_of_pods(&target.name, &revision.hash), known)
+        });
+        Self {
+            gone: gone.collect(),
+            ..Self::new(target, pods)
+        }
+    }
+
     /// The pod with this name in the target's namespace.
     pub fn get(&self, pod: &PodName) -> Option<&KnownPod> {
-        self.pods.get(pod)
+        self.pods.get(pod).or_else(|| {
+            let mut gone = self.gone.iter();
+            let (_, known) = gone.find(|(prefix, _)| is_pod_of(pod, prefix))?;
+            Some(known)
+        })
     }
 
     /// The pod that a series is of; `None` for series of other things and of pods that are not known (yet).

@@ -57,6 +57,27 @@ impl Question {
         Self { what, label }
     }
 
+    /// Whether the past of it can be asked for: what objects, documents and queues say is known of now only.
+    pub fn has_past(&self) -> bool {
+        match &self.what {
+            What::Ratio { .. } | What::Histogram { .. } | What::Level(Level::Gauge(_)) => true,
+            What::Level(Level::Promql(promql)) => promql.range.is_none(),
+            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => false,
+        }
+    }
+
+    /// Whether every answer shows the past: a range query.
+    pub fn shows_past(&self) -> bool {
+        match &self.what {
+            What::Level(Level::Promql(promql)) => promql.range.is_some(),
+            What::Ratio { .. }
+            | What::Histogram { .. }
+            | What::Level(
+                Level::Gauge(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            ) => false,
+        }
+    }
+
     /// The source that alone can answer; `None`: the one that the watch, or the setting, names.
     pub fn source(&self) -> Option<SourceKind> {
         match &self.what {

@@ -85,6 +85,9 @@ pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, L
     let mut ended = Vec::new();
     for (target, known) in &turn.ledger.always {
         let live = lives.get(target);
+        if live.is_none() && !turn.settings.ends_unwatched {
+            continue;
+        }
         let watched =
             |rule: &RuleName| live.is_some_and(|live| live.always.index_of(rule).is_some());
         for (rule, state) in &known.incidents {

@@ -13,11 +13,13 @@ use crate::engine::live::{Looking, MOST_RECORDED_BYTES, UNKNOWN_INTERVAL, patien
 use crate::engine::observe::looked;
 use crate::engine::resume::SHORT;
 use crate::ids::{PlanId, RuleName, TargetId};
+use crate::incident::IncidentState;
 use crate::judge::{Continuous, Finding, LevelArms, Seen, State};
-use crate::ledger::AlwaysCheckpoint;
+use crate::ledger::{AlwaysCheckpoint, AlwaysLedger};
 use crate::measurement::{Increases, KnownPods};
 use crate::record::Record;
 use crate::rule::{Always, Check, Question, ScaleTarget, Watch};
+use crate::snapshot::Doing;
 use crate::time::elapsed;
 
 /// Rules between releases of one target.
@@ -33,6 +35,10 @@ pub(in crate::engine) struct AlwaysLive {
     pub(super) asked: BTreeMap<ScaleTarget, Asking>,
     /// A release explains what is broken.
     pub(super) explained: bool,
+    /// Past answers from then on are about these rules.
+    pub(in crate::engine) past_from: Option<Timestamp>,
+    /// When the run before looked at them.
+    pub(super) looked: Option<Timestamp>,
     /// Plans whose step this process handed to the executor.
     pub(super) handed: BTreeSet<PlanId>,
 }
@@ -81,6 +87,15 @@ impl AlwaysLive {
             measurements,
             ..Self::default()
         }
+    }
+
+    /// How far back what they say of now reaches; `None`: there are none.
+    pub(super) fn reach(&self) -> Option<SignedDuration> {
+        let signed = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+        let reach = |rule: &AlwaysRule| {
+            signed(rule.always.window).saturating_add(signed(rule.always.rule.lasting))
+        };
+        self.rules.iter().map(reach).max()
     }
 
     /// Goes on with what `old` knows: the evidence of rules that are the same, and the counters of questions that are
@@ -277,6 +292,42 @@ impl AlwaysRule {
 
     pub(in crate::engine) fn finding(&self) -> Option<Finding> {
         Some(self.seen?.finding(&self.always.rule))
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.state().is_none_or(|state| state == State::NoData)
+    }
+
+    /// Remembers whether it has something to say; when it was first looked at.
+    pub(super) fn heard(&mut self, now: Timestamp) -> Timestamp {
+        if !self.is_silent() {
+            self.last_data = Some(now);
+        }
+        *self.first.get_or_insert(now)
+    }
+
+    /// Where a scaling because of this rule is, or its undo.
+    pub(in crate::engine) fn doing(&self, known: &AlwaysLedger, now: Timestamp) -> Option<Doing> {
+        let name = &self.always.rule.name;
+        let incident = known.incidents.get(name);
+        let scaled = known.scaled.get(name);
+        let scales = |state: &IncidentState| state.scaling.is_some() && state.settled.is_none();
+        if incident.is_some_and(scales) || scaled.is_some_and(|scaled| scaled.undo.is_some()) {
+            return Some(Doing::Acting);
+        }
+        let due = match (incident, scaled) {
+            (Some(state), _) => {
+                state.incident.scale.is_some()
+                    && state.settled.is_none()
+                    && self.state() == Some(State::Failing)
+            }
+            (None, Some(scaled)) => {
+                let after = SignedDuration::try_from(scaled.undo_after);
+                self.kept_for(after.unwrap_or(SignedDuration::MAX), now)
+            }
+            (None, None) => false,
+        };
+        due.then_some(Doing::Deciding)
     }
 
     /// Whether the limit is kept now, and has been for this long without a break.

@@ -215,7 +215,7 @@ fn no_traffic_is_no_pass_and_unready_pods_are_named() {
     world.run_until(200, |world| !world.endings().is_empty());
     insta::assert_snapshot!(world.read(NoticeKind::Inconclusive), @r"
     Deployment shop/checkout: no verdict on revision v2
-      It was watched for 2 min: revision v2 had no traffic; 4 pods are not ready: `checkout-v2-5`, `checkout-v2-6`, `checkout-v2-7` and `checkout-v2-8` (container app: CrashLoopBackOff).
+      It was watched for 2 min: revision v2 had no traffic; 4 pods are not ready: `checkout-v2-00005`, `checkout-v2-00006`, `checkout-v2-00007` and `checkout-v2-00008` (container app: CrashLoopBackOff).
       It stays as it is, and does not count as known good.
       | Revision: v2 (number 2, 2 min 1 s old)
       | Image: registry.example/checkout:v2

@@ -205,6 +205,7 @@ impl Setup {
             guards: self.guards,
             source: SourceKind::Prometheus,
             interval: SignedDuration::from_secs(1),
+            ends_unwatched: true,
         }
     }
 

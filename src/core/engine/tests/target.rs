@@ -150,7 +150,8 @@ impl Target {
     fn add_pod(&mut self, hash: &str, now: i64) {
         self.named += 1;
         self.pods.push(SimPod {
-            name: format!("{}-{hash}-{}", self.id.name, self.named),
+            // As long as the suffix of a real one.
+            name: format!("{}-{hash}-{:05}", self.id.name, self.named),
             hash: hash.to_owned(),
             created: now,
             gone: None,

@@ -62,6 +62,8 @@ pub(super) struct World {
     looks: Vec<ScaleTarget>,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
+    /// What was answered, by the second.
+    pub(super) answered: BTreeMap<i64, Vec<Answer>>,
     outcomes: Vec<(i64, StepOutcome)>,
     retrying: Vec<StepCommand>,
     deliveries: Vec<Delivery>,
@@ -97,6 +99,7 @@ impl World {
             crash_at: None,
             effects_leave: false,
             crashes: 0,
+            answered: BTreeMap::new(),
             workers: Workers::default(),
             looks: Vec::new(),
             shadow: Ledger::default(),
@@ -187,6 +190,7 @@ impl World {
         };
         self.tick(inputs);
         let answers = self.ask();
+        self.answered.insert(now, answers.clone());
         self.tick(Inputs {
             answers,
             ..Inputs::default()

@@ -6,15 +6,16 @@ use super::{
     breaks, guards, heals, incidents, numbers, scalings, settled, setup, to_five, undone_after,
 };
 use crate::engine::tests::rules::Setup;
-use crate::engine::tests::target::BAD;
+use crate::engine::tests::target::{BAD, GOOD};
 use crate::engine::tests::workers::{autoscaler, state};
-use crate::engine::tests::world::at;
+use crate::engine::tests::world::{World, at};
 use crate::guard::Guard;
 use crate::incident::ScalingEnd;
 use crate::notice::NoticeKind;
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::scaling::{Budget, ScaleObject};
+use crate::snapshot::Doing;
 
 #[test]
 fn workers_are_scaled_once_in_an_incident_and_again_in_the_next() {
@@ -35,6 +36,30 @@ fn workers_are_scaled_once_in_an_incident_and_again_in_the_next() {
     world.run(5);
     assert_eq!(numbers(&world), [(2, 5), (2, 5)]);
     assert_eq!(world.engine.ledger().actions.len(), 2, "P11 counts them");
+}
+
+/// What readers see of the rule's scaling, whenever it is another thing than the second before.
+#[test]
+fn readers_see_whether_a_scaling_or_its_undo_is_decided_or_carried_out() {
+    let mut world = settled(setup(Some(undone_after(90))));
+    let mut seen: Vec<Option<Doing>> = Vec::new();
+    let mut watch = |world: &mut World, seconds: usize| {
+        for _ in 0..seconds {
+            world.run(1);
+            let doing = world.engine.snapshot(at(world.now)).targets[0].always[0].doing;
+            if seen.last() != Some(&doing) {
+                seen.push(doing);
+            }
+        }
+    };
+    world.target().behave("v1", BAD);
+    watch(&mut world, 60);
+    world.target().behave("v1", GOOD);
+    watch(&mut world, 300);
+    assert_eq!(numbers(&world), [(2, 5), (5, 2)], "{}", world.transcript());
+    let (deciding, acting) = (Some(Doing::Deciding), Some(Doing::Acting));
+    let both = [None, deciding, acting, None, deciding, acting, None];
+    assert_eq!(seen, both, "{}", world.transcript());
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! The part of a round that is about now: the ordinary agent, until there is nothing left to do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use recant_core::engine::Engine;
+use recant_core::rule::SourceKind;
+
+use super::Desk;
+use crate::actuate::{self, Executor};
+use crate::agent;
+use crate::cli::once::outside::Primed;
+use crate::cli::once::sampled::Sampling;
+use crate::cli::once::verdict::Round;
+use crate::cli::once::watching::{Seen, Watching};
+use crate::cli::run::parts;
+use crate::clock;
+use crate::cluster::kubernetes::lease::{self, Lease};
+use crate::http::metrics::Metrics;
+use crate::journal::config_map::ConfigMapJournal;
+use crate::notify::client::HttpClient;
+use crate::notify::notifier;
+use crate::notify::outbox::{Outbox, Patience};
+use crate::secrets::Secrets;
+use crate::source::Source;
+
+/// What the agent goes on with when the past has been judged.
+pub(super) struct Ready<'a> {
+    pub(super) journal: ConfigMapJournal,
+    pub(super) engine: Engine,
+    pub(super) sources: BTreeMap<SourceKind, Arc<dyn Source>>,
+    pub(super) secrets: &'a Secrets,
+    pub(super) cluster: Primed,
+    pub(super) seen: Seen,
+}
+
+impl Desk<'_> {
+    /// The ordinary agent, until there is nothing left to do.
+    pub(super) async fn go_on(&self, lease: &Lease, ready: Ready<'_>) -> anyhow::Result<Round> {
+        let Ready {
+            journal,
+            engine,
+            sources,
+            secrets,
+            cluster,
+            seen,
+        } = ready;
+        let settings = &self.task.settings;
+        let metrics = Metrics::default();
+        let clock = clock::system();
+        let cluster = Arc::new(cluster);
+        let gate = parts::gate(
+            Arc::new(AtomicBool::new(settings.kill_switch)),
+            lease.state(),
+        );
+        let (outcomes_in, outcomes) = mpsc::unbounded_channel();
+        let executor = Executor::start(
+            actuate::Parts {
+                cluster: cluster.clone(),
+                gate: gate.clone(),
+                clock: clock.clone(),
+                at_once: parts::PLANS_AT_ONCE,
+            },
+            outcomes_in,
+        );
+        let http = HttpClient::new().context("making the HTTP client of the channels")?;
+        let templates =
+            parts::templates(settings).map_err(|errors| parts::unusable_templates(&errors))?;
+        let notifiers = self
+            .book
+            .channels
+            .iter()
+            .map(|(name, channel)| (name.clone(), notifier(channel, &http, secrets, &templates)))
+            .collect();
+        let (outbox, deliveries) =
+            Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
+        // Nothing is read again within a round.
+        let (_no_updates, updates) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let wait = self.task.wait.map(|_| self.deadline - self.task.deadline);
+        let parts = agent::Parts {
+            engine,
+            journal: Box::new(journal.clone()),
+            sources,
+            endpoints: BTreeMap::new(),
+            cluster,
+            executor,
+            gate,
+            outcomes,
+            outbox,
+            deliveries,
+            updates,
+            observer: Box::new(Watching::new(
+                seen.clone(),
+                stop.clone(),
+                wait,
+                Sampling::new(&self.book),
+            )),
+            clock,
+            interval: settings.interval.min(Duration::from_secs(1)),
+        };
+        let agent = agent::run(parts, stop.clone());
+        let cut = self.until_done(lease, &seen, &stop, agent).await;
+        self.conclude(&journal, &seen, cut)
+    }
+
+    /// Runs the agent; why it was ended before it was done, if so.
+    async fn until_done(
+        &self,
+        lease: &Lease,
+        seen: &Seen,
+        stop: &CancellationToken,
+        agent: impl Future<Output = ()>,
+    ) -> Option<String> {
+        tokio::pin!(agent);
+        let cut = tokio::select! {
+            () = &mut agent => None,
+            () = self.signalled.cancelled() => Some("it was told to end".to_owned()),
+            () = sleep_until(self.deadline) => Some("its deadline came".to_owned()),
+            () = lost(lease) => Some(format!("the Lease `{}` was lost", self.task.state)),
+        };
+        if cut.is_some() {
+            stop.cancel();
+            agent.await;
+        }
+        cut.filter(|_| !seen.done())
+            .map(|why| format!("{why}; what was left over goes on at the next run"))
+    }
+}
+
+/// Resolves when the Lease is held no more.
+async fn lost(lease: &Lease) {
+    let mut state = lease.state();
+    while lease::holds(&state) {
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+    }
+}
