@@ -38,7 +38,7 @@ pub use mean_inequality::mean_inequality;
 pub use outliers::{interquartile, k_sigma};
 pub use refused::Refused;
 pub use request::{MAX_METRICS, MAX_POINTS, Metric, Request, Thresholds};
-pub use result::{GroupScore, JudgeResult, MetricResult, Score};
+pub use result::{GroupScore, JudgeResult, MetricResult, Ratio, Score, Stats};
 pub use score::{Scores, score};
 pub use setting::Setting;
 pub use summary::{Summary, mean, percentile};

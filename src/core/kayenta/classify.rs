@@ -41,14 +41,18 @@ impl fmt::Display for Label {
 /// Effect sizes between which a difference does not count.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Band {
+    /// A low effect counts from here downwards.
     pub decrease: f64,
+    /// A high effect counts from here upwards.
     pub increase: f64,
 }
 
 /// A label with its grounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classification {
+    /// What the metric is.
     pub label: Label,
+    /// Why, in Kayenta's words; an ordinary pass has none.
     pub reason: Option<String>,
     /// The ratio of means, or 1 where it was not looked at; none after an error.
     pub ratio: Option<f64>,

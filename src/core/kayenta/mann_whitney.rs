@@ -17,7 +17,9 @@ pub struct AllTied;
 /// A confidence level for which the real class's quantile was recorded. Kayenta's judge knows only 98 %.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confidence {
+    /// 98 %.
     Percent98,
+    /// 95 %, for Kayenta's own test tables.
     Percent95,
 }
 
@@ -35,7 +37,9 @@ impl Confidence {
 /// By how much the experiment lies above the control.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
+    /// Its lower end, in the metric's unit.
     pub lower: f64,
+    /// Its upper end; where values are few or tiny the ends can even be the wrong way round, as in Kayenta.
     pub upper: f64,
     /// The Hodges-Lehmann estimate of the shift.
     pub estimate: f64,

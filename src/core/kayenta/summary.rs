@@ -8,14 +8,18 @@ use super::number;
 /// What is reported of the samples of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Summary {
+    /// Samples.
     pub count: usize,
+    /// Their mean, as [`mean`] computes it.
     #[serde(serialize_with = "number::write")]
     pub mean: f64,
+    /// The smallest.
     #[serde(serialize_with = "number::write")]
     pub min: f64,
     /// Standard deviation of the sample; 0 for a single one.
     #[serde(serialize_with = "number::write")]
     pub std: f64,
+    /// The largest.
     #[serde(serialize_with = "number::write")]
     pub max: f64,
 }
