@@ -23,6 +23,7 @@ fn help_tells_what_a_newcomer_needs() {
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),
         ("journal", &["journal", "--help"]),
+        ("judge", &["judge", "--help"]),
         ("once", &["once", "-h"]),
         ("check", &["check", "--help"]),
         ("test", &["test", "--help"]),
