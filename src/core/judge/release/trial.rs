@@ -149,8 +149,8 @@ impl Trial {
         }
     }
 
-    /// The baseline has gone. If it kept the limit as long as it was there, the limit goes on with what it has seen of
-    /// the canary: else a shared fault would now be blamed on the release (judge.md 10).
+    /// The baseline has gone. If it kept the limit as long as it was there, or was never judged at all, the limit goes on
+    /// with what it has seen of the canary: else a shared fault would now be blamed on the release (judge.md 10).
     ///
     /// That is more than judge.md's evidence beside, which stops here, and keeps alpha: at every moment it is at most
     /// the evidence of the limit alone, begun with the release and stopped now if the baseline was bad; that is an
@@ -159,12 +159,12 @@ impl Trial {
         let carried = match &self.limit {
             Some(JudgeRule::RatioLimitBeside(rule)) => {
                 let kept = rule.shown();
-                let baseline = kept.baseline.is_some_and(|share| share <= kept.limit.limit);
+                let baseline = kept.baseline.is_none_or(|share| share <= kept.limit.limit);
                 baseline.then(|| JudgeRule::RatioLimit(rule.limit().clone()))
             }
             Some(JudgeRule::QuantileLimitBeside(rule)) => {
                 let kept = rule.shown();
-                let baseline = kept.baseline.is_some_and(|value| value <= kept.limit.limit);
+                let baseline = kept.baseline.is_none_or(|value| value <= kept.limit.limit);
                 baseline.then(|| JudgeRule::QuantileLimit(rule.limit().clone()))
             }
             Some(
