@@ -20,7 +20,14 @@ const CORE: &[(&str, &[&str])] = &[
     ("sequential", &[]),
     (
         "judge",
-        &["ids", "measurement", "rule", "sequential", "time", "wording"],
+        &[
+            "ids",
+            "measurement",
+            "rule",
+            "sequential",
+            "time",
+            "wording",
+        ],
     ),
     ("analysis", &["ids", "judge", "time"]),
     ("scaling", &["ids", "rule", "wording"]),

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::Engine;
 use super::always::AlwaysRule;
 use super::live::Live;
-use super::verdict::Together;
 use super::resume::ours;
+use super::verdict::Together;
 use crate::guard::Hold;
 use crate::ids::TargetId;
 use crate::snapshot::{

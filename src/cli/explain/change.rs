@@ -1,0 +1,106 @@
+//! What would change what a rule says: more data, or another limit. Estimates from what was measured, and said as such.
+
+use recant_core::sequential::Doubt;
+use recant_core::wording::{count, percent};
+
+use super::account::RuleAccount;
+use super::measured::{AgainstWhat, Measure, Test};
+
+/// Evidence below this part of its threshold says nothing of how much more is needed.
+const TELLING: f64 = 0.1;
+
+/// `counted`: events are counted, and not a value read.
+pub(super) fn of(rule: &RuleAccount, counted: bool, doubt: Option<Doubt>) -> Vec<String> {
+    let mut changes = Vec::new();
+    if rule.dry_run {
+        changes.push("nothing is decided by it as long as it has `dryRun`".to_owned());
+    }
+    if !counted {
+        return changes;
+    }
+    let speaks = rule.against.is_some_and(|weight| weight.decides());
+    let kept = rule.in_favour.is_some_and(|weight| weight.decides());
+    if speaks {
+        changes.extend(rule.tests.iter().find_map(wider));
+        return changes;
+    }
+    if kept {
+        changes.extend(rule.tests.iter().find_map(tighter));
+        return changes;
+    }
+    changes.extend(more_against(rule));
+    match doubt {
+        None => {}
+        Some(Doubt::NoData) => changes.push(match &rule.no_data {
+            Some(reason) => format!("any data; there are none: {reason}"),
+            None => "any data: nothing was judged yet".to_owned(),
+        }),
+        Some(Doubt::TooLittle {
+            events,
+            about: Some(about),
+        }) if about > events => changes.push(format!(
+            "about {} more events like these, and it is surely kept",
+            count(about - events)
+        )),
+        Some(Doubt::TooLittle { .. }) => changes.push(
+            "more data: what was measured does not say yet that it is kept".to_owned(),
+        ),
+        Some(Doubt::BaselineAlsoBad) => changes.push(
+            "a baseline within the limit: now both arms are above it, which is no fault of the release"
+                .to_owned(),
+        ),
+        Some(Doubt::InBetween) => changes.extend(rule.tests.iter().find_map(between)),
+    }
+    changes
+}
+
+fn more_against(rule: &RuleAccount) -> Option<String> {
+    let part = rule.against?.part();
+    (part >= TELLING && rule.events > 0.0).then(|| {
+        let more = rule.events * (1.0 / part - 1.0);
+        format!(
+            "about {} more events like these, and it calls the release bad",
+            count(more.ceil())
+        )
+    })
+}
+
+/// A share that is held against a limit of its own.
+fn of_share(test: &Test) -> bool {
+    test.measure == Measure::Share && test.canary.is_some() && test.bound.is_none()
+}
+
+fn wider(test: &Test) -> Option<String> {
+    let allowed = test.allowed.filter(|_| of_share(test))?;
+    (test.low > allowed).then(|| match test.against_what {
+        AgainstWhat::Limit => format!(
+            "a limit above about {} would not be surely exceeded by these data",
+            percent(test.low)
+        ),
+        AgainstWhat::Baseline => format!(
+            "a tolerance that allows about {} would not be surely exceeded by these data",
+            percent(test.low)
+        ),
+    })
+}
+
+fn tighter(test: &Test) -> Option<String> {
+    let allowed = test.allowed.filter(|_| of_share(test))?;
+    (test.high < allowed && test.against_what == AgainstWhat::Limit).then(|| {
+        format!(
+            "a limit below about {} would not be surely kept by these data",
+            percent(test.high)
+        )
+    })
+}
+
+fn between(test: &Test) -> Option<String> {
+    of_share(test).then(|| {
+        format!(
+            "more data; or a limit above about {}, which these data surely keep, or below about {}, which they surely \
+             exceed",
+            percent(test.high),
+            percent(test.low)
+        )
+    })
+}
