@@ -116,8 +116,9 @@ fn a_release_that_failed_is_explained_at_any_time() {
 fn a_good_release_tells_how_it_became_known_good() {
     let written = written("http", "a-good-release-passes");
     snapshot("pass", &written.shown(&[]));
-    let early = written.shown(&["--at", &after(5, 30)]);
-    snapshot("undecided", &early);
+    let begun = written.shown(&["--at", &after(5, 30)]);
+    assert!(begun.contains("nothing was judged yet"), "{begun}");
+    snapshot("undecided", &written.shown(&["--at", &after(6, 20)]));
     assert_eq!(written.json(&[])["verdict"], "pass");
 }
 
@@ -136,6 +137,16 @@ fn a_fault_that_the_baseline_shares_is_explained() {
 fn a_quantile_is_explained() {
     let written = written("http", "slow-answers-are-taken-back");
     snapshot("slow", &written.shown(&[]));
+}
+
+#[test]
+fn a_value_beyond_its_limit_has_no_odds() {
+    let written = written("jvm", "a-heap-that-stays-full-is-taken-back");
+    let shown = written.shown(&[]);
+    snapshot("value", &shown);
+    assert!(shown.contains("no odds"), "{shown}");
+    assert!(!shown.contains("000 000"), "{shown}");
+    assert_eq!(written.json(&[])["together"], Value::Null);
 }
 
 #[test]
@@ -182,7 +193,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
 }
 
 #[test]
-fn it_can_be_asked_beside_the_writer_and_with_evidence_of_older_versions() {
+fn it_can_be_asked_beside_the_writer() {
     let mut written = written("http", "errors-are-taken-back");
     let before = written.shown(&[]);
     let started = Record::Started {

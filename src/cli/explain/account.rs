@@ -35,7 +35,7 @@ pub(super) struct Account {
     pub(super) verdict: Verdict,
     /// Why there is no verdict, where the engine said so.
     pub(super) reason: Option<String>,
-    /// All deciding rules together; `None`: nothing is known of it.
+    /// All deciding rules together; `None`: nothing is known of it, or a value beyond its limit decides, which has no odds.
     pub(super) together: Option<Weight>,
     pub(super) rules: Vec<RuleAccount>,
     pub(super) holds: Vec<Hold>,
@@ -216,11 +216,22 @@ fn of_rule(name: &RuleName, release: &Release) -> RuleAccount {
         in_favour,
         share: proof.map(|proof| proof.share),
         events,
-        no_data: release.without_data.get(name).cloned(),
+        no_data: release
+            .without_data
+            .get(name)
+            .filter(|_| events <= 0.0)
+            .map(|reason| bare(name, reason).to_owned()),
         changes: Vec::new(),
     };
     account.changes = change::of(&account, judged.is_some(), doubt);
     account
+}
+
+/// A sentence about a rule without the rule's name before it.
+pub(super) fn bare<'s>(rule: &RuleName, sentence: &'s str) -> &'s str {
+    sentence
+        .strip_prefix(&format!("`{rule}`: "))
+        .unwrap_or(sentence)
 }
 
 fn verdict(release: &Release, rules: &[RuleAccount]) -> Verdict {
@@ -254,7 +265,10 @@ fn together(release: &Release, rules: &[RuleAccount]) -> Option<Weight> {
         .filter(|rule| !rule.dry_run && rule.share.is_some_and(|share| share > 0.0))
         .filter_map(|rule| rule.against)
         .collect();
-    if deciding.is_empty() {
+    let by_value = |rule: &RuleAccount| {
+        !rule.dry_run && rule.value.is_some() && rule.against.is_some_and(|weight| weight.decides())
+    };
+    if deciding.is_empty() || rules.iter().any(by_value) {
         return None;
     }
     let level = |weight: &Weight| weight.log_needed;

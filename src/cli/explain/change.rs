@@ -33,6 +33,9 @@ pub(super) fn of(rule: &RuleAccount, counted: bool, doubt: Option<Doubt>) -> Vec
         None => {}
         Some(Doubt::NoData) => changes.push(match &rule.no_data {
             Some(reason) => format!("any data; there are none: {reason}"),
+            None if rule.events > 0.0 => {
+                "more data: nothing was judged yet since the baseline went".to_owned()
+            }
             None => "any data: nothing was judged yet".to_owned(),
         }),
         Some(Doubt::TooLittle {
@@ -49,7 +52,12 @@ pub(super) fn of(rule: &RuleAccount, counted: bool, doubt: Option<Doubt>) -> Vec
             "a baseline within the limit: now both arms are above it, which is no fault of the release"
                 .to_owned(),
         ),
-        Some(Doubt::InBetween) => changes.extend(rule.tests.iter().find_map(between)),
+        Some(Doubt::InBetween) => changes.push(
+            rule.tests
+                .iter()
+                .find_map(between)
+                .unwrap_or_else(|| "more data: neither side is sure yet".to_owned()),
+        ),
     }
     changes
 }
@@ -77,7 +85,7 @@ fn wider(test: &Test) -> Option<String> {
             "a limit above about {} would not be surely exceeded by these data",
             percent(test.low)
         ),
-        AgainstWhat::Baseline => format!(
+        AgainstWhat::Baseline | AgainstWhat::Before => format!(
             "a tolerance that allows about {} would not be surely exceeded by these data",
             percent(test.low)
         ),
@@ -95,7 +103,7 @@ fn tighter(test: &Test) -> Option<String> {
 }
 
 fn between(test: &Test) -> Option<String> {
-    of_share(test).then(|| {
+    (of_share(test) && test.against_what == AgainstWhat::Limit).then(|| {
         format!(
             "more data; or a limit above about {}, which these data surely keep, or below about {}, which they surely \
              exceed",
@@ -103,4 +111,103 @@ fn between(test: &Test) -> Option<String> {
             percent(test.low)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use recant_core::ids::RuleName;
+
+    use super::super::odds::Weight;
+    use super::*;
+
+    fn rule(against: f64, in_favour: f64, low: f64, high: f64) -> RuleAccount {
+        RuleAccount {
+            rule: RuleName::from("http/error-rate"),
+            state: None,
+            dry_run: false,
+            sentence: None,
+            since: None,
+            value: None,
+            baseline_value: None,
+            tests: vec![Test {
+                against_what: AgainstWhat::Limit,
+                measure: Measure::Share,
+                events: 300.0,
+                bad: Some(3.0),
+                canary: Some(0.01),
+                low,
+                high,
+                baseline: None,
+                baseline_low: None,
+                baseline_high: None,
+                baseline_events: None,
+                allowed: Some(0.05),
+                bound: None,
+                open: None,
+            }],
+            against: Some(Weight::new(against.ln(), 100.0_f64.ln())),
+            in_favour: Some(Weight::new(in_favour.ln(), 20.0_f64.ln())),
+            share: Some(1.0),
+            events: 300.0,
+            no_data: None,
+            changes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn says_how_much_more_it_takes() {
+        let little = |about| {
+            Some(Doubt::TooLittle {
+                events: 300.0,
+                about,
+            })
+        };
+        for (rule, doubt, said) in [
+            (
+                rule(10.0, 1.0, 0.04, 0.2),
+                Some(Doubt::InBetween),
+                &[
+                    "about 300 more events like these, and it calls the release bad",
+                    "more data; or a limit above about 20 %, which these data surely keep, or below about 4 %, which \
+                     they surely exceed",
+                ][..],
+            ),
+            (
+                rule(1.0, 4.0, 0.0, 0.06),
+                little(Some(700.0)),
+                &["about 400 more events like these, and it is surely kept"],
+            ),
+            (
+                rule(1.0, 1.0, 0.0, 0.9),
+                little(None),
+                &["more data: what was measured does not say yet that it is kept"],
+            ),
+            (
+                rule(200.0, 1.0, 0.13, 0.5),
+                None,
+                &["a limit above about 13 % would not be surely exceeded by these data"],
+            ),
+            (
+                rule(1.0, 30.0, 0.0, 0.03),
+                None,
+                &["a limit below about 3 % would not be surely kept by these data"],
+            ),
+            (
+                rule(1.0, 1.0, 0.1, 0.3),
+                Some(Doubt::BaselineAlsoBad),
+                &[
+                    "a baseline within the limit: now both arms are above it, which is no fault of the release",
+                ],
+            ),
+        ] {
+            assert_eq!(of(&rule, true, doubt), said);
+        }
+        let dry = RuleAccount {
+            dry_run: true,
+            ..rule(1.0, 1.0, 0.0, 1.0)
+        };
+        let said = of(&dry, false, Some(Doubt::NoData));
+        assert_eq!(said.len(), 1, "a value is no test: {said:?}");
+        assert!(said.concat().contains("`dryRun`"), "{said:?}");
+    }
 }

@@ -41,7 +41,10 @@ pub(super) struct Test {
 #[serde(rename_all = "camelCase")]
 pub(super) enum AgainstWhat {
     Limit,
+    /// What runs beside it.
     Baseline,
+    /// What was before the release.
+    Before,
 }
 
 /// What the values are.
@@ -59,11 +62,19 @@ pub(super) fn tests(evidence: &ReleaseEvidence) -> Vec<Test> {
     let Some(shown) = evidence.shown() else {
         return Vec::new();
     };
-    [shown.limit, shown.compare]
-        .iter()
-        .flatten()
-        .filter_map(of)
-        .collect()
+    let limit = shown.limit.as_ref().and_then(of);
+    let compare = shown.compare.as_ref().and_then(|compare| {
+        let test = of(compare)?;
+        // A comparison that is a limit stands for a baseline that is not there any more.
+        Some(match test.against_what {
+            AgainstWhat::Limit => Test {
+                against_what: AgainstWhat::Before,
+                ..test
+            },
+            AgainstWhat::Baseline | AgainstWhat::Before => test,
+        })
+    });
+    limit.into_iter().chain(compare).collect()
 }
 
 fn of(shown: &Shown) -> Option<Test> {
@@ -151,7 +162,7 @@ impl Test {
     /// Lines of label and text.
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let Some(canary) = self.canary else {
-            return vec![("canary", "nothing was measured yet".to_owned())];
+            return Vec::new();
         };
         let mut lines = vec![("canary", self.of_canary(canary))];
         if let Some(baseline) = self.baseline {
@@ -163,25 +174,33 @@ impl Test {
         lines
     }
 
+    fn counted(&self) -> &'static str {
+        match self.against_what {
+            AgainstWhat::Limit | AgainstWhat::Baseline => "bad",
+            // Of a histogram these are the slow ones.
+            AgainstWhat::Before => "bad or slow",
+        }
+    }
+
     fn of_canary(&self, canary: f64) -> String {
         let interval = format!("{} to {}", percent(self.low), percent(self.high));
         match (self.measure, self.bound) {
             (Measure::Share, bound) => {
                 let bad = bound.map_or_else(
-                    || "bad".to_owned(),
+                    || self.counted().to_owned(),
                     |bound| format!("above {}", digits(bound)),
                 );
                 format!(
-                    "{} of {} events {bad}, surely within {interval}",
+                    "{} of {} events were {bad}, interval {interval}",
                     percent(canary),
                     count(self.events)
                 )
             }
             (Measure::Quantile, Some(bound)) => format!(
-                "{} over {} events; {interval} of them are above {}",
+                "{} (in the unit of the buckets) over {} events; interval of those above {}: {interval}",
                 digits(canary),
                 count(self.events),
-                digits(bound)
+                digits(bound),
             ),
             (Measure::Quantile, None) => {
                 format!("{} over {} events", digits(canary), count(self.events))
@@ -198,7 +217,7 @@ impl Test {
                 });
                 let within = match (self.baseline_low, self.baseline_high) {
                     (Some(low), Some(high)) => {
-                        format!(", surely within {} to {}", percent(low), percent(high))
+                        format!(", interval {} to {}", percent(low), percent(high))
                     }
                     (Some(_) | None, _) => String::new(),
                 };
@@ -214,6 +233,9 @@ impl Test {
         };
         match (self.against_what, self.open) {
             (AgainstWhat::Baseline, _) => format!("{most}, by the baseline and the tolerance"),
+            (AgainstWhat::Before, _) => {
+                format!("{most}, by what was before the release and the tolerance")
+            }
             (AgainstWhat::Limit, Some(false)) => {
                 format!(
                     "{most}; it speaks once the canary is surely worse than the baseline, and it is not"

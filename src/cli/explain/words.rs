@@ -7,16 +7,21 @@ use recant_core::judge::{Phase, State};
 use recant_core::time::elapsed;
 use recant_core::wording::{count, digits, listed, percent, span};
 
-use super::account::{Account, RuleAccount, Verdict, kept_at};
+use super::account::{Account, RuleAccount, Verdict, bare, kept_at};
 use super::odds::Weight;
 
 /// Everything, one line each; without a line break at the end.
 pub(super) fn page(account: &Account) -> String {
     let mut lines = vec![hurry(account), String::new()];
     lines.extend(head(account));
+    // Shares of nothing tell nothing.
+    let speaks = account.rules.iter().any(decides_by_value)
+        || account
+            .together
+            .is_some_and(|weight| weight.one_in.is_some());
     for rule in &account.rules {
         lines.push(String::new());
-        lines.extend(of_rule(rule));
+        lines.extend(of_rule(rule, speaks));
     }
     let rest = rest(account);
     if !rest.is_empty() {
@@ -46,7 +51,7 @@ pub(super) fn hurry(account: &Account) -> String {
             let done = account.plan.as_ref().map_or_else(String::new, |plan| {
                 format!(". Rollback to {}: {}", plan.to, plan.state)
             });
-            format!("Fail: {what} is bad{after}{why}{odds}{done}.")
+            format!("Fail: {what} was found bad{after}{why}{odds}{done}.")
         }
         Verdict::Pass => format!("Pass: {what} is known good; every rule was surely kept."),
         Verdict::Inconclusive => format!(
@@ -72,10 +77,10 @@ fn reason(account: &Account) -> &str {
 fn after(account: &Account, at: Timestamp) -> String {
     match account.first_traffic {
         Some(first) => format!(
-            " since {at:.0}, {} after its first traffic,",
+            " at {at:.0}, {} after its first traffic,",
             span(elapsed(first, at))
         ),
-        None => format!(" since {at:.0}"),
+        None => format!(" at {at:.0}"),
     }
 }
 
@@ -141,14 +146,18 @@ fn head(account: &Account) -> Vec<String> {
     ];
     match account.together {
         Some(weight) => lines.push(format!(
-            "together   {} {} if the release were fine; Fail at {}",
+            "together   {} {}; Fail at {}",
             weight.bar(),
-            weight.odds(),
+            said(&weight, "the release were fine"),
             weight.needed()
         )),
         None if account.rules.is_empty() => {}
+        None if account.rules.iter().any(decides_by_value) => lines.push(
+            "together   no odds: a value that is beyond its limit is a condition, not a test".to_owned(),
+        ),
         None => lines.push(
-            "together   not known: the journal holds no evidence in figures for it".to_owned(),
+            "together   nothing was judged yet when that was recorded; evidence is recorded at least once a minute"
+                .to_owned(),
         ),
     }
     lines
@@ -163,21 +172,17 @@ fn age(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-fn of_rule(rule: &RuleAccount) -> Vec<String> {
+fn of_rule(rule: &RuleAccount, speaks: bool) -> Vec<String> {
     let state = match (rule.state, rule.since) {
         (Some(State::Failing), Some(since)) => format!("broken since {since:.0}"),
         (Some(state), _) => state_in_words(state).to_owned(),
-        (None, _) => "nothing was recorded of what it said".to_owned(),
+        (None, _) => "nothing was judged yet".to_owned(),
     };
     let dry = if rule.dry_run { ", only tells" } else { "" };
     let mut lines = vec![format!("rule `{}`: {state}{dry}", rule.rule)];
     let mut line = |label: &str, text: &str| lines.push(format!("  {label:<9}{text}"));
     if let Some(sentence) = &rule.sentence {
-        let own = format!("`{}`: ", rule.rule);
-        line(
-            "just then",
-            &format!(" {}", sentence.strip_prefix(&own).unwrap_or(sentence)),
-        );
+        line("just then", &format!(" {}", bare(&rule.rule, sentence)));
     }
     for test in &rule.tests {
         for (label, text) in test.lines() {
@@ -206,14 +211,14 @@ fn of_rule(rule: &RuleAccount) -> Vec<String> {
         "events"
     };
     line("data", &format!(" {} {data}", count(rule.events)));
-    if let Some(share) = rule.share.filter(|_| !rule.dry_run) {
+    if let Some(share) = rule.share.filter(|_| speaks && !rule.dry_run) {
         line(
             "share",
-            &format!(" {} of what is said against the release", percent(share)),
+            &format!(
+                " {} of what is said against the release",
+                percent((share * 1000.0).round() / 1000.0)
+            ),
         );
-    }
-    if let Some(reason) = &rule.no_data {
-        line("no data", &format!(" {reason}"));
     }
     for change in &rule.changes {
         line("change", &format!(" {change}"));
@@ -221,11 +226,19 @@ fn of_rule(rule: &RuleAccount) -> Vec<String> {
     lines
 }
 
+/// The condition belongs to a number only.
+fn said(weight: &Weight, condition: &str) -> String {
+    match weight.one_in {
+        Some(_) => format!("{} if {condition}", weight.odds()),
+        None => weight.odds(),
+    }
+}
+
 fn against(weight: &Weight) -> String {
     format!(
-        "{} {} if the release were fine; decides alone at {}",
+        "{} {}; decides alone at {}",
         weight.bar(),
-        weight.odds(),
+        said(weight, "the release were fine"),
         weight.needed()
     )
 }
@@ -240,17 +253,21 @@ fn in_favour(weight: &Weight) -> String {
         },
     );
     format!(
-        "{} {} if it were not kept; kept at {}",
+        "{} {}; kept at {}",
         kept.bar(),
-        kept.odds(),
+        said(&kept, "it were worse than allowed"),
         kept.needed()
     )
+}
+
+fn decides_by_value(rule: &RuleAccount) -> bool {
+    rule.value.is_some() && rule.against.is_some_and(|weight| weight.decides())
 }
 
 /// A value is no test: it says all or nothing (judge.md 8).
 fn condition(rule: &RuleAccount) -> &'static str {
     match (rule.against, rule.in_favour) {
-        (Some(weight), _) if weight.decides() => {
+        (Some(_), _) if decides_by_value(rule) => {
             "the value has been beyond its limit for as long as the rule asks for: that decides"
         }
         (_, Some(weight)) if weight.decides() => "nothing: the value is within its limit",
