@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod journal;
+pub mod judge;
 pub mod once;
 pub mod run;
 pub mod schema;

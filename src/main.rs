@@ -21,6 +21,7 @@ enum Command {
     Demo(cli::demo::DemoArgs),
     Explain(cli::explain::ExplainArgs),
     Journal(cli::journal::JournalArgs),
+    Judge(cli::judge::JudgeArgs),
     Once(cli::once::OnceArgs),
     Run(cli::run::RunArgs),
     /// Prints the JSON Schema of all documents, for editors
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),
+        Command::Judge(args) => cli::judge::judge(&args, &mut io::stdout().lock()),
     };
     result.unwrap_or_else(|error| cli::complain(&error))
 }

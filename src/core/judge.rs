@@ -1,9 +1,10 @@
 //! Evidence per rule, and what it says now. Fed by exact counts per arm and tick, and by nothing else.
 //!
-//! The statistics are plain: the counts of a window, and of its end alone, and a share is called above what is allowed
-//! when it is so by more than [`SIGMAS`] standard errors, and still is, as it stands, without its worst tick: no single
-//! tick decides. This is no sequential test: it promises no rate of false alarms over a whole watch. The evidence is a value of its
-//! own so that a better judge fits behind the same seam.
+//! A release is called bad, or passes, by the tests of [`ReleaseEvidence`] alone, which keep their error rates however
+//! often they are looked at (`sequential`). Beside them stand the counts of a window, and of its end alone: they are what
+//! people read, what says that there are too few data or that the baseline is bad as well, and what judges the time
+//! after a rollback and between releases. A share is called above what is allowed there when it is so by more than
+//! [`SIGMAS`] standard errors, and still is without its worst tick: no single tick decides.
 
 mod continuous;
 mod counts;

@@ -12,6 +12,7 @@ pub mod history;
 pub mod ids;
 pub mod incident;
 pub mod judge;
+pub mod kayenta;
 pub mod ledger;
 pub mod measurement;
 pub mod notice;

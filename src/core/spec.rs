@@ -42,7 +42,7 @@ pub use self::nearest::nearest;
 pub use self::places::places;
 pub use self::selector::{SelectorError, anchored, selector};
 pub use self::tree::MOST_BYTES;
-pub use self::units::duration;
+pub use self::units::{duration, share};
 
 use self::drafts::Drafts;
 use self::report::Report;

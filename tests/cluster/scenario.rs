@@ -52,6 +52,7 @@ rules:
   quantile: 95%
   max: 1s
   compare: {margin: 100%, plus: 5%}
+  skip: 0s
 "#;
 
 /// The rules, and a watch of each target that takes a bad release back and tells the agent's Slack. `more` are further

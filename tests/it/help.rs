@@ -24,6 +24,7 @@ fn help_tells_what_a_newcomer_needs() {
         ("demo", &["demo", "--help"]),
         ("explain", &["explain", "--help"]),
         ("journal", &["journal", "--help"]),
+        ("judge", &["judge", "--help"]),
         ("once", &["once", "-h"]),
         ("check", &["check", "--help"]),
         ("test", &["test", "--help"]),

@@ -15,6 +15,8 @@ mod hostile_documents;
 mod house;
 mod http;
 mod journal_command;
+mod judge_command;
+mod judge_kayenta;
 mod manifests;
 mod notify;
 mod once;

@@ -27,6 +27,9 @@ fn every_document_in_the_readme_loads() {
             (*block).to_owned()
         } else if block.starts_with("- name") {
             header("RuleSet", &format!("{{name: readme-{index}}}")) + "rules:\n" + block
+        } else if block.starts_with("release") {
+            let target = "target: {kind: Deployment, name: released}\nrules: [http]\n";
+            header("Watch", "{name: released, namespace: shop}") + target + block
         } else {
             let target = "target: {kind: Deployment, name: other}\n";
             header("Watch", "{name: other, namespace: shop}") + target + block

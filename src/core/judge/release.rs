@@ -22,9 +22,9 @@ pub use trial::TrialShown;
 use super::{Arms, BASELINE_IDLE, Phase};
 use crate::measurement::Counts;
 use crate::rule::{CountsCheck, Judging};
-use crate::sequential::{Doubt, Phased, Reading, Settings, Span};
+use crate::sequential::{Doubt, Reading, Settings, Span};
 use crate::time::elapsed;
-use trial::Trial;
+use trial::{Parts, Trial};
 
 /// False passes (judge.md 2): a missed fault is still seen to the end of the watch, a tighter one only delays.
 pub const FALSE_PASSES: f64 = 0.05;
@@ -36,8 +36,8 @@ const EARLY: SignedDuration = SignedDuration::from_millis(200);
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseEvidence {
     settings: Settings,
-    /// The analysis began beside a baseline: each phase has half of the weight.
-    halved: bool,
+    /// The analysis began beside a baseline.
+    began_beside: bool,
     beside: Option<Trial>,
     alone: Option<Trial>,
     /// Whether the phase alone has begun.
@@ -68,15 +68,17 @@ pub struct Pace {
 
 impl Pace {
     fn settings(self) -> Settings {
-        let tick = self.tick.as_secs_f64().clamp(0.1, 3600.0);
-        let ticks = (self.watch.as_secs_f64() / tick).ceil().max(1.0);
+        let tick = self
+            .tick
+            .clamp(Duration::from_millis(100), Duration::from_hours(1));
+        let ticks = self.watch.as_millis().div_ceil(tick.as_millis()).max(1);
         Settings {
             alpha: self.false_alarms,
             beta: FALSE_PASSES,
-            tick,
+            tick: tick.as_secs_f64(),
             span: Span::Release {
                 // A watch is at most a day long.
-                horizon: ticks.min(1e6) as u64,
+                horizon: u64::try_from(ticks).unwrap_or(1_000_000),
             },
             ..Settings::default()
         }
@@ -94,7 +96,7 @@ impl ReleaseEvidence {
     ) -> Self {
         let mut evidence = Self {
             settings: pace.settings(),
-            halved: phase == Phase::Beside,
+            began_beside: phase == Phase::Beside,
             beside: None,
             alone: None,
             stands_alone: phase == Phase::Alone,
@@ -116,9 +118,9 @@ impl ReleaseEvidence {
         }
         let past = self.past.take().unwrap_or_default();
         let counts = first.or_else(|| past.sum());
-        let beside =
-            || Trial::beside(check, judging, self.settings, counts, &past).filter(|_| self.halved);
-        self.beside = beside();
+        if self.began_beside {
+            self.beside = Trial::beside(check, judging, self.settings, counts, &past);
+        }
         self.alone = Trial::alone(check, self.settings, counts, &past);
         if self.alone.is_none() {
             self.past = Some(past);
@@ -209,16 +211,14 @@ impl ReleaseEvidence {
 
     /// How much it says against the release, and for it. Below `least` events it says neither.
     pub fn reading(&self, check: &CountsCheck) -> Reading {
-        let of = |trial: &Option<Trial>| trial.as_ref().map_or(Reading::SILENT, Trial::reading);
-        let reading = if self.halved {
-            Phased {
-                beside: of(&self.beside),
-                alone: self.stands_alone.then(|| of(&self.alone)),
-            }
-            .reading()
-        } else {
-            of(&self.alone)
+        let beside = self.beside.as_ref().map(Trial::parts);
+        let alone = self.alone.as_ref().map(Trial::parts);
+        let parts = match (beside, alone) {
+            (Some(beside), Some(alone)) if self.stands_alone => Some(beside.then(alone)),
+            (Some(beside), _) => Some(beside),
+            (None, alone) => alone.filter(|_| self.stands_alone),
         };
+        let reading = parts.map_or(Reading::SILENT, Parts::reading);
         if self.events >= check.least as f64 {
             return reading;
         }

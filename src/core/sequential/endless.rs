@@ -147,6 +147,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_learned_of_clumps_outlives_a_firing() {
+        let mut limit = limit();
+        for tick in 0..400_u32 {
+            limit.warm(100.0, f64::from(u8::from(tick % 40 == 0)) * 20.0);
+        }
+        let clump = limit.watch.shown().clump;
+        assert!(clump > 3.0, "{clump}");
+        while limit.update(100.0, 60.0) != Some(Fired) {}
+        while limit.update(100.0, 0.0) != Some(Recovered) {}
+        assert!(limit.watch.shown().clump > clump / 2.0);
+        assert!(
+            limit.watch.log_bad().abs() < 1e-12,
+            "and the evidence begins anew"
+        );
+    }
+
+    #[test]
     fn it_never_fires_while_nobody_errs() {
         let mut limit = limit();
         for _ in 0..100_000 {

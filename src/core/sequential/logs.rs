@@ -41,7 +41,7 @@ mod tests {
             7.0_f64.ln(),
         );
         near(log_sum([NEVER, NEVER, 0.25].into_iter()), 0.25);
-        assert_eq!(log_sum(std::iter::empty()), f64::NEG_INFINITY);
+        assert!(log_sum(std::iter::empty()) == f64::NEG_INFINITY);
     }
 
     #[test]

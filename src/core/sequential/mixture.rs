@@ -130,9 +130,13 @@ impl<const K: usize> Mixture<K> {
         self.total = log_add(begun, rest.ln());
         if self.total > top {
             let above = begun - top - (-rest * (-top).exp()).ln_1p();
-            self.first.iter_mut().for_each(|log| *log -= above);
+            for log in &mut self.first {
+                *log -= above;
+            }
             if let Starts::Late { late, .. } = &mut self.starts {
-                late.iter_mut().for_each(|log| *log -= above);
+                for log in late {
+                    *log -= above;
+                }
             }
             self.total = top;
         }
@@ -185,6 +189,19 @@ mod tests {
         };
         let whole = log_add(parts, (0.5_f64 * 0.99).ln());
         assert!((whole - 5.0).abs() < 1e-12, "the parts sum up to {whole}");
+    }
+
+    #[test]
+    fn the_order_of_the_grid_does_not_matter() {
+        let (mut one, mut other) = (Mixture::<4>::late(50), Mixture::<4>::late(50));
+        for tick in 0..80_u32 {
+            let steps = [0.3, -1.5, 2.0, -0.1].map(|step| step * f64::from(tick % 3) - 0.4);
+            let mut reversed = steps;
+            reversed.reverse();
+            one.update(&steps, Caps::NONE);
+            other.update(&reversed, Caps::NONE);
+            assert!((one.log() - other.log()).abs() < 1e-9);
+        }
     }
 
     #[test]

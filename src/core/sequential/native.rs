@@ -38,16 +38,13 @@ pub struct NativeLayout {
 impl NativeLayout {
     /// The finest layout of at most 160 buckets that holds everything seen, with room for one doubling above.
     /// `None` when nothing was seen that lies above zero, or a schema is none.
-    pub fn covering<'a>(seen: impl Iterator<Item = &'a NativeBuckets> + Clone) -> Option<Self> {
-        let schema = seen.clone().map(|buckets| buckets.schema).min()?;
-        if !seen
-            .clone()
-            .all(|buckets| SCHEMAS.contains(&buckets.schema))
-        {
+    pub fn covering(seen: &[NativeBuckets]) -> Option<Self> {
+        let schema = seen.iter().map(|buckets| buckets.schema).min()?;
+        if !seen.iter().all(|buckets| SCHEMAS.contains(&buckets.schema)) {
             return None;
         }
         (*SCHEMAS.start()..=schema).rev().find_map(|schema| {
-            let indices = seen.clone().flat_map(move |buckets| {
+            let indices = seen.iter().flat_map(move |buckets| {
                 let populated = buckets.positive.iter().filter(|(_, count)| *count > 0.0);
                 populated.map(move |(index, _)| coarser(*index, buckets.schema - schema))
             });
@@ -119,6 +116,13 @@ fn coarser(index: i32, steps: i8) -> i32 {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn same(actual: &[f64], expected: &[f64]) {
+        let equal = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-12;
+        let all = actual.len() == expected.len() && actual.iter().zip(expected).all(equal);
+        assert!(all, "{actual:?} instead of {expected:?}");
+    }
+
     fn buckets(schema: i8, positive: &[(i32, f64)]) -> NativeBuckets {
         NativeBuckets {
             schema,
@@ -148,35 +152,31 @@ mod tests {
     fn an_analysis_has_one_schema_and_one_range() {
         let fine = buckets(3, &[(-8, 4.0), (0, 5.0), (8, 1.0)]);
         let coarse = buckets(0, &[(-1, 3.0), (1, 2.0)]);
-        let layout =
-            NativeLayout::covering([&fine, &coarse].into_iter()).expect("values above zero");
-        assert_eq!(layout.bounds(), [0.5, 1.0, 2.0, 4.0]);
+        let layout = NativeLayout::covering(&[fine.clone(), coarse]).expect("values above zero");
+        same(&layout.bounds(), &[0.5, 1.0, 2.0, 4.0]);
         let mut counts = [0.0; 5];
         assert!(layout.fold(&fine, &mut counts));
-        assert_eq!(counts, [4.0, 5.0, 1.0, 0.0, 0.0]);
+        same(&counts, &[4.0, 5.0, 1.0, 0.0, 0.0]);
         assert!(layout.fold(&buckets(0, &[(-9, 2.0), (7, 6.0)]), &mut counts));
-        assert_eq!(
-            counts,
-            [2.0, 0.0, 0.0, 0.0, 6.0],
-            "what lies outside goes to the ends"
-        );
+        // what lies outside goes to the ends.
+        same(&counts, &[2.0, 0.0, 0.0, 0.0, 6.0]);
     }
 
     #[test]
     fn a_wide_range_lowers_the_schema() {
         let wide = buckets(8, &[(-5000, 1.0), (5000, 1.0)]);
-        let layout = NativeLayout::covering(std::iter::once(&wide)).expect("values above zero");
+        let layout = NativeLayout::covering(&[wide]).expect("values above zero");
         assert!(
             layout.bounds().len() <= 160 && layout.schema >= 1,
             "{layout:?}"
         );
         let endless = buckets(8, &[(i32::MIN, 1.0), (i32::MAX, 1.0)]);
-        assert_eq!(NativeLayout::covering(std::iter::once(&endless)), None);
+        assert_eq!(NativeLayout::covering(&[endless]), None);
     }
 
     #[test]
     fn what_cannot_be_folded_is_a_tick_without_traffic() {
-        let layout = NativeLayout::covering(std::iter::once(&buckets(2, &[(0, 1.0), (4, 1.0)])))
+        let layout = NativeLayout::covering(&[buckets(2, &[(0, 1.0), (4, 1.0)])])
             .expect("values above zero");
         let mut counts = vec![9.0; layout.bounds().len() + 1];
         let zero_too_wide = NativeBuckets {
@@ -200,7 +200,7 @@ mod tests {
             ..buckets(2, &[(-7, 4.0)])
         };
         assert!(layout.fold(&around_zero, &mut counts));
-        assert_eq!(counts.first(), Some(&9.0));
-        assert_eq!(NativeLayout::covering(std::iter::empty()), None);
+        same(counts.get(..1).unwrap_or_default(), &[9.0]);
+        assert_eq!(NativeLayout::covering(&[]), None);
     }
 }

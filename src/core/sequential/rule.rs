@@ -14,13 +14,12 @@ use super::ratio::{
 };
 use super::reading::Reading;
 
+/// An interval is narrow when its ends lie within this factor of the bound.
+const NARROW: f64 = 2.0;
+
 /// The evidence of one judge rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "evidence lies in one place: a box would be an allocation per rule and a jump per tick"
-)]
 pub enum JudgeRule {
     RatioLimit(RatioLimit),
     RatioCompare(RatioCompare),
@@ -214,14 +213,11 @@ impl JudgeRule {
         if also_bad && log_good < level {
             return Some(Doubt::BaselineAlsoBad);
         }
-        let limited = |shown: RatioLimitShown| {
-            let between = shown.low > 0.0 && shown.low < shown.limit && shown.limit < shown.high;
-            (shown.n, between)
-        };
+        let limited = |shown: RatioLimitShown| (shown.n, near(shown.limit, shown.low, shown.high));
         let compared = |shown: RatioCompareShown| {
-            let between = shown.allowed.is_some_and(|allowed| {
-                shown.canary_low > 0.0 && shown.canary_low < allowed && allowed < shown.canary_high
-            });
+            let between = shown
+                .allowed
+                .is_some_and(|allowed| near(allowed, shown.canary_low, shown.canary_high));
             (shown.n_c, between)
         };
         let (events, between) = match self.shown() {
@@ -238,4 +234,9 @@ impl JudgeRule {
         };
         Doubt::of(events, log_good, level, between)
     }
+}
+
+/// Whether an interval is narrow, and the bound in it: more of the same data would hardly decide.
+fn near(bound: f64, low: f64, high: f64) -> bool {
+    low > bound / NARROW && low < bound && bound < high && high < bound * NARROW
 }

@@ -84,8 +84,6 @@ pub enum ParameterError {
         class: &'static str,
         name: &'static str,
     },
-    #[error("`weights` holds {weights} numbers for {rules} rules: give one for each")]
-    Weights { weights: usize, rules: usize },
 }
 
 /// That a parameter lies where it must.

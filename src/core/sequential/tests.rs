@@ -2,6 +2,7 @@
 
 mod allocations;
 mod arbitrary;
+mod doubts;
 mod enumeration;
 mod error_rates;
 mod gates;

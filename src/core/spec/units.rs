@@ -64,6 +64,11 @@ pub(super) fn percent(text: &str) -> Result<Percent, String> {
     })
 }
 
+/// Reads `5%` or `0.1%` as a share: 0.05, 0.001. The error says what to write.
+pub fn share(text: &str) -> Result<f64, String> {
+    percent(text).map(|percent| percent.share)
+}
+
 /// The units of durations, longest first, in nanoseconds.
 const UNITS: [(&str, u128); 5] = [
     ("d", 86_400_000_000_000),

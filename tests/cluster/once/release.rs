@@ -84,7 +84,7 @@ fn a_pipeline_waits_for_the_verdict() {
         let prometheus = ns.prometheus().await;
         let once = Once::prepare(&ns, prometheus.url()).await;
         let rules = once.rules(&rules(&ns, "checkout", "10s"));
-        let traffic = ns.traffic("checkout", 30.0);
+        let traffic = ns.traffic("checkout", 80.0);
         prometheus.wait_scraping(2).await;
         let first = once.run(&[&rules], &[]).await;
         assert_eq!(first.code, 0, "{first:#?}");

@@ -32,7 +32,7 @@ fn a_good_version_is_promoted_untouched_ten_times_out_of_ten() {
         let untouched = Untouched::begin(&ns, true).await;
         let prometheus = ns.prometheus().await;
         let sources = ["prometheus", "scrape"].into_iter().cycle();
-        let more = "release: {watch: 15s}\nonPass: [{notify: [team]}]";
+        let more = "release: {watch: 15s, whenUnclear: pass}\nonPass: [{notify: [team]}]";
         let rules = rules(releases.iter().zip(sources), more);
         let options = Options {
             prometheus: Some(prometheus.url()),

@@ -82,6 +82,7 @@ rules:
   histogram: http_request_duration_seconds
   quantile: 50%
   max: 50ms
+  skip: 0s
 ---
 apiVersion: recant.dev/v1alpha1
 kind: Watch

@@ -59,15 +59,15 @@ fn pace(tick: u64) -> Pace {
     }
 }
 
-fn share(events: f64, part: f64) -> Option<Counts> {
-    Some(Counts::Ratio(RatioCounts { events, part }))
+fn share(events: f64, part: f64) -> Counts {
+    Counts::Ratio(RatioCounts { events, part })
 }
 
-fn buckets(counts: [f64; 4]) -> Option<Counts> {
-    Some(Counts::Histogram(HistogramCounts {
+fn buckets(counts: [f64; 4]) -> Counts {
+    Counts::Histogram(HistogramCounts {
         bounds: [0.1, 0.25, 0.5].into(),
         counts: counts.to_vec(),
-    }))
+    })
 }
 
 /// A release whose counts come every second.
@@ -88,12 +88,17 @@ impl Release {
         }
     }
 
-    fn second(&mut self, phase: Phase, canary: Option<Counts>, baseline: Option<Counts>) -> f64 {
+    fn second(
+        &mut self,
+        phase: Phase,
+        canary: impl Into<Option<Counts>>,
+        baseline: impl Into<Option<Counts>>,
+    ) -> f64 {
         self.now += 1;
         let arms = Arms {
             at: at(self.now),
-            canary,
-            baseline,
+            canary: canary.into(),
+            baseline: baseline.into(),
         };
         self.evidence.take(&self.check, Judging::default(), &arms);
         self.evidence.tick(&self.check, phase, at(self.now));
@@ -146,10 +151,8 @@ fn a_comparison_without_a_baseline_needs_what_was_before() {
     }
     assert_eq!(blind.evidence.doubt(), Some(Doubt::NoData));
 
-    let ticks = (0..300)
-        .map(|_| share(20.0, 0.0).expect("counts"))
-        .collect();
-    let past = Past::new(ticks, share(12_000.0, 3.0));
+    let ticks = (0..300).map(|_| share(20.0, 0.0)).collect();
+    let past = Past::new(ticks, Some(share(12_000.0, 3.0)));
     let mut release = Release::new(check, Phase::Alone, past);
     let took = (1..=20).find(|_| release.second(Phase::Alone, share(20.0, 6.0), None) >= LEVEL);
     assert!(took.is_some_and(|took| took <= 6), "{took:?}");
@@ -222,7 +225,7 @@ fn looks_between_two_samples_make_one_tick() {
     for second in 1..=60 {
         let arms = Arms {
             at: at(second),
-            canary: share(1.0, 1.0),
+            canary: Some(share(1.0, 1.0)),
             baseline: None,
         };
         evidence.take(&check, judging, &arms);

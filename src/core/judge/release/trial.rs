@@ -68,7 +68,12 @@ impl Trial {
     ) -> Option<Self> {
         let bounds = bounds(check, counts)?;
         let own = Comparing::of(check, check.compare, &bounds, past);
-        let gate = Comparing::of(check, check.compare.or_else(|| usual(check)), &bounds, past);
+        let gate = Comparing::of(
+            check,
+            Some(check.compare.unwrap_or_else(|| usual(check))),
+            &bounds,
+            past,
+        );
         let mut limit = match limit_of(check) {
             Some(limit) if judging.beside => limit.beside(gate.as_ref(), &bounds, settings),
             Some(limit) => limit.alone(&bounds, settings),
@@ -178,7 +183,7 @@ impl Trial {
     }
 
     /// What the limit says that went on from beside the baseline.
-    pub(super) fn carried(&self) -> Option<Reading> {
+    fn carried(&self) -> Option<Reading> {
         self.carried.as_ref().map(JudgeRule::reading)
     }
 
@@ -202,10 +207,9 @@ impl Trial {
         }
     }
 
-    /// Limit and comparison together: half of the weight each; for the release both must speak.
-    pub(super) fn reading(&self) -> Reading {
+    /// What limit and comparison say, each for itself; the limit that went on in place of the one that stopped.
+    pub(super) fn parts(&self) -> Parts {
         let limit = self.limit.as_ref().map(JudgeRule::reading);
-        let limit = self.carried().or(limit);
         let compare = self.compare.as_ref().map(|compare| match compare {
             Comparison::OfLimit => {
                 let kept = self.limit.as_ref().and_then(JudgeRule::beside);
@@ -215,10 +219,10 @@ impl Trial {
             Comparison::Before(limits) => together(limits),
             Comparison::Nothing => Reading::SILENT,
         });
-        match (limit, compare) {
-            (Some(one), Some(other)) => mean(&[one, other]),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => Reading::SILENT,
+        Parts {
+            limit: self.carried().or(limit),
+            goes_on: self.carried.is_some(),
+            compare,
         }
     }
 
@@ -253,6 +257,49 @@ impl Trial {
                     .map(|at| Shown::RatioLimit(at.limit.shown())),
                 Some(Comparison::OfLimit | Comparison::Nothing) | None => None,
             },
+        }
+    }
+}
+
+/// What a rule's limit and its comparison say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Parts {
+    limit: Option<Reading>,
+    /// The limit has gone on from beside the baseline.
+    goes_on: bool,
+    compare: Option<Reading>,
+}
+
+impl Parts {
+    /// What was said beside the baseline, and then alone. What comes after is evidence given what came before, so their
+    /// product is an e-process, and neither phase costs the other any weight (judge.md 10 halves it instead). For the
+    /// release speaks the phase that it is in.
+    pub(super) fn then(self, alone: Self) -> Self {
+        let product = |one: Option<Reading>, other: Option<Reading>| match (one, other) {
+            (Some(one), Some(other)) => Some(Reading {
+                log_bad: one.log_bad + other.log_bad,
+                log_good: other.log_good,
+                progress: None,
+            }),
+            (one, other) => other.or(one),
+        };
+        Self {
+            limit: if self.goes_on {
+                self.limit
+            } else {
+                product(self.limit, alone.limit)
+            },
+            goes_on: self.goes_on,
+            compare: product(self.compare, alone.compare),
+        }
+    }
+
+    /// Limit and comparison together: half of the weight each; for the release both must speak.
+    pub(super) fn reading(self) -> Reading {
+        match (self.limit, self.compare) {
+            (Some(one), Some(other)) => mean(&[one, other]),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => Reading::SILENT,
         }
     }
 }
@@ -393,8 +440,8 @@ fn bounds(check: &CountsCheck, counts: Option<&Counts>) -> Option<Vec<f64>> {
 }
 
 /// What a limit without a comparison of its own is held beside (judge.md 4, 7).
-fn usual(check: &CountsCheck) -> Option<Compare> {
-    Some(match &check.metric {
+fn usual(check: &CountsCheck) -> Compare {
+    match &check.metric {
         Metric::Ratio(_) => Compare {
             margin: 0.5,
             plus: 0.001,
@@ -403,7 +450,7 @@ fn usual(check: &CountsCheck) -> Option<Compare> {
             margin: 0.5,
             plus: 0.1 * (1.0 - histogram.quantile()),
         },
-    })
+    }
 }
 
 /// The limit of a rule.

@@ -62,7 +62,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
         Some(upper)
     } else {
         let lower = *values.get(middle.checked_sub(1)?)?;
-        Some((lower + upper) / 2.0)
+        Some(f64::midpoint(lower, upper))
     }
 }
 

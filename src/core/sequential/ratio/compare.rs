@@ -1,9 +1,9 @@
 //! Ratio against the baseline: at every tick the canary's share is at most `psi0` times the baseline's, plus a little,
 //! whatever the baseline's share is at that tick (judge.md 5).
 //!
-//! E[a^e_c b^e_b] <= exp(n_c p_c (a-1) + n_b p_b (b-1)), and with n_b(1-b) = psi0 n_c (a-1) the exponent is at most
-//! n_c (a-1) plus under either null. Near to Turner, Ly, Grünwald, "Generic e-variables for exact sequential k-sample
-//! tests" (2021), and Lindon & Malek, "Anytime-valid inference for multinomial count data" (2022).
+//! With a = k b: `E[a^e_c b^e_b] <= exp(n_c p_c (a-1) + n_b p_b (b-1))`, and for `n_b (1-b) = psi0 n_c (a-1)` the
+//! exponent is at most `n_c (a-1) plus` under either null. Near to Turner, Ly, Grünwald, "Generic e-variables for exact
+//! sequential k-sample tests" (2021), and Lindon & Malek, "Anytime-valid inference for multinomial count data" (2022).
 
 use serde::{Deserialize, Serialize};
 

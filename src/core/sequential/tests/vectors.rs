@@ -234,7 +234,7 @@ fn every_analysis_gives_the_numbers_of_the_reference() {
 
 /// A rule of an analysis, or the comparison that another one keeps.
 enum Part {
-    Own(JudgeRule),
+    Own(Box<JudgeRule>),
     Beside(usize),
 }
 
@@ -264,7 +264,9 @@ fn check_analysis(case: &Value) {
                         .and_then(|of| of.try_into().ok())
                         .expect("an index"),
                 ),
-                None => Part::Own(parameters(class, rule).build().expect("good parameters")),
+                None => Part::Own(Box::new(
+                    parameters(class, rule).build().expect("good parameters"),
+                )),
             }
         })
         .collect();
@@ -336,12 +338,15 @@ fn list_of(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Arguments, what is expected of them, and what they are called.
+type Check<'a> = &'a dyn Fn(&[Value], &Value, &dyn Fn() -> String);
+
 #[test]
 fn functions_give_the_numbers_of_the_reference() {
     let all = vectors();
     let functions = &all["functions"];
     let mut cases = 0;
-    let mut each = |name: &str, check: &dyn Fn(&[Value], &Value, &dyn Fn() -> String)| {
+    let mut each = |name: &str, check: Check<'_>| {
         for case in list(functions, name) {
             cases += 1;
             check(list_of(&case[0]), &case[1], &|| {

@@ -1,0 +1,106 @@
+//! Counting over runs: false rollbacks, found faults, delays, passes; with Wilson's interval.
+
+use crate::methods::Ending;
+use crate::scenario::{Reference, Release, Scenario};
+
+/// Of one judge on one scenario.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    pub(crate) runs: u32,
+    /// Fails within the watch; of a bad release those after the fault began.
+    pub(crate) failed: u32,
+    /// Of a bad release: Fails before the fault began.
+    pub(crate) before: u32,
+    /// Of a fault that ends by itself: Fails before it ended.
+    pub(crate) in_time: u32,
+    pub(crate) passing: u32,
+    /// Passing and never Fail.
+    pub(crate) passed: u32,
+    /// Passing at some time, and Fail later.
+    pub(crate) passing_then_failed: u32,
+    /// Seconds from the fault to the Fail; infinite when it was not found.
+    delays: Vec<f64>,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, ending: Ending, scenario: &Scenario) {
+        let truth = &scenario.truth;
+        self.runs += 1;
+        let failed = ending.failed.map(|tick| tick as f64 * scenario.tick_s);
+        let bad = truth.release == Release::Bad;
+        let found = failed.filter(|at| !bad || *at > truth.since_s);
+        self.failed += u32::from(found.is_some());
+        self.before += u32::from(failed.is_some() && found.is_none());
+        self.in_time +=
+            u32::from(found.is_some_and(|at| truth.until_s.is_none_or(|until| at <= until)));
+        self.passing += u32::from(ending.passing.is_some());
+        self.passed += u32::from(ending.passing.is_some() && failed.is_none());
+        self.passing_then_failed += u32::from(ending.passing.is_some() && failed.is_some());
+        if bad {
+            self.delays
+                .push(found.map_or(f64::INFINITY, |at| at - truth.since_s));
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.failed += other.failed;
+        self.before += other.before;
+        self.in_time += other.in_time;
+        self.passing += other.passing;
+        self.passed += other.passed;
+        self.passing_then_failed += other.passing_then_failed;
+        self.delays.extend(&other.delays);
+    }
+
+    /// The delay that this share of the runs does not exceed; `None` when it was not found in so many.
+    pub(crate) fn delay(&self, share: f64) -> Option<f64> {
+        let mut delays = self.delays.clone();
+        delays.sort_unstable_by(f64::total_cmp);
+        let index = (share * delays.len() as f64).ceil() as usize;
+        let delay = delays.get(index.saturating_sub(1)).copied();
+        delay.filter(|delay| delay.is_finite())
+    }
+
+    /// Whether another implementation drew the same: shares within three standard errors, median delays within a tick
+    /// or 5 %.
+    pub(crate) fn agrees(&self, reference: &Reference, tick: f64) -> bool {
+        let share = |k: u32, n: u32, other_k: u32, other_n: u32| {
+            let (n, other_n) = (f64::from(n), f64::from(other_n));
+            let (p, other) = (f64::from(k) / n, f64::from(other_k) / other_n);
+            let pooled = f64::from(k + other_k) / (n + other_n);
+            let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / other_n)).sqrt();
+            (p - other).abs() <= 3.0 * error + 1e-12
+        };
+        // Theirs counts those before the fault, too.
+        let rollbacks = self.failed + self.before;
+        let rollbacks = share(rollbacks, self.runs, reference.rollbacks, reference.runs);
+        let before = share(
+            self.before,
+            self.runs,
+            reference.before_fault,
+            reference.runs,
+        );
+        let passed = reference
+            .passed
+            .is_none_or(|passed| share(self.passed, self.runs, passed, reference.runs));
+        let delays = match (self.delay(0.5), reference.delay_median_s) {
+            (Some(a), Some(b)) => (a - b).abs() <= tick.max(0.05 * b) + 1e-9,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        rollbacks && before && passed && delays
+    }
+}
+
+/// The 95 % Wilson interval of a share, as (low, high).
+pub(crate) fn wilson(k: u32, n: u32) -> (f64, f64) {
+    if n == 0 {
+        return (0.0, 1.0);
+    }
+    let (k, n, z) = (f64::from(k), f64::from(n), 1.959_964);
+    let p = k / n;
+    let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}

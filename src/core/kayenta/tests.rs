@@ -1,0 +1,5 @@
+mod cases;
+mod differential;
+mod hostile;
+mod properties;
+mod reading;
