@@ -19,6 +19,7 @@ struct Recant {
 enum Command {
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
+    Explain(cli::explain::ExplainArgs),
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
     Once(cli::once::OnceArgs),
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Recant::parse().command {
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
+        Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),
         Command::Once(args) => cli::once::once(&args),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),

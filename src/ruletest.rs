@@ -38,6 +38,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// All that happened: time since the beginning, and what.
     pub story: Vec<(SignedDuration, String)>,
+    /// The same as the engine wrote it down: what its journal would hold.
+    pub records: Vec<(Timestamp, Record)>,
 }
 
 /// An expectation that was not met.
@@ -71,6 +73,7 @@ pub fn run<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>)
     Outcome {
         failures,
         story: world.story,
+        records: world.records,
     }
 }
 
@@ -137,6 +140,7 @@ struct World {
     notices: Vec<Notice>,
     actions: Vec<ExpectedAction>,
     story: Vec<(SignedDuration, String)>,
+    records: Vec<(Timestamp, Record)>,
 }
 
 impl World {
@@ -179,6 +183,7 @@ impl World {
             notices: Vec::new(),
             actions: Vec::new(),
             story: Vec::new(),
+            records: Vec::new(),
         }
     }
 
@@ -230,6 +235,7 @@ impl World {
         for record in output.records {
             let texts = explain::texts(&record);
             self.story.extend(texts.into_iter().map(|text| (at, text)));
+            self.records.push((self.now, record.clone()));
             self.note(record);
         }
         for effect in output.effects {

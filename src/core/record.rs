@@ -86,6 +86,9 @@ pub enum Record {
     Checkpoint {
         target: TargetId,
         evidence: BTreeMap<RuleName, Evidence>,
+        /// What each rule said then, for people: nothing is decided by it. Empty in journals of older versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        findings: Vec<Finding>,
         /// Where the counters stood: after a short restart nothing is counted twice or missed.
         measurements: Vec<(Arc<Question>, Measurement)>,
     },

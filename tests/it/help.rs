@@ -22,6 +22,7 @@ fn help_tells_what_a_newcomer_needs() {
         ("recant", &["--help"][..]),
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),
+        ("explain", &["explain", "--help"]),
         ("journal", &["journal", "--help"]),
         ("judge", &["judge", "--help"]),
         ("once", &["once", "-h"]),

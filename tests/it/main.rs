@@ -5,6 +5,7 @@ mod always_documents;
 mod check;
 mod check_settings;
 mod demo;
+mod explain;
 mod faulty_documents;
 mod faulty_judging;
 mod faulty_values;

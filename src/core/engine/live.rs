@@ -308,6 +308,7 @@ impl Live {
                 .iter()
                 .map(|rule| (rule.rule.name.clone(), rule.evidence.compact()))
                 .collect(),
+            findings: self.findings(),
             measurements: self
                 .measurements
                 .iter()

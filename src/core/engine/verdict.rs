@@ -10,6 +10,7 @@ use crate::judge::{FALSE_PASSES, InAll, Phase, Proof, State};
 use crate::rule::Watch;
 use crate::sequential::{Analysis, Reading, State as Says};
 use crate::time::elapsed;
+use crate::wording::count;
 
 /// The rules of one release together.
 #[derive(Debug, Clone)]
@@ -92,7 +93,33 @@ impl Together {
     }
 }
 
+/// `1 in 240`; the sums are surer than any data can be.
+fn one_in(log: f64) -> String {
+    const SUREST: f64 = 1e9;
+    let number = log.exp();
+    if number > SUREST {
+        format!("less than 1 in {}", count(SUREST))
+    } else {
+        format!("1 in {}", count(number))
+    }
+}
+
 impl Live {
+    /// How rarely a release that is fine would look as bad as this one, for people; `None`: it is not called bad now, or
+    /// by a value beyond its limit, which is a condition and has no odds (judge.md 8).
+    pub(super) fn odds(&self) -> Option<String> {
+        let together = self.together.as_ref().filter(|together| together.fails())?;
+        let by_value = |rule: &LiveRule| rule.rule.counts().is_none() && rule.fails();
+        if self.rules.iter().any(by_value) {
+            return None;
+        }
+        Some(format!(
+            "{} if the release were fine (decides at {})",
+            one_in(together.against),
+            one_in(together.needed)
+        ))
+    }
+
     /// What the rules of a release say now, each for itself and together.
     pub(super) fn judge_release(&mut self, phase: Phase, now: Timestamp) {
         self.judge(phase, now);

@@ -260,6 +260,11 @@ impl ReleaseEvidence {
         trial.as_ref().map(Trial::shown)
     }
 
+    /// The chance that was given to calling a release bad that is not, 0..1.
+    pub fn false_alarms(&self) -> f64 {
+        self.settings.alpha
+    }
+
     /// Events of the canary that were judged.
     pub fn events(&self) -> f64 {
         self.events

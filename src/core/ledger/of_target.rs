@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, RevisionHash, RuleName};
-use crate::judge::Evidence;
-use crate::judge::Phase;
+use crate::judge::{Evidence, Finding, Phase};
 use crate::measurement::Measurement;
 use crate::notice::NoticeKind;
 use crate::record::{Record, Standing};
@@ -56,6 +55,9 @@ pub struct TargetLedger {
 pub struct Checkpoint {
     pub at: Timestamp,
     pub evidence: BTreeMap<RuleName, Evidence>,
+    /// What each rule said then, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     pub measurements: Vec<(Arc<Question>, Measurement)>,
 }
 
@@ -189,12 +191,14 @@ impl TargetLedger {
             }
             Record::Checkpoint {
                 evidence,
+                findings,
                 measurements,
                 ..
             } => {
                 self.checkpoint = Some(Box::new(Checkpoint {
                     at,
                     evidence: evidence.clone(),
+                    findings: findings.clone(),
                     measurements: measurements.clone(),
                 }));
             }

@@ -101,6 +101,7 @@ fn evidence_goes_first_when_it_is_too_much() {
         let checkpoint = Record::Checkpoint {
             target: target(name),
             evidence,
+            findings: Vec::new(),
             measurements: Vec::new(),
         };
         state.apply(at(0), &[seen(name), checkpoint]);
@@ -152,6 +153,7 @@ proptest! {
             let record = Record::Checkpoint {
                 target: target("checkout"),
                 evidence: BTreeMap::from([("http/a".into(), Evidence::Counts(evidence))]),
+                findings: Vec::new(),
                 measurements: Vec::new(),
             };
             state.apply(at, &[record]);

@@ -6,7 +6,7 @@ use crate::engine::live::Live;
 use crate::ids::{TargetId, TargetKind};
 use crate::judge::Finding;
 use crate::ledger::Judged;
-use crate::notice::{NoticeKind, Severity};
+use crate::notice::{Fact, NoticeKind, Severity};
 use crate::plan::Step;
 use crate::saga::{Plan, PlanState};
 use crate::time::elapsed;
@@ -24,17 +24,23 @@ pub(in crate::engine) fn rolling_back(
     sentences.push(judged_against(judged.phase, judged.baseline.as_ref()));
     sentences.push(what_is_done(plan));
     sentences.push(what_comes_next(target, plan));
+    let mut facts = facts(
+        live,
+        &[Role::Bad(&judged.canary), Role::Good(&plan.to.revision)],
+        turn.now,
+    );
+    let odds = live.odds();
+    facts.extend(odds.map(|value| Fact {
+        label: "Evidence".to_owned(),
+        value,
+    }));
     let told = Told {
         kind: NoticeKind::RollingBack,
         severity: Severity::Critical,
         correlation: Some(&plan.analysis),
         headline: format!("Rolling back {target}: {}", why(judged)),
         sentences,
-        facts: facts(
-            live,
-            &[Role::Bad(&judged.canary), Role::Good(&plan.to.revision)],
-            turn.now,
-        ),
+        facts,
     };
     send(turn, live, &live.watch.on_fail.notify, told);
 }

@@ -1,0 +1,209 @@
+//! `recant explain` on journals that the real engine wrote: those of the tests of the shipped rules.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use recant::config::rules::load_files;
+use recant::journal::file::FileJournal;
+use recant::ruletest;
+use recant_core::record::Record;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Ran, recant};
+
+/// A folder with a journal, and the name of the watch in it.
+struct Written {
+    folder: TempDir,
+    watch: String,
+    writer: FileJournal,
+}
+
+/// What the engine wrote down during a test of the shipped rules.
+fn written(set: &str, test: &str) -> Written {
+    let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let files = ["", "_test"].map(|end| rules.join(format!("{set}{end}.yaml")));
+    let (_, loaded) = load_files(&files);
+    let book = loaded.book.expect("the shipped rules have no errors");
+    let test = loaded
+        .tests
+        .iter()
+        .find(|known| known.name == test)
+        .unwrap_or_else(|| panic!("{set} has no test {test}"));
+    let outcome = ruletest::run(test, book.channels.values());
+    assert_eq!(outcome.failures, []);
+    let folder = TempDir::new().expect("a folder for the test");
+    let (mut writer, _) =
+        FileJournal::open(&folder.path().join("recant.journal")).expect("a new journal");
+    for (at, record) in outcome.records {
+        writer.append_all(at, &[record]).expect("there is room");
+    }
+    Written {
+        folder,
+        watch: test.watch.name.to_string(),
+        writer,
+    }
+}
+
+/// Tests begin then.
+fn after(minutes: i64, seconds: i64) -> String {
+    let begin = Timestamp::from_second(1_767_225_600).expect("a time of this century");
+    (begin + SignedDuration::from_secs(60 * minutes + seconds)).to_string()
+}
+
+impl Written {
+    fn explain(&self, arguments: &[&str]) -> Ran {
+        recant(
+            self.folder.path(),
+            &[&["explain", &self.watch], arguments].concat(),
+            &[],
+        )
+    }
+
+    fn shown(&self, arguments: &[&str]) -> String {
+        let ran = self.explain(arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
+        for line in ran.out.lines().filter(|line| line.starts_with("  against")) {
+            assert!(line.contains('|') || line.contains("value"), "{line}");
+            assert!(!line.contains("probab"), "{line}");
+        }
+        ran.out
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.shown(&[&["--json"], arguments].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+}
+
+fn snapshot(name: &str, text: &str) {
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!(format!("explain__{name}"), text);
+    });
+}
+
+#[test]
+fn a_release_that_failed_is_explained_at_any_time() {
+    let written = written("http", "errors-are-taken-back");
+    snapshot("fail", &written.shown(&[]));
+    let json = written.json(&[]);
+    assert_eq!(json["verdict"], "fail");
+    let together = &json["together"];
+    assert!(together["log"].as_f64() >= together["logNeeded"].as_f64());
+    // What is seen once the bad revision is gone is not what it was decided on.
+    assert_eq!(json["evidenceAt"], json["failed"]);
+    let shares: f64 = json["rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .filter_map(|rule| rule["share"].as_f64())
+        .sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+
+    let failed: Timestamp = json["failed"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .expect("a time");
+    let before = (failed - SignedDuration::from_secs(1)).to_string();
+    let before = written.json(&["--at", &before]);
+    assert_eq!(before["verdict"], "undecided", "{before:#}");
+    assert_eq!(before["failed"], Value::Null);
+    assert!(before["together"]["log"].as_f64() < before["together"]["logNeeded"].as_f64());
+    assert_eq!(before["plan"], Value::Null);
+}
+
+#[test]
+fn a_good_release_tells_how_it_became_known_good() {
+    let written = written("http", "a-good-release-passes");
+    snapshot("pass", &written.shown(&[]));
+    let begun = written.shown(&["--at", &after(5, 30)]);
+    assert!(begun.contains("nothing was judged yet"), "{begun}");
+    snapshot("undecided", &written.shown(&["--at", &after(6, 20)]));
+    assert_eq!(written.json(&[])["verdict"], "pass");
+}
+
+#[test]
+fn a_fault_that_the_baseline_shares_is_explained() {
+    let written = written(
+        "http",
+        "an-outage-that-the-baseline-shares-is-not-taken-back",
+    );
+    let shown = written.shown(&[]);
+    snapshot("shared", &shown);
+    assert!(shown.starts_with("Undecided: "), "{shown}");
+}
+
+#[test]
+fn a_quantile_is_explained() {
+    let written = written("http", "slow-answers-are-taken-back");
+    snapshot("slow", &written.shown(&[]));
+}
+
+#[test]
+fn a_value_beyond_its_limit_has_no_odds() {
+    let written = written("jvm", "a-heap-that-stays-full-is-taken-back");
+    let shown = written.shown(&[]);
+    snapshot("value", &shown);
+    assert!(shown.contains("no odds"), "{shown}");
+    assert!(!shown.contains("000 000"), "{shown}");
+    assert_eq!(written.json(&[])["together"], Value::Null);
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_to_do() {
+    let mut written = written("http", "errors-are-taken-back");
+    let name = written.watch.split_once('/').expect("a name").1.to_owned();
+    written.watch.clone_from(&name);
+    written.shown(&[]);
+    for (watch, arguments, words) in [
+        (
+            "nobody/there",
+            &[][..],
+            "knows no watch `nobody/there`; it tells of `",
+        ),
+        (
+            &format!("{name}s"),
+            &[],
+            &format!("(did you mean `{name}`?)"),
+        ),
+        (
+            &name,
+            &["--at", "2025-12-31T00:00:00Z"],
+            "begins at 2026-01-01T00:00:00Z",
+        ),
+        (
+            &name,
+            &["--at", &after(4, 0)],
+            "the first one that the journal `recant.journal` tells of began at 2026-01-01T00:05",
+        ),
+        (&name, &["--at", "yesterday"], "`10m ago`"),
+        (&name, &["--journal", "none"], "No such file"),
+    ] {
+        written.watch = watch.to_owned();
+        let ran = written.explain(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.err.contains(words), "{words}\n---\n{}", ran.err);
+    }
+    let empty = written.folder.path().join("empty.journal");
+    drop(FileJournal::open(&empty).expect("a new journal"));
+    written.watch = name;
+    let ran = written.explain(&["--journal", "empty.journal"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("is empty"), "{}", ran.err);
+}
+
+#[test]
+fn it_can_be_asked_beside_the_writer() {
+    let mut written = written("http", "errors-are-taken-back");
+    let before = written.shown(&[]);
+    let started = Record::Started {
+        version: "0.1.0".to_owned(),
+    };
+    let later: Timestamp = after(60, 0).parse().expect("a time");
+    written
+        .writer
+        .append_all(later, &[started])
+        .expect("nobody disturbs it");
+    let now = written.shown(&[]);
+    assert_eq!(before.lines().next(), now.lines().next());
+}
