@@ -149,7 +149,7 @@ impl Fold {
         };
         release.evidence_at = Some(checkpoint.at);
         release.evidence = checkpoint.evidence.clone();
-        release.findings = checkpoint.findings.clone();
+        release.findings.clone_from(&checkpoint.findings);
     }
 
     fn begin(&mut self, analysis: &Analysis) {
@@ -221,7 +221,7 @@ impl Fold {
                 if release.is_open() {
                     release.evidence_at = Some(at);
                     release.evidence = evidence.clone();
-                    release.findings = findings.clone();
+                    release.findings.clone_from(findings);
                 }
             }),
             Record::Failed {
@@ -231,7 +231,7 @@ impl Fold {
                 ..
             } => self.change(target, |release| {
                 release.analysis.failed = Some(at);
-                release.way_back = way_back.clone();
+                release.way_back.clone_from(way_back);
                 release.found(findings);
             }),
             Record::HoldBegan { target, hold } => self.change(target, |release| {

@@ -1,21 +1,18 @@
 //! The tests of one rule in one phase of a release: its limit, its comparison, or both (judge.md 9).
 
-use std::borrow::Cow;
+mod comparing;
+mod limit;
+mod taken;
 
 use serde::{Deserialize, Serialize};
 
 use super::past::Past;
-use crate::judge::DRIFT;
-use crate::measurement::{Counts, HistogramCounts};
-use crate::rule::{Compare, CountsCheck, Judging, Metric, Part};
-use crate::sequential::{
-    Doubt, JudgeRule, Measured, QuantileCompare, QuantileLimit, QuantileLimitBeside,
-    QuantileTolerance, RatioCompare, RatioLimit, RatioLimitBeside, Reading, Settings, Shown,
-    Tolerance, before_limit, most_telling_bounds, over, rebucket,
-};
-
-/// A limit that a share can reach and miss.
-const SHARES: std::ops::RangeInclusive<f64> = 1e-9..=1.0 - 1e-9;
+use crate::measurement::Counts;
+use crate::rule::{Compare, CountsCheck, Judging, Metric};
+use crate::sequential::{Doubt, JudgeRule, RatioLimit, Reading, Settings, Shown, over};
+use comparing::Comparing;
+use limit::limit_of;
+use taken::Taken;
 
 /// The tests of a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -358,72 +355,6 @@ impl AtBound {
     }
 }
 
-/// The counts of one arm as its tests take them.
-enum Taken<'a> {
-    Share { n: f64, e: f64 },
-    Buckets(Cow<'a, [f64]>),
-}
-
-impl<'t> Taken<'t> {
-    fn of(check: &CountsCheck, bounds: &[f64], counts: Option<&'t Counts>) -> Self {
-        match (&check.metric, counts) {
-            (Metric::Ratio(metric), Some(Counts::Ratio(counts))) => {
-                let bad = match metric.part_is {
-                    Part::Bad => counts.part,
-                    Part::Good => counts.events - counts.part,
-                };
-                Self::Share {
-                    n: counts.events,
-                    e: bad,
-                }
-            }
-            (Metric::Histogram(_), Some(Counts::Histogram(histogram))) => {
-                Self::Buckets(in_buckets(histogram, bounds))
-            }
-            (Metric::Ratio(_), None | Some(Counts::Histogram(_))) => Self::Share { n: 0.0, e: 0.0 },
-            (Metric::Histogram(_), None | Some(Counts::Ratio(_))) => {
-                Self::Buckets(Cow::Borrowed(&[]))
-            }
-        }
-    }
-
-    fn one(&self) -> Measured<'_> {
-        match self {
-            Self::Share { n, e } => Measured::Counts { n: *n, e: *e },
-            Self::Buckets(counts) => Measured::Histogram(counts),
-        }
-    }
-
-    fn both<'a>(canary: &'a Self, baseline: &'a Self) -> Measured<'a> {
-        match (canary, baseline) {
-            (Self::Share { n: n_c, e: e_c }, Self::Share { n: n_b, e: e_b }) => {
-                Measured::BothCounts {
-                    n_c: *n_c,
-                    e_c: *e_c,
-                    n_b: *n_b,
-                    e_b: *e_b,
-                }
-            }
-            (Self::Buckets(canary), Self::Buckets(baseline)) => {
-                Measured::BothHistograms(canary, baseline)
-            }
-            (Self::Share { .. }, Self::Buckets(_)) | (Self::Buckets(_), Self::Share { .. }) => {
-                Measured::BothHistograms(&[], &[])
-            }
-        }
-    }
-}
-
-/// The counts over the buckets that the tests have; none of them when a bound is missing.
-fn in_buckets<'t>(histogram: &'t HistogramCounts, bounds: &[f64]) -> Cow<'t, [f64]> {
-    if *histogram.bounds == *bounds {
-        return Cow::Borrowed(&histogram.counts);
-    }
-    let mut counts = vec![0.0; bounds.len() + 1];
-    rebucket(&histogram.bounds, &histogram.counts, bounds, &mut counts);
-    Cow::Owned(counts)
-}
-
 fn warm(rule: &mut JudgeRule, check: &CountsCheck, bounds: &[f64], counts: &Counts) {
     rule.warm(Taken::of(check, bounds, Some(counts)).one());
 }
@@ -450,178 +381,5 @@ fn usual(check: &CountsCheck) -> Compare {
             margin: 0.5,
             plus: 0.1 * (1.0 - histogram.quantile()),
         },
-    }
-}
-
-/// The limit of a rule.
-enum LimitOf {
-    /// A share of bad events.
-    Share(f64),
-    /// A quantile and its limit in the unit of the buckets.
-    Quantile { q: f64, max: f64 },
-}
-
-fn limit_of(check: &CountsCheck) -> Option<LimitOf> {
-    match &check.metric {
-        Metric::Ratio(metric) => {
-            let bad = match metric.part_is {
-                Part::Bad => check.max?,
-                // A least share of good events is a largest share of bad ones.
-                Part::Good => 1.0 - check.min?,
-            };
-            Some(LimitOf::Share(bad.clamp(*SHARES.start(), *SHARES.end())))
-        }
-        Metric::Histogram(metric) => Some(LimitOf::Quantile {
-            q: metric.quantile(),
-            max: check.max?,
-        }),
-    }
-}
-
-impl LimitOf {
-    fn alone(&self, bounds: &[f64], settings: Settings) -> Option<JudgeRule> {
-        match self {
-            Self::Share(p0) => RatioLimit::new(*p0, settings)
-                .ok()
-                .map(JudgeRule::RatioLimit),
-            Self::Quantile { q, max } => QuantileLimit::new(*q, *max, bounds.into(), settings)
-                .ok()
-                .map(JudgeRule::QuantileLimit),
-        }
-    }
-
-    fn beside(
-        &self,
-        gate: Option<&Comparing>,
-        bounds: &[f64],
-        settings: Settings,
-    ) -> Option<JudgeRule> {
-        match (self, gate) {
-            (Self::Share(p0), Some(gate)) => {
-                RatioLimitBeside::new(*p0, gate.ratio_tolerance(), settings)
-                    .ok()
-                    .map(JudgeRule::RatioLimitBeside)
-            }
-            (Self::Quantile { q, max }, Some(gate)) => {
-                let tolerance = gate.quantile_tolerance();
-                QuantileLimitBeside::new(*q, *max, bounds.into(), tolerance, settings)
-                    .ok()
-                    .map(JudgeRule::QuantileLimitBeside)
-            }
-            (_, None) => self.alone(bounds, settings),
-        }
-    }
-}
-
-/// A comparison before it has a state.
-struct Comparing {
-    compare: Compare,
-    /// Of a quantile: which, and the bounds that tell most of it; `None`: as the limit has it.
-    quantile: Option<(f64, Option<Vec<usize>>)>,
-}
-
-impl Comparing {
-    fn of(
-        check: &CountsCheck,
-        compare: Option<Compare>,
-        bounds: &[f64],
-        past: &Past,
-    ) -> Option<Self> {
-        let compare = compare?;
-        let quantile = match &check.metric {
-            Metric::Ratio(_) => None,
-            Metric::Histogram(metric) => {
-                let q = metric.quantile();
-                let used = check.compare.map(|_| {
-                    let history = past.sum().and_then(|counts| match counts {
-                        Counts::Histogram(histogram) => Some(in_buckets(histogram, bounds)),
-                        Counts::Ratio(_) => None,
-                    });
-                    most_telling_bounds(q, bounds, history.as_deref().unwrap_or(&[]))
-                });
-                Some((q, used))
-            }
-        };
-        Some(Self { compare, quantile })
-    }
-
-    fn psi0(&self) -> f64 {
-        1.0 + self.compare.margin
-    }
-
-    fn ratio_tolerance(&self) -> Tolerance {
-        Tolerance {
-            psi0: self.psi0(),
-            plus: self.compare.plus,
-            wait: None,
-        }
-    }
-
-    fn quantile_tolerance(&self) -> QuantileTolerance {
-        QuantileTolerance {
-            psi0: self.psi0(),
-            plus: Some(self.compare.plus),
-            wait: None,
-            r: 1.0,
-            used: self.quantile.as_ref().and_then(|(_, used)| used.clone()),
-        }
-    }
-
-    fn beside(&self, bounds: &[f64], settings: Settings) -> Option<JudgeRule> {
-        match &self.quantile {
-            None => RatioCompare::new(self.ratio_tolerance(), settings)
-                .ok()
-                .map(JudgeRule::RatioCompare),
-            Some((q, _)) => {
-                QuantileCompare::new(*q, bounds.into(), &self.quantile_tolerance(), settings)
-                    .ok()
-                    .map(JudgeRule::QuantileCompare)
-            }
-        }
-    }
-
-    /// The limits that stand for a baseline: what was before the release, with half of alpha.
-    fn before(
-        &self,
-        check: &CountsCheck,
-        bounds: &[f64],
-        past: &Past,
-        settings: Settings,
-    ) -> Comparison {
-        let Some(sum) = past.sum().filter(|sum| sum.total() > 0.0) else {
-            return Comparison::Nothing;
-        };
-        let at: Vec<Option<usize>> = match &self.quantile {
-            None => vec![None],
-            Some((_, used)) => used
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .map(Some)
-                .collect(),
-        };
-        let halved = Settings {
-            alpha: settings.alpha / 2.0,
-            ..settings
-        };
-        let limits: Vec<AtBound> = at
-            .into_iter()
-            .filter_map(|bound| {
-                let mut at = AtBound {
-                    bound,
-                    limit: RatioLimit::new(0.5, halved).ok()?,
-                };
-                let (n, e) = at.counts(check, bounds, sum);
-                let (psi0, plus) = (self.psi0(), self.compare.plus);
-                let p0 = before_limit(n, e, psi0, plus, DRIFT, 1.0, settings.alpha).ok()?;
-                let p0 = p0.clamp(*SHARES.start(), *SHARES.end());
-                at.limit = RatioLimit::new(p0, halved).ok()?;
-                Some(at)
-            })
-            .collect();
-        if limits.is_empty() {
-            return Comparison::Nothing;
-        }
-        Comparison::Before(limits)
     }
 }
