@@ -19,7 +19,9 @@ use tokio::process::Command;
 
 use crate::bed::Bed;
 use crate::namespace::Namespace;
+use crate::prometheus::Prometheus;
 use crate::receiver::Receiver;
+use crate::traffic::Traffic;
 use crate::wait::wait_for;
 
 /// No run takes longer.
@@ -77,6 +79,26 @@ async fn grant(ns: &Namespace) {
         bed.kubectl_as(&kubeconfig, &arguments, "").await.map(drop)
     })
     .await;
+}
+
+/// A namespace with the Deployment `checkout` at v1, a Prometheus, and all that runs need.
+async fn shop(replicas: u32) -> (Namespace, Prometheus, Once) {
+    let ns = Bed::get().await.namespace("once").await;
+    ns.deployment("checkout", "v1", replicas).await;
+    let prometheus = ns.prometheus().await;
+    let once = Once::prepare(&ns, prometheus.url()).await;
+    (ns, prometheus, once)
+}
+
+/// The same with traffic, after a first round that saw v1 and found nothing to judge.
+async fn watched(watch: &str) -> (Namespace, Once, String, Traffic) {
+    let (ns, prometheus, once) = shop(2).await;
+    let rules = once.rules(&rules(&ns, "checkout", watch));
+    let traffic = ns.traffic("checkout", 30.0);
+    prometheus.wait_scraping(2).await;
+    let first = once.run(&[&rules], &[]).await;
+    assert_eq!(first.code, 0, "{first:#?}");
+    (ns, once, rules, traffic)
 }
 
 impl Once {
