@@ -91,14 +91,15 @@ async fn shop(replicas: u32) -> (Namespace, Prometheus, Once) {
 }
 
 /// The same with traffic, after a first round that saw v1 and found nothing to judge.
-async fn watched(watch: &str) -> (Namespace, Once, String, Traffic) {
+/// Prometheus runs for as long as the caller holds it.
+async fn watched(watch: &str) -> (Namespace, Prometheus, Once, String, Traffic) {
     let (ns, prometheus, once) = shop(2).await;
     let rules = once.rules(&rules(&ns, "checkout", watch));
     let traffic = ns.traffic("checkout", 30.0);
     prometheus.wait_scraping(2).await;
     let first = once.run(&[&rules], &[]).await;
     assert_eq!(first.code, 0, "{first:#?}");
-    (ns, once, rules, traffic)
+    (ns, prometheus, once, rules, traffic)
 }
 
 impl Once {

@@ -73,7 +73,7 @@ fn a_bad_release_between_two_rounds_is_taken_back() {
 #[test]
 fn a_pipeline_waits_for_the_verdict() {
     run(async {
-        let (ns, once, rules, traffic) = watched("10s").await;
+        let (ns, _prometheus, once, rules, traffic) = watched("10s").await;
 
         ns.set_image("checkout", "v3").await;
         let good = once.run(&[&rules, "--wait=40s"], &[]).await;

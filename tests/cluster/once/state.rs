@@ -96,7 +96,7 @@ fn what_cannot_be_seen_or_read_is_exit_code_4() {
 #[test]
 fn runs_that_overlap_or_are_killed_roll_back_once() {
     run(async {
-        let (ns, once, rules, traffic) = watched("10m").await;
+        let (ns, _prometheus, once, rules, traffic) = watched("10m").await;
         ns.set_image("checkout", "v2").await;
         ns.wait_complete("checkout", "v2").await;
         traffic.next(400, WITHIN).await;
