@@ -3,12 +3,12 @@
 use jsonpath_rust::parser::model::JpQuery;
 use jsonpath_rust::parser::parse_json_path;
 
+use crate::library_error::last_line;
+
 /// A path of more characters is surely a slip.
 const LONGEST: usize = 500;
 /// Descents (`..`) visit the whole document, and those of their results again.
 const MOST_DESCENTS: usize = 2;
-/// Longest text of the library that is shown.
-const MOST_CHARS: usize = 200;
 
 /// A path, ready to select with.
 ///
@@ -24,16 +24,6 @@ pub fn compile(path: &str) -> Result<JpQuery, String> {
         ));
     }
     parse_json_path(path).map_err(|error| last_line(&error.to_string()))
-}
-
-/// The last line that says something: the library shows the path itself before.
-fn last_line(text: &str) -> String {
-    let line = text
-        .lines()
-        .map(|line| line.trim().trim_start_matches("= ").trim())
-        .rfind(|line| !line.is_empty())
-        .unwrap_or("it cannot be read");
-    line.chars().take(MOST_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod http;
 pub mod journal;
 pub mod json_path;
+mod library_error;
 pub mod notify;
 pub mod ruletest;
 pub mod schema;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod columns;
+mod input;
 mod kayenta;
 mod lines;
 mod subject;

@@ -4,9 +4,7 @@ use recant_core::rule::PLACEHOLDERS;
 use recant_core::spec::Checks;
 
 use crate::json_path;
-
-/// Longest text of a library that is shown.
-const MOST_CHARS: usize = 200;
+use crate::library_error::last_line;
 
 /// The checks that every loading of rule files makes.
 pub(super) fn checks() -> Checks {
@@ -23,22 +21,12 @@ fn promql(text: &str) -> Result<(), String> {
     }
     match promql_parser::parser::parse(&filled) {
         Ok(_) => Ok(()),
-        Err(reason) => Err(one_line(&reason)),
+        Err(reason) => Err(last_line(&reason)),
     }
 }
 
 fn check_path(text: &str) -> Result<(), String> {
     json_path::compile(text).map(drop)
-}
-
-/// The last line that says something: libraries show the text itself before.
-fn one_line(text: &str) -> String {
-    let line = text
-        .lines()
-        .map(|line| line.trim().trim_start_matches("= ").trim())
-        .rfind(|line| !line.is_empty())
-        .unwrap_or("it cannot be read");
-    line.chars().take(MOST_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -4,14 +4,11 @@
 //! One query per question, however many targets ask it, so that the load grows with the rules.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, StreamExt as _};
 use prometheus_http_query::Client;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Certificate, Url, redirect};
-use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 
 use recant_core::ids::TargetId;
@@ -23,6 +20,7 @@ use super::{NoRange, Past, Query, QueryTarget, RangeQuery, Source};
 use crate::clock::Clock;
 
 mod answer;
+mod ask;
 mod auth;
 mod collect;
 mod deliver;
@@ -36,9 +34,7 @@ mod tests;
 
 pub use options::{Auth, Credential, PrometheusOptions, PrometheusOptionsError};
 
-use answer::Row;
 use query::Grouping;
-use reply::{Body, body, skew, unsent};
 
 /// A Prometheus.
 pub struct Prometheus {
@@ -124,61 +120,12 @@ impl Prometheus {
         }
         let grouping = Grouping::new(&self.options, question);
         let text = query::promql(question, &grouping, targets.iter().copied());
-        let asked = timeout_at(by, self.ask(&text)).await;
-        let rows = asked.unwrap_or_else(|_| {
-            Err(Fault::down(format!(
-                "did not answer within {:?}",
-                self.options.timeout
-            )))
-        });
+        let rows = self.in_time(timeout_at(by, self.ask(&text, answer::decode)).await);
         let collected = rows.and_then(|rows| collect::collect(&rows, &grouping, question));
         match collected {
             Ok(collected) => deliver::deliver(&collected, &grouping, question, targets),
-            Err(Fault { cause, reason }) => {
-                let reason = format!("Prometheus at `{}` {reason}", self.address);
-                deliver::unavailable(cause, &reason, targets.len())
-            }
+            Err(fault) => self.unavailable(&fault, targets.len()),
         }
-    }
-
-    /// Asks one query and reads all of its answer.
-    async fn ask(&self, promql: &str) -> Result<Vec<Row>, Fault> {
-        let mut request = self
-            .client
-            .query(promql)
-            .timeout(millis(self.options.timeout));
-        if let Some(credentials) = self.authorization()? {
-            request = request.header(AUTHORIZATION, credentials);
-        }
-        let sent = (self.clock)();
-        let response = request.post_raw().await.map_err(|error| unsent(&error))?;
-        let received = (self.clock)();
-        let Body { bytes, date } = body(response).await?;
-        let rows = answer::decode(&bytes)?;
-        // The time of evaluation is the clock of the server that has the samples; Date may be that of a proxy.
-        let server = rows.first().map(|row| row.evaluated).or(date);
-        if let Some(server) = server {
-            skew(server, sent, received)?;
-        }
-        Ok(rows)
-    }
-
-    fn authorization(&self) -> Result<Option<HeaderValue>, Fault> {
-        let faulty = |reason: String| {
-            Fault::down(format!(
-                "was not asked: its credentials cannot be had: {reason}"
-            ))
-        };
-        let text = match &self.options.auth {
-            Auth::None => return Ok(None),
-            Auth::Bearer(token) => auth::bearer(&token().map_err(faulty)?),
-            Auth::Basic { user, password } => auth::basic(user, &password().map_err(faulty)?),
-        };
-        let mut value = HeaderValue::from_str(text.expose_secret()).map_err(|_| {
-            faulty("they hold a character that no HTTP header can carry".to_owned())
-        })?;
-        value.set_sensitive(true);
-        Ok(Some(value))
     }
 }
 
@@ -247,8 +194,4 @@ fn group(queries: &[Query]) -> BTreeMap<&Question, Group<'_>> {
         }
     }
     groups
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

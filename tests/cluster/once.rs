@@ -19,7 +19,9 @@ use tokio::process::Command;
 
 use crate::bed::Bed;
 use crate::namespace::Namespace;
+use crate::prometheus::Prometheus;
 use crate::receiver::Receiver;
+use crate::traffic::Traffic;
 use crate::wait::wait_for;
 
 /// No run takes longer.
@@ -77,6 +79,27 @@ async fn grant(ns: &Namespace) {
         bed.kubectl_as(&kubeconfig, &arguments, "").await.map(drop)
     })
     .await;
+}
+
+/// A namespace with the Deployment `checkout` at v1, a Prometheus, and all that runs need.
+async fn shop(replicas: u32) -> (Namespace, Prometheus, Once) {
+    let ns = Bed::get().await.namespace("once").await;
+    ns.deployment("checkout", "v1", replicas).await;
+    let prometheus = ns.prometheus().await;
+    let once = Once::prepare(&ns, prometheus.url()).await;
+    (ns, prometheus, once)
+}
+
+/// The same with so many requests a second, after a first round that saw v1 and found nothing to judge.
+/// Prometheus runs for as long as the caller holds it.
+async fn watched(watch: &str, per_second: f64) -> (Namespace, Prometheus, Once, String, Traffic) {
+    let (ns, prometheus, once) = shop(2).await;
+    let rules = once.rules(&rules(&ns, "checkout", watch));
+    let traffic = ns.traffic("checkout", per_second);
+    prometheus.wait_scraping(2).await;
+    let first = once.run(&[&rules], &[]).await;
+    assert_eq!(first.code, 0, "{first:#?}");
+    (ns, prometheus, once, rules, traffic)
 }
 
 impl Once {

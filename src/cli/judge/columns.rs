@@ -1,8 +1,10 @@
 //! A table of counts: a heading line that names the columns, then a line per tick.
 
-use std::io::{BufRead, Read as _};
+use std::io::BufRead;
 
 use anyhow::{Context as _, bail};
+
+use super::input::Lines;
 
 /// Longest line that is read, in bytes.
 const LONGEST: u64 = 1 << 16;
@@ -35,23 +37,12 @@ struct Columns {
 }
 
 /// Reads the table. An error says which line, and what would be right.
-pub(super) fn read(mut input: &mut dyn BufRead) -> anyhow::Result<Vec<Row>> {
+pub(super) fn read(input: &mut dyn BufRead) -> anyhow::Result<Vec<Row>> {
     let mut columns: Option<Columns> = None;
     let mut rows = Vec::new();
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        (&mut input)
-            .take(LONGEST + 1)
-            .read_until(b'\n', &mut line)?;
-        if line.is_empty() {
-            break;
-        }
+    let mut lines = Lines::new(input, LONGEST);
+    while let Some((number, text)) = lines.next_line()? {
         let at = || format!("line {number}");
-        if line.len() as u64 > LONGEST {
-            bail!("{}: it is longer than {LONGEST} bytes", at());
-        }
-        let text = std::str::from_utf8(&line).with_context(at)?;
         let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() || text.starts_with('#') {
             continue;

@@ -1,11 +1,12 @@
 //! JSON lines: a rule or an analysis, ticks of history, and ticks, each answered with a line in full precision.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read as _, Write};
+use std::io::{self, BufRead, Write};
 
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
 
+use super::input::Lines;
 use super::subject::Subject;
 
 /// Longest line that is read, in bytes: a hundred histograms.
@@ -19,22 +20,12 @@ pub(super) fn run(input: &mut dyn BufRead, out: &mut dyn Write) -> anyhow::Resul
     result
 }
 
-fn answer(mut input: &mut dyn BufRead, out: &mut dyn Write) -> anyhow::Result<()> {
+fn answer(input: &mut dyn BufRead, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut subject: Option<Subject> = None;
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        (&mut input)
-            .take(LONGEST + 1)
-            .read_until(b'\n', &mut line)?;
-        if line.is_empty() {
-            break;
-        }
+    let mut lines = Lines::new(input, LONGEST);
+    while let Some((number, text)) = lines.next_line()? {
         let at = || format!("line {number}");
-        if line.len() as u64 > LONGEST {
-            bail!("{}: it is longer than {LONGEST} bytes", at());
-        }
-        let text = std::str::from_utf8(&line).with_context(at)?.trim();
+        let text = text.trim();
         if text.is_empty() {
             continue;
         }

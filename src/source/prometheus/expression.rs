@@ -4,21 +4,19 @@
 //! (it names it by a placeholder) is of that target; others without the label are of every target that asks.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
-use jiff::SignedDuration;
-use reqwest::header::AUTHORIZATION;
 use tokio::time::{Instant, timeout_at};
 
 use recant_core::observation::{Observation, SeriesKey};
 use recant_core::rule::{Promql, PromqlRange, Question};
 
-use super::answer::{Row, decode_matrix, decode_value};
+use super::Prometheus;
+use super::answer::{Row, decode_value};
 use super::collect::{Collected, RowKey, collect};
-use super::deliver::{Share, observation, unavailable};
+use super::deliver::{Share, observation};
 use super::query::Grouping;
-use super::reply::{Body, body, skew, unsent};
-use super::{Prometheus, millis};
 use crate::source::QueryTarget;
 use crate::source::http::Fault;
 
@@ -67,69 +65,25 @@ impl Prometheus {
     ) -> Vec<Observation> {
         let asked = timeout_at(by, async {
             match promql.range {
-                None => self.ask_value(&text).await,
+                None => self.ask(&text, decode_value).await,
                 Some(range) => self.ask_values(&text, range).await,
             }
         });
-        let rows = asked.await.unwrap_or_else(|_| {
-            Err(Fault::down(format!(
-                "did not answer within {:?}",
-                self.options.timeout
-            )))
-        });
+        let rows = self.in_time(asked.await);
         let grouping = Grouping::new(&self.options, question);
         match rows.and_then(|rows| collect(&rows, &grouping, question)) {
             Ok(collected) => deliver(&collected, question, targets),
-            Err(Fault { cause, reason }) => {
-                let reason = format!("Prometheus at `{}` {reason}", self.address);
-                unavailable(cause, &reason, targets.len())
-            }
+            Err(fault) => self.unavailable(&fault, targets.len()),
         }
-    }
-
-    /// The value as of now.
-    async fn ask_value(&self, promql: &str) -> Result<Vec<Row>, Fault> {
-        let mut request = self
-            .client
-            .query(promql)
-            .timeout(millis(self.options.timeout));
-        if let Some(credentials) = self.authorization()? {
-            request = request.header(AUTHORIZATION, credentials);
-        }
-        let sent = (self.clock)();
-        let response = request.post_raw().await.map_err(|error| unsent(&error))?;
-        let received = (self.clock)();
-        let Body { bytes, date } = body(response).await?;
-        let rows = decode_value(&bytes)?;
-        if let Some(server) = rows.first().map(|row| row.evaluated).or(date) {
-            skew(server, sent, received)?;
-        }
-        Ok(rows)
     }
 
     /// The values of the last so much, oldest first. Points are at whole steps: the next look asks for the same ones.
     async fn ask_values(&self, promql: &str, range: PromqlRange) -> Result<Vec<Row>, Fault> {
-        let sent = (self.clock)();
-        let step = i64::try_from(range.step.as_secs())
-            .unwrap_or(i64::MAX)
-            .max(1);
-        let length = i64::try_from(range.range.as_secs()).unwrap_or(i64::MAX);
-        let end = sent.as_second().div_euclid(step) * step;
-        let mut request = self
-            .client
-            .query_range(promql, end.saturating_sub(length), end, step as f64)
-            .timeout(millis(self.options.timeout));
-        if let Some(credentials) = self.authorization()? {
-            request = request.header(AUTHORIZATION, credentials);
-        }
-        let response = request.post_raw().await.map_err(|error| unsent(&error))?;
-        let received = (self.clock)();
-        let Body { bytes, date } = body(response).await?;
-        if let Some(server) = date {
-            // The header counts in whole seconds.
-            skew(server + SignedDuration::from_millis(500), sent, received)?;
-        }
-        Ok(decode_matrix(&bytes)?.into_values().flatten().collect())
+        let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let (step, length) = (whole(range.step).max(1), whole(range.range));
+        let end = (self.clock)().as_second().div_euclid(step) * step;
+        let instants = self.ask_between(promql, end.saturating_sub(length), end, step);
+        Ok(instants.await?.into_values().flatten().collect())
     }
 }
 

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::AUTHORIZATION;
+use jiff::Timestamp;
 use tokio::time::timeout;
 
 use recant_core::ids::PodName;
 use recant_core::rule::{Level, What};
 use recant_core::target::{Pod, is_pod_of, prefix_of_pods};
 
-use super::answer::{Row, decode_matrix};
+use super::ask::Instants;
 use super::query::Grouping;
-use super::reply::{Body, body, skew, unsent};
-use super::{Prometheus, collect, deliver, millis, query};
+use super::{Prometheus, collect, deliver, query};
 use crate::source::http::Fault;
 use crate::source::{Past, QueryTarget, RangeQuery, RangeTarget};
 
@@ -26,8 +24,6 @@ const MOMENTS: i64 = 120;
 const MOST_MOMENTS: i64 = 11_000;
 /// Pods that are gone, for one target.
 const MOST_GONE: usize = 5_000;
-
-type Instants = BTreeMap<Timestamp, Vec<Row>>;
 
 impl Prometheus {
     pub(super) async fn range(&self, query: &RangeQuery) -> Result<Vec<Past>, Fault> {
@@ -68,13 +64,8 @@ impl Prometheus {
         let mut from = first;
         while from <= last {
             let to = last.min(from + (MOMENTS - 1) * STEP);
-            let asked = timeout(self.options.timeout, self.ask_range(text, from, to)).await;
-            let mut instants = asked.unwrap_or_else(|_| {
-                Err(Fault::down(format!(
-                    "did not answer within {:?}",
-                    self.options.timeout
-                )))
-            })?;
+            let asked = self.ask_between(text, from, to, STEP);
+            let mut instants = self.in_time(timeout(self.options.timeout, asked).await)?;
             let targets = with_gone_pods(&query.targets, &grouping, &instants);
             let targets: Vec<&QueryTarget> = targets.iter().collect();
             let mut second = from;
@@ -97,25 +88,6 @@ impl Prometheus {
             from = to + STEP;
         }
         Ok(past)
-    }
-
-    async fn ask_range(&self, promql: &str, from: i64, to: i64) -> Result<Instants, Fault> {
-        let mut request = self
-            .client
-            .query_range(promql, from, to, STEP as f64)
-            .timeout(millis(self.options.timeout));
-        if let Some(credentials) = self.authorization()? {
-            request = request.header(AUTHORIZATION, credentials);
-        }
-        let sent = (self.clock)();
-        let response = request.post_raw().await.map_err(|error| unsent(&error))?;
-        let received = (self.clock)();
-        let Body { bytes, date } = body(response).await?;
-        if let Some(server) = date {
-            // The header counts in whole seconds.
-            skew(server + SignedDuration::from_millis(500), sent, received)?;
-        }
-        decode_matrix(&bytes)
     }
 }
 

@@ -5,6 +5,8 @@ use recant_core::observation::{Cumulative, SeriesKey, SeriesReading};
 use recant_core::rule::{MatchOp, Matcher, Selector, What};
 use recant_core::target::Pod;
 
+use super::answer::Row;
+use super::reply::skew;
 use super::*;
 
 fn selector(metric: &str, matchers: &[(&str, MatchOp, &str)]) -> Selector {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Once, deployment, rules};
-use crate::bed::Bed;
+use super::{deployment, rules, shop, watched};
 use crate::case::run;
 use recant_core::record::Standing;
 
@@ -13,11 +12,7 @@ const WITHIN: Duration = Duration::from_mins(1);
 #[test]
 fn a_bad_release_between_two_rounds_is_taken_back() {
     run(async {
-        let bed = Bed::get().await;
-        let ns = bed.namespace("once").await;
-        ns.deployment("checkout", "v1", 2).await;
-        let prometheus = ns.prometheus().await;
-        let once = Once::prepare(&ns, prometheus.url()).await;
+        let (ns, prometheus, once) = shop(2).await;
         let rules = once.rules(&rules(&ns, "checkout", "10m"));
         let traffic = ns.traffic("checkout", 30.0);
         prometheus.wait_scraping(2).await;
@@ -78,16 +73,7 @@ fn a_bad_release_between_two_rounds_is_taken_back() {
 #[test]
 fn a_pipeline_waits_for_the_verdict() {
     run(async {
-        let bed = Bed::get().await;
-        let ns = bed.namespace("once").await;
-        ns.deployment("checkout", "v1", 2).await;
-        let prometheus = ns.prometheus().await;
-        let once = Once::prepare(&ns, prometheus.url()).await;
-        let rules = once.rules(&rules(&ns, "checkout", "10s"));
-        let traffic = ns.traffic("checkout", 80.0);
-        prometheus.wait_scraping(2).await;
-        let first = once.run(&[&rules], &[]).await;
-        assert_eq!(first.code, 0, "{first:#?}");
+        let (ns, _prometheus, once, rules, traffic) = watched("10s", 80.0).await;
 
         ns.set_image("checkout", "v3").await;
         let good = once.run(&[&rules, "--wait=40s"], &[]).await;
@@ -107,11 +93,7 @@ fn a_pipeline_waits_for_the_verdict() {
 #[test]
 fn the_environment_of_a_cron_job_is_enough() {
     run(async {
-        let bed = Bed::get().await;
-        let ns = bed.namespace("once").await;
-        ns.deployment("checkout", "v1", 1).await;
-        let prometheus = ns.prometheus().await;
-        let once = Once::prepare(&ns, prometheus.url()).await;
+        let (ns, _prometheus, once) = shop(1).await;
         let slack = format!("{}/services/T0/SECRET", once.slack.url());
         let environment = [
             ("NAMESPACE", ns.name()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::{Once, Ran, deployment, rules};
+use super::{Once, Ran, deployment, rules, shop, watched};
 use crate::bed::Bed;
 use crate::case::run;
 use crate::namespace::Namespace;
@@ -96,16 +96,7 @@ fn what_cannot_be_seen_or_read_is_exit_code_4() {
 #[test]
 fn runs_that_overlap_or_are_killed_roll_back_once() {
     run(async {
-        let bed = Bed::get().await;
-        let ns = bed.namespace("once").await;
-        ns.deployment("checkout", "v1", 2).await;
-        let prometheus = ns.prometheus().await;
-        let once = Once::prepare(&ns, prometheus.url()).await;
-        let rules = once.rules(&rules(&ns, "checkout", "10m"));
-        let traffic = ns.traffic("checkout", 30.0);
-        prometheus.wait_scraping(2).await;
-        let first = once.run(&[&rules], &[]).await;
-        assert_eq!(first.code, 0, "{first:#?}");
+        let (ns, _prometheus, once, rules, traffic) = watched("10m", 30.0).await;
         ns.set_image("checkout", "v2").await;
         ns.wait_complete("checkout", "v2").await;
         traffic.next(400, WITHIN).await;
@@ -162,11 +153,7 @@ fn runs_that_overlap_or_are_killed_roll_back_once() {
 #[test]
 fn a_run_that_is_told_to_end_gives_the_lease_back() {
     run(async {
-        let bed = Bed::get().await;
-        let ns = bed.namespace("once").await;
-        ns.deployment("checkout", "v1", 1).await;
-        let prometheus = ns.prometheus().await;
-        let once = Once::prepare(&ns, prometheus.url()).await;
+        let (ns, _prometheus, once) = shop(1).await;
         let rules = once.rules(&rules(&ns, "checkout", "10s"));
         let mut command = once.command(&[&rules, "--wait=60s"], &[]);
         let waiting = command.spawn().expect("it starts");

@@ -93,45 +93,37 @@ impl QuantileLimit {
 
     /// One tick: events per bucket. What cannot be counts of this histogram is a tick without traffic.
     pub fn update(&mut self, counts: &[f64]) {
-        let Some(n) = total(counts, self.bounds.len()) else {
-            return;
-        };
-        match &mut self.sides {
-            Sides::On { bound, limit } => limit.update(n, over(counts, Some(*bound))),
-            Sides::Between {
-                surely,
-                down,
-                possibly,
-            } => {
-                if let Some((bound, surely)) = surely {
-                    surely.update(n, over(counts, Some(*bound)));
-                }
-                possibly.update(n, over(counts, *down));
+        if self.each_side(counts, RatioLimit::update) {
+            for (sum, count) in self.counts.iter_mut().zip(counts) {
+                *sum += count;
             }
-        }
-        for (sum, count) in self.counts.iter_mut().zip(counts) {
-            *sum += count;
         }
     }
 
     /// A tick of history before the first tick: teaches clumping, is no evidence.
     pub fn warm(&mut self, counts: &[f64]) {
+        self.each_side(counts, RatioLimit::warm);
+    }
+
+    /// Gives each limit all events and those above its bound; false when these cannot be counts of this histogram.
+    fn each_side(&mut self, counts: &[f64], take: fn(&mut RatioLimit, f64, f64)) -> bool {
         let Some(n) = total(counts, self.bounds.len()) else {
-            return;
+            return false;
         };
         match &mut self.sides {
-            Sides::On { bound, limit } => limit.warm(n, over(counts, Some(*bound))),
+            Sides::On { bound, limit } => take(limit, n, over(counts, Some(*bound))),
             Sides::Between {
                 surely,
                 down,
                 possibly,
             } => {
                 if let Some((bound, surely)) = surely {
-                    surely.warm(n, over(counts, Some(*bound)));
+                    take(surely, n, over(counts, Some(*bound)));
                 }
-                possibly.warm(n, over(counts, *down));
+                take(possibly, n, over(counts, *down));
             }
         }
+        true
     }
 
     /// The two limits: for what speaks against, and for what speaks for the release.

@@ -12,7 +12,7 @@ use super::test::RatioTest;
 use crate::sequential::grid::Point;
 use crate::sequential::interval::interval;
 use crate::sequential::reading::Reading;
-use crate::sequential::settings::{ParameterError, Settings, Span, within};
+use crate::sequential::settings::{ParameterError, Settings, within};
 use crate::sequential::tally::Tally;
 
 /// Seconds that counts of one arm wait for the other.
@@ -155,7 +155,7 @@ impl RatioCompare {
     }
 
     pub fn reading(&self) -> Reading {
-        Reading::test(self.log_bad(), self.log_good())
+        self.test.reading()
     }
 
     pub fn settings(&self) -> &Settings {
@@ -164,10 +164,7 @@ impl RatioCompare {
 
     /// In an endless watch: whether the canary was surely worse. `None` in the watch of a release.
     pub fn fires(&self) -> Option<bool> {
-        match self.test.settings.span {
-            Span::Release { .. } => None,
-            Span::Endless { ticks } => Some(self.log_bad() >= (ticks as f64).ln()),
-        }
+        self.test.fires()
     }
 
     /// The baseline's share of bad events over all judged ticks.

@@ -9,7 +9,7 @@ use super::test::RatioTest;
 use crate::sequential::grid::Point;
 use crate::sequential::interval::interval;
 use crate::sequential::reading::Reading;
-use crate::sequential::settings::{ParameterError, Settings, Span, within};
+use crate::sequential::settings::{ParameterError, Settings, within};
 use crate::sequential::tally::Tally;
 
 /// Evidence that the share of bad events stays within a limit, or does not.
@@ -80,7 +80,7 @@ impl RatioLimit {
     }
 
     pub fn reading(&self) -> Reading {
-        Reading::test(self.log_bad(), self.log_good())
+        self.test.reading()
     }
 
     pub fn settings(&self) -> &Settings {
@@ -89,10 +89,7 @@ impl RatioLimit {
 
     /// In an endless watch: whether the limit was surely exceeded. `None` in the watch of a release.
     pub fn fires(&self) -> Option<bool> {
-        match self.test.settings.span {
-            Span::Release { .. } => None,
-            Span::Endless { ticks } => Some(self.log_bad() >= (ticks as f64).ln()),
-        }
+        self.test.fires()
     }
 
     /// The same limit without evidence; what was learned of clumps stays.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::sequential::clumps::{Clumps, Sizes};
 use crate::sequential::grid::{BAD, GOOD, Point};
 use crate::sequential::mixture::Mixture;
+use crate::sequential::reading::Reading;
 use crate::sequential::settings::{ParameterError, Settings, Span};
 use crate::sequential::tally::Tally;
 
@@ -38,6 +39,18 @@ impl<const ARMS: usize> RatioTest<ARMS> {
 
     pub(super) fn log_good(&self) -> f64 {
         self.good.log()
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        Reading::test(self.log_bad(), self.log_good())
+    }
+
+    /// In an endless watch: whether there is enough against what is watched. `None` in the watch of a release.
+    pub(super) fn fires(&self) -> Option<bool> {
+        match self.settings.span {
+            Span::Release { .. } => None,
+            Span::Endless { ticks } => Some(self.log_bad() >= (ticks as f64).ln()),
+        }
     }
 
     /// Ticks with evidence.
