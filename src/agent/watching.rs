@@ -154,6 +154,7 @@ impl Observer for Watching {
         }
         self.show(tick.snapshot);
         let snapshot: Arc<Snapshot> = tick.snapshot.clone();
+        self.ops.view.store(snapshot.clone());
         self.ops.snapshot.store(snapshot);
     }
 

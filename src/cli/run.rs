@@ -1,5 +1,6 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
+mod api;
 pub(super) mod logging;
 mod opening;
 pub(in crate::cli) mod parts;
@@ -181,6 +182,7 @@ async fn serve(
         readiness: Arc::new(Readiness::default()),
         registry: Arc::new(metrics.registry()),
         snapshot: Arc::new(SnapshotCell::default()),
+        view: Arc::default(),
     };
     let server = Server::start(settings.listen, ops.clone().router(), Limits::default()).await?;
     tracing::info!(
@@ -212,12 +214,17 @@ async fn serve(
         }
     });
 
+    // Before the Lease is held, too: it says then that it cannot answer yet.
+    let api = api::start(settings.api.as_ref(), &ops, &metrics, &stop).await?;
     let around = Around {
         files,
         hangup,
         spans,
     };
     let result = lead(settings, &book, &metrics, &ops, &stop, around).await;
+    if let Some(api) = api {
+        api.shutdown().await;
+    }
     server.shutdown().await;
     result
 }

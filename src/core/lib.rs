@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod engine;
 pub mod explain;
+pub mod gate;
 pub mod guard;
 pub mod history;
 pub mod ids;

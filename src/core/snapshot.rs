@@ -18,9 +18,21 @@ use crate::scaling::ScaleChange;
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     pub at: Timestamp,
+    /// In the order of their targets.
     pub targets: Vec<TargetSnapshot>,
     pub lost_sources: Vec<LostSource>,
     pub pending_notices: usize,
+}
+
+impl Snapshot {
+    /// One target, if it is watched.
+    pub fn target(&self, id: &TargetId) -> Option<&TargetSnapshot> {
+        let place = self
+            .targets
+            .binary_search_by(|target| target.target.cmp(id))
+            .ok()?;
+        self.targets.get(place)
+    }
 }
 
 /// A source that cannot be used now.
@@ -40,6 +52,10 @@ pub struct TargetSnapshot {
     pub seen: bool,
     pub current: Option<RevisionHash>,
     pub standing: Option<Standing>,
+    /// The revision that failed last, as long as it is remembered as bad.
+    pub failed: Option<RevisionHash>,
+    /// Why releases of it cannot be judged now: a source that its rules ask cannot be used.
+    pub blind: Option<String>,
     pub analysis: Option<AnalysisSnapshot>,
     pub plan: Option<PlanSnapshot>,
     /// A rollback was carried out, and its effect is being verified.

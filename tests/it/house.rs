@@ -88,6 +88,7 @@ const CORE: &[(&str, &[&str])] = &[
             "analysis", "guard", "ids", "incident", "judge", "record", "rule", "scaling",
         ],
     ),
+    ("gate", &["ids", "judge", "record", "snapshot"]),
     (
         "explain",
         &[
@@ -138,7 +139,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),
     ("notify", &["secrets", "tls"]),
-    ("http", &["notify"]),
+    ("http", &["notify", "secrets"]),
     ("telemetry", &[]),
     (
         "agent",

@@ -308,6 +308,8 @@ mod tests {
             seen: true,
             current: None,
             standing: None,
+            failed: None,
+            blind: None,
             analysis: None,
             plan: None,
             verifying: false,

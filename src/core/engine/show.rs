@@ -50,6 +50,11 @@ impl Engine {
             seen: live.state.is_some(),
             current: known.map(|known| known.current.clone()),
             standing: known.and_then(|known| known.standings.get(&known.current).copied()),
+            failed: known.and_then(|known| {
+                let judged = &known.judged.as_ref()?.canary;
+                known.has_failed(judged).then(|| judged.clone())
+            }),
+            blind: self.blind(live),
             analysis: known.and_then(|known| {
                 let analysis = known.analysis.as_ref()?;
                 Some(AnalysisSnapshot {
@@ -87,6 +92,21 @@ impl Engine {
                 .map(|rule| self.always(target, rule, now))
                 .collect(),
         }
+    }
+
+    /// Why releases cannot be judged: sources of their rules that are lost.
+    fn blind(&self, live: &Live) -> Option<String> {
+        let lost = &self.ledger.lost_sources;
+        if lost.is_empty() {
+            return None;
+        }
+        let asked = live.watch.release_sources(self.settings.source);
+        let reasons: Vec<&str> = lost
+            .iter()
+            .filter(|(source, _)| asked.contains(source))
+            .map(|(_, reason)| reason.as_str())
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     fn always(&self, target: &TargetId, rule: &AlwaysRule, now: Timestamp) -> AlwaysSnapshot {

@@ -1,0 +1,71 @@
+//! Starts the API port, when the settings give it an address.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use recant_core::rule::SecretRef;
+
+use crate::config::settings::ApiSettings;
+use crate::http::Ops;
+use crate::http::api::{self, Access, Api, Token};
+use crate::http::certificate::Certificate;
+use crate::http::metrics::Metrics;
+use crate::http::serve::Server;
+use crate::secrets::Secrets;
+
+/// Listens, until it is shut down. `stop` ends what follows the files of tokens and certificate.
+pub(super) async fn start(
+    settings: Option<&ApiSettings>,
+    ops: &Ops,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Server>> {
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let ApiSettings {
+        address,
+        tls,
+        read_token,
+        hook_token,
+        marker_key: _,
+    } = settings;
+    let certificate = match tls {
+        Some(files) => {
+            let loaded = Certificate::load(files.certificate.clone(), files.key.clone()).await;
+            let certificate = Arc::new(loaded.context("the API port")?);
+            tokio::spawn(certificate.clone().follow(stop.clone()));
+            Some(certificate)
+        }
+        None => None,
+    };
+    let access = Access {
+        read: token(read_token.as_ref(), "api.readToken", stop).await?,
+        hook: token(hook_token.as_ref(), "api.hookToken", stop).await?,
+    };
+    let scheme = if certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let router = Api::new(ops).router(access, &metrics.api);
+    let server = Server::start_with(*address, router, api::limits(), certificate).await?;
+    tracing::info!("others may ask on {scheme}://{}", server.address());
+    Ok(Some(server))
+}
+
+async fn token(
+    reference: Option<&SecretRef>,
+    setting: &str,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Arc<Token>>> {
+    let Some(reference) = reference else {
+        return Ok(None);
+    };
+    // Settings name variables and files only: no cluster is needed.
+    let token = Token::follow(reference.clone(), Secrets::local(), stop.clone()).await;
+    let token = token.with_context(|| format!("the secret of `{setting}`"))?;
+    Ok(Some(token))
+}

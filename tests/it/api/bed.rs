@@ -1,0 +1,152 @@
+//! An API port on loopback that answers from snapshots that a test makes up.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use recant::http::Ops;
+use recant::http::api::{self, Access, Api};
+use recant::http::health::{Health, Readiness};
+use recant::http::metrics::Metrics;
+use recant::http::serve::Server;
+use recant::http::snapshot::SnapshotCell;
+use recant_core::ids::{AnalysisId, TargetId, TargetKind, WatchName};
+use recant_core::judge::Phase;
+use recant_core::snapshot::{AnalysisSnapshot, Snapshot, TargetSnapshot};
+use serde_json::Value;
+
+/// A running port.
+pub(super) struct Bed {
+    pub(super) ops: Ops,
+    pub(super) metrics: Metrics,
+    pub(super) server: Server,
+    pub(super) http: reqwest::Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) kind: String,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+pub(super) fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+pub(super) fn client() -> reqwest::Client {
+    recant::tls::install();
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(20))
+        .build()
+        .expect("a client")
+}
+
+impl Bed {
+    pub(super) async fn start(access: Access) -> Self {
+        let metrics = Metrics::default();
+        let ops = Ops {
+            health: Arc::new(Health::new(Duration::from_secs(60))),
+            readiness: Arc::new(Readiness::default()),
+            registry: Arc::new(metrics.registry()),
+            snapshot: Arc::new(SnapshotCell::default()),
+            view: Arc::default(),
+        };
+        let router = Api::new(&ops).router(access, &metrics.api);
+        let server = Server::start(loopback(), router, api::limits())
+            .await
+            .expect("loopback has a free port");
+        Self {
+            ops,
+            metrics,
+            server,
+            http: client(),
+        }
+    }
+
+    /// What the engine would show from now on.
+    pub(super) fn show(&self, mut targets: Vec<TargetSnapshot>) {
+        targets.sort_by(|one, other| one.target.cmp(&other.target));
+        self.ops.readiness.started();
+        self.ops.view.store(Arc::new(Snapshot {
+            at: Timestamp::UNIX_EPOCH,
+            targets,
+            lost_sources: Vec::new(),
+            pending_notices: 0,
+        }));
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address())
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        read(self.http.get(self.url(path))).await
+    }
+}
+
+/// Sends it, and reads the whole answer.
+pub(super) async fn read(request: reqwest::RequestBuilder) -> Answer {
+    let answer = request.send().await.expect("the port answers");
+    let kind = answer.headers().get("content-type");
+    let kind = kind.map_or("", |kind| kind.to_str().expect("text"));
+    Answer {
+        status: answer.status().as_u16(),
+        kind: kind.to_owned(),
+        text: answer.text().await.expect("the whole answer"),
+    }
+}
+
+/// A Rollout `shop/NAME` at revision `new`, whose analysis has found nothing yet.
+pub(super) fn judged(name: &str) -> TargetSnapshot {
+    TargetSnapshot {
+        watch: WatchName {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+        },
+        target: TargetId {
+            namespace: "shop".to_owned(),
+            kind: TargetKind::Rollout,
+            name: name.to_owned(),
+        },
+        seen: true,
+        current: Some("new".into()),
+        standing: None,
+        failed: None,
+        blind: None,
+        analysis: Some(AnalysisSnapshot {
+            id: AnalysisId("one".to_owned()),
+            canary: "new".into(),
+            baseline: Some("old".into()),
+            phase: Phase::Beside,
+            began: Timestamp::UNIX_EPOCH,
+            ends: Timestamp::UNIX_EPOCH,
+            failed: false,
+            passing: false,
+            score: Some(61.25),
+            findings: Vec::new(),
+            way_back: None,
+        }),
+        plan: None,
+        verifying: false,
+        holds: Vec::new(),
+        rules_without_data: Vec::new(),
+        always: Vec::new(),
+    }
+}
+
+/// The same, with another state of its analysis.
+pub(super) fn with(name: &str, change: impl FnOnce(&mut AnalysisSnapshot)) -> TargetSnapshot {
+    let mut target = judged(name);
+    change(target.analysis.as_mut().expect("it is judged"));
+    target
+}
