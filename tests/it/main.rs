@@ -3,6 +3,7 @@
 mod alerts;
 mod always_documents;
 mod api;
+mod argo_template;
 mod check;
 mod check_settings;
 mod demo;
