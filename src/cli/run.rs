@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::rule::{Channel, RuleBook, SecretRef};
@@ -31,6 +31,7 @@ use crate::config::settings::{self, Flags, Settings};
 use crate::http::Ops;
 use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
+use crate::http::reports::{self, Reported};
 use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
 use crate::telemetry::{Spans, Telemetry};
@@ -215,11 +216,13 @@ async fn serve(
     });
 
     // Before the Lease is held, too: it says then that it cannot answer yet.
-    let api = api::start(settings.api.as_ref(), &ops, &metrics, &stop).await?;
+    let (reports_in, reports) = reports::queue();
+    let api = api::start(settings.api.as_ref(), &ops, reports_in, &metrics, &stop).await?;
     let around = Around {
         files,
         hangup,
         spans,
+        reports,
     };
     let result = lead(settings, &book, &metrics, &ops, &stop, around).await;
     if let Some(api) = api {
@@ -235,6 +238,7 @@ struct Around {
     files: Files,
     hangup: Arc<Notify>,
     spans: Option<Spans>,
+    reports: mpsc::Receiver<Reported>,
 }
 
 /// What rules and settings are read anew from, and when.
@@ -284,12 +288,14 @@ async fn lead(
         files,
         hangup,
         spans,
+        reports,
     } = around;
     let outside = parts::Outside {
         client,
         namespace,
         lease: state,
         spans,
+        reports,
     };
     let changing = Changing { files, hangup };
     let worked = work(settings, book, metrics, ops, stop, outside, changing).await;

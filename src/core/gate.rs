@@ -12,6 +12,8 @@ use crate::snapshot::{AnalysisSnapshot, TargetSnapshot};
 pub enum Gate {
     /// It is judged, and nothing is decided.
     Running,
+    /// It is no worse than its baseline, which is bad, too: nothing should go on into a shared outage.
+    Held,
     /// Every rule is surely kept, or the revision is known good: it may go on.
     Open,
     /// It is bad.
@@ -103,7 +105,7 @@ fn of_analysis(target: &TargetSnapshot, analysis: &AnalysisSnapshot) -> Answer {
     if findings.iter().any(shared) {
         let why = sentences(findings, shared);
         let reason = format!("the baseline is bad, too, so nothing goes on: {why}");
-        return Answer::new(Gate::Running, score, reason);
+        return Answer::new(Gate::Held, score, reason);
     }
     if analysis.passing {
         return Answer::new(Gate::Open, score, "every rule is surely kept");
@@ -147,7 +149,7 @@ fn sentences(findings: &[Finding], wanted: impl Fn(&Finding) -> bool) -> String 
     let sentences: Vec<String> = findings
         .iter()
         .filter(|finding| wanted(finding))
-        .map(|finding| format!("{}: {}", finding.rule, finding.sentence))
+        .map(|finding| finding.sentence.clone())
         .collect();
     sentences.join("; ")
 }

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod gate;
 pub mod guard;
 pub mod history;
+pub mod hook;
 pub mod ids;
 pub mod incident;
 pub mod judge;

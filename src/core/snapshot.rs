@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::analysis::WayBack;
 use crate::guard::Hold;
+use crate::hook::{Alert, Marker};
 use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
 use crate::incident::ScalingEnd;
 use crate::judge::Finding;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub targets: Vec<TargetSnapshot>,
     pub lost_sources: Vec<LostSource>,
     pub pending_notices: usize,
+    /// Alerts that others reported and that fire.
+    pub alerts: Vec<Alert>,
 }
 
 impl Snapshot {
@@ -62,6 +65,8 @@ pub struct TargetSnapshot {
     pub verifying: bool,
     pub holds: Vec<Hold>,
     pub rules_without_data: Vec<RuleName>,
+    /// Deployments that CI told of, oldest first.
+    pub markers: Vec<Marker>,
     /// The rules between releases.
     pub always: Vec<AlwaysSnapshot>,
 }

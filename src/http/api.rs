@@ -6,9 +6,16 @@
 //! | path | for |
 //! |---|---|
 //! | `GET /argo/v1/analysis` | Argo Rollouts' `web` provider |
+//! | `POST /flagger/{hook}` | Flagger's webhooks |
+//! | `POST /alertmanager/v1/webhook` | Alertmanager, as a receiver |
+//! | `POST /markers` | CI: what was deployed when |
 
 mod access;
+mod alertmanager;
 mod argo;
+mod body;
+mod flagger;
+mod markers;
 mod problem;
 mod token;
 
@@ -18,13 +25,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
+use recant_core::hook::Hook;
 use recant_core::snapshot::Snapshot;
 
 use super::Ops;
 use super::health::Readiness;
 use super::metrics::ApiMetrics;
+use super::reports::Reports;
 use super::serve::Limits;
 use super::view::{Unviewable, View};
 use problem::Problem;
@@ -47,14 +56,19 @@ pub fn limits() -> Limits {
 pub struct Api {
     view: Arc<View>,
     readiness: Arc<Readiness>,
+    reports: Reports,
+    marker_key: Option<Arc<Token>>,
 }
 
 impl Api {
-    /// An API that shows what the ops port shows.
-    pub fn new(ops: &Ops) -> Self {
+    /// An API that shows what the ops port shows, and puts reports into the queue. Markers are signed with
+    /// `marker_key`; without one there are none.
+    pub fn new(ops: &Ops, reports: Reports, marker_key: Option<Arc<Token>>) -> Self {
         Self {
             view: ops.view.clone(),
             readiness: ops.readiness.clone(),
+            reports,
+            marker_key,
         }
     }
 
@@ -62,16 +76,32 @@ impl Api {
     pub fn router(self, access: Access, metrics: &ApiMetrics) -> Router {
         let reads = Router::new()
             .route("/argo/v1/analysis", get(argo::analysis))
-            .route_layer(from_fn_with_state(access, access::may_read));
+            .route("/flagger/{hook}", post(flagger::ask))
+            .route_layer(from_fn_with_state(access.clone(), access::may_read));
+        let hooks = Router::new()
+            .route("/flagger/event", post(flagger::hear))
+            .route("/flagger/post-rollout", post(flagger::hear))
+            .route("/alertmanager/v1/webhook", post(alertmanager::webhook))
+            .route_layer(from_fn_with_state(access, access::may_report));
+        // Its signature says who sends it.
+        let markers = Router::new().route("/markers", post(markers::mark));
         let metrics = metrics.clone();
         Router::new()
             .merge(reads)
+            .merge(hooks)
+            .merge(markers)
             .fallback(not_found)
             .method_not_allowed_fallback(wrong_method)
             .layer(from_fn(move |request, next| {
                 metrics.clone().count(request, next)
             }))
             .with_state(self)
+    }
+
+    /// Waits until reports are durable.
+    async fn submit(&self, hooks: Vec<Hook>) -> Result<(), Problem> {
+        let submitted = self.reports.submit(hooks).await;
+        submitted.map_err(|why| Problem::unavailable(format!("not taken: {why}; send it again")))
     }
 
     /// The last snapshot.
@@ -98,7 +128,8 @@ impl Api {
 }
 
 async fn not_found() -> Problem {
-    let detail = "there is nothing here; there is GET /argo/v1/analysis";
+    let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
+                  POST /alertmanager/v1/webhook and POST /markers";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 

@@ -3,4 +3,6 @@
 mod access;
 mod argo;
 mod bed;
+mod flagger;
+mod hooks;
 mod load;

@@ -315,6 +315,7 @@ mod tests {
             verifying: false,
             holds: Vec::new(),
             rules_without_data: Vec::new(),
+            markers: Vec::new(),
             always: always.collect(),
         }
     }

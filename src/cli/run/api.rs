@@ -12,6 +12,7 @@ use crate::http::Ops;
 use crate::http::api::{self, Access, Api, Token};
 use crate::http::certificate::Certificate;
 use crate::http::metrics::Metrics;
+use crate::http::reports::Reports;
 use crate::http::serve::Server;
 use crate::secrets::Secrets;
 
@@ -19,6 +20,7 @@ use crate::secrets::Secrets;
 pub(super) async fn start(
     settings: Option<&ApiSettings>,
     ops: &Ops,
+    reports: Reports,
     metrics: &Metrics,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Server>> {
@@ -30,7 +32,7 @@ pub(super) async fn start(
         tls,
         read_token,
         hook_token,
-        marker_key: _,
+        marker_key,
     } = settings;
     let certificate = match tls {
         Some(files) => {
@@ -50,7 +52,8 @@ pub(super) async fn start(
     } else {
         "http"
     };
-    let router = Api::new(ops).router(access, &metrics.api);
+    let marker_key = token(marker_key.as_ref(), "api.markerKey", stop).await?;
+    let router = Api::new(ops, reports, marker_key).router(access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;
     tracing::info!("others may ask on {scheme}://{}", server.address());
     Ok(Some(server))

@@ -8,6 +8,7 @@ use super::live::Live;
 use super::resume::ours;
 use super::verdict::Together;
 use crate::guard::Hold;
+use crate::hook::Marker;
 use crate::ids::TargetId;
 use crate::snapshot::{
     AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, Snapshot,
@@ -33,6 +34,7 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
+            alerts: self.ledger.reported.firing().cloned().collect(),
             pending_notices: self
                 .ledger
                 .pending
@@ -85,6 +87,7 @@ impl Engine {
             rules_without_data: known
                 .map(|known| known.rules_without_data.iter().cloned().collect())
                 .unwrap_or_default(),
+            markers: self.markers(target),
             always: live
                 .always
                 .rules
@@ -92,6 +95,11 @@ impl Engine {
                 .map(|rule| self.always(target, rule, now))
                 .collect(),
         }
+    }
+
+    fn markers(&self, target: &TargetId) -> Vec<Marker> {
+        let markers = self.ledger.reported.markers.get(target);
+        markers.cloned().unwrap_or_default()
     }
 
     /// Why releases cannot be judged: sources of their rules that are lost.

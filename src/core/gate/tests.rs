@@ -58,6 +58,7 @@ fn target() -> TargetSnapshot {
         verifying: false,
         holds: Vec::new(),
         rules_without_data: Vec::new(),
+        markers: Vec::new(),
         always: Vec::new(),
     }
 }
@@ -91,7 +92,7 @@ fn an_analysis_says_what_it_has_found_so_far() {
                 analysis.passing = true;
                 analysis.findings.push(finding(State::BaselineAlsoBad));
             }),
-            Gate::Running,
+            Gate::Held,
         ),
         (
             with(|_, analysis| {

@@ -106,7 +106,7 @@ fn answer(snapshot: &Snapshot, asked: &Asked) -> Result<Data, Problem> {
         reason,
     } = gate::of_revision(target, &revision);
     let phase = match gate {
-        Gate::Running => "Running",
+        Gate::Running | Gate::Held => "Running",
         Gate::Open => "Successful",
         Gate::Failed => "Failed",
         Gate::Inconclusive => "Inconclusive",

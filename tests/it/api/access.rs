@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use recant::http::api::{self, Access, Api, Token};
 use recant::http::certificate::Certificate;
+use recant::http::reports::queue;
 use recant::http::serve::Server;
 use recant::secrets::Secrets;
 use recant_core::rule::SecretRef;
@@ -111,7 +112,7 @@ async fn a_certificate_of_its_own_is_shown_and_renewed() {
     bed.show(vec![judged("checkout")]);
     let certificate = Certificate::load(cert.clone(), key.clone()).await;
     let certificate = Arc::new(certificate.expect("it can be used"));
-    let router = Api::new(&bed.ops).router(Access::default(), &bed.metrics.api);
+    let router = Api::new(&bed.ops, queue().0, None).router(Access::default(), &bed.metrics.api);
     let server = Server::start_with(loopback(), router, api::limits(), Some(certificate.clone()))
         .await
         .expect("a port");

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use recant::http::Ops;
-use recant::http::api::{self, Access, Api};
+use recant::http::api::{self, Access, Api, Token};
 use recant::http::health::{Health, Readiness};
 use recant::http::metrics::Metrics;
+use recant::http::reports::{Reported, queue};
 use recant::http::serve::Server;
 use recant::http::snapshot::SnapshotCell;
+use recant_core::hook::Alert;
 use recant_core::ids::{AnalysisId, TargetId, TargetKind, WatchName};
 use recant_core::judge::Phase;
 use recant_core::snapshot::{AnalysisSnapshot, Snapshot, TargetSnapshot};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 /// A running port.
 pub(super) struct Bed {
@@ -53,6 +56,15 @@ pub(super) fn client() -> reqwest::Client {
 
 impl Bed {
     pub(super) async fn start(access: Access) -> Self {
+        Self::start_with(access, None).await.0
+    }
+
+    /// The same with a key for markers, and the end of the queue that the agent would hold.
+    pub(super) async fn start_with(
+        access: Access,
+        marker_key: Option<Arc<Token>>,
+    ) -> (Self, mpsc::Receiver<Reported>) {
+        let (reports, taken) = queue();
         let metrics = Metrics::default();
         let ops = Ops {
             health: Arc::new(Health::new(Duration::from_secs(60))),
@@ -61,20 +73,30 @@ impl Bed {
             snapshot: Arc::new(SnapshotCell::default()),
             view: Arc::default(),
         };
-        let router = Api::new(&ops).router(access, &metrics.api);
+        let router = Api::new(&ops, reports, marker_key).router(access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())
             .await
             .expect("loopback has a free port");
-        Self {
+        let bed = Self {
             ops,
             metrics,
             server,
             http: client(),
-        }
+        };
+        (bed, taken)
     }
 
     /// What the engine would show from now on.
-    pub(super) fn show(&self, mut targets: Vec<TargetSnapshot>) {
+    pub(super) fn show(&self, targets: Vec<TargetSnapshot>) {
+        self.show_all(targets, Vec::new());
+    }
+
+    /// The same with alerts that fire, and no target.
+    pub(super) fn show_alerts(&self, alerts: Vec<Alert>) {
+        self.show_all(Vec::new(), alerts);
+    }
+
+    fn show_all(&self, mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) {
         targets.sort_by(|one, other| one.target.cmp(&other.target));
         self.ops.readiness.started();
         self.ops.view.store(Arc::new(Snapshot {
@@ -82,6 +104,7 @@ impl Bed {
             targets,
             lost_sources: Vec::new(),
             pending_notices: 0,
+            alerts,
         }));
     }
 
@@ -140,6 +163,7 @@ pub(super) fn judged(name: &str) -> TargetSnapshot {
         verifying: false,
         holds: Vec::new(),
         rules_without_data: Vec::new(),
+        markers: Vec::new(),
         always: Vec::new(),
     }
 }
