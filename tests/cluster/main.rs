@@ -28,6 +28,7 @@ mod proofs;
 mod queue;
 mod receiver;
 mod redis;
+mod reports;
 mod scaling;
 mod scenario;
 mod script;
