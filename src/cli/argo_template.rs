@@ -1,6 +1,7 @@
 //! `recant argo-template`: prints the `AnalysisTemplate` with which Argo Rollouts asks Recant, ready to be applied.
 
 mod job;
+mod kayenta;
 mod web;
 
 use std::io::Write;
@@ -32,7 +33,8 @@ within --wait the rollout is paused for a person.
 
 web asks the API port of `recant run` (setting `api.address`). With --secret it sends the token that the agent knows as \
 `api.readToken`; the Secret lies in the namespace of the Rollout. job runs `recant once` in a pod of its own, with the \
-rules from a ConfigMap and the role of charts/manifests/once-role.yaml; it needs no agent.
+rules from a ConfigMap and the role of charts/manifests/once-role.yaml; it needs no agent. kayenta asks the API port, \
+too, for the verdict of Kayenta's judge by a canary config; it knows nothing of the Watch but its target.
 
 Exit codes: 0 when it was printed; 2 when the rules cannot be used, or do not hold the watch.")]
 pub struct ArgoTemplateArgs {
@@ -76,6 +78,8 @@ enum Provider {
     Web,
     /// One pod for each measurement: no agent is needed
     Job,
+    /// One execution of Kayenta's judge, from samples of Prometheus
+    Kayenta,
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -103,6 +107,7 @@ pub fn argo_template(args: &ArgoTemplateArgs, out: &mut dyn Write) -> anyhow::Re
     let text = match args.provider {
         Provider::Web => web::template(args, &watch)?,
         Provider::Job => job::template(args, &watch)?,
+        Provider::Kayenta => kayenta::template(args, &watch)?,
     };
     out.write_all(text.as_bytes())
         .context("writing the template")?;

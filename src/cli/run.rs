@@ -217,7 +217,7 @@ async fn serve(
 
     // Before the Lease is held, too: it says then that it cannot answer yet.
     let (reports_in, reports) = reports::queue();
-    let api = api::start(settings.api.as_ref(), &ops, reports_in, &metrics, &stop).await?;
+    let api = api::start(settings, &ops, reports_in, &metrics, &stop).await?;
     let around = Around {
         files,
         hangup,

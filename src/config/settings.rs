@@ -157,6 +157,11 @@ pub const TABLE: &[Entry] = &[
         "environment variable that holds the key that deployment markers are signed with; without one there are none",
     ),
     entry("api.markerKey.file", "", "file that holds it"),
+    entry(
+        "api.kayentaFolder",
+        "",
+        "folder with Kayenta's canary configs (JSON), which new ones are written to; without one they go with the process",
+    ),
     entry("log.format", "text", "`text` or `json`"),
     entry(
         "log.level",

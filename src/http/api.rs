@@ -1,6 +1,7 @@
 //! The API port: what other programs ask about releases, each in its own dialect, and what they report.
 //!
-//! Answers come from the last snapshot: no request makes a source, the cluster or the engine work. What is reported
+//! Answers come from the last snapshot: no request makes a source, the cluster or the engine work, but for Kayenta's,
+//! which are judged from samples of their own. What is reported
 //! waits in one bounded queue for the next tick.
 //!
 //! | path | for |
@@ -9,12 +10,14 @@
 //! | `POST /flagger/{hook}` | Flagger's webhooks |
 //! | `POST /alertmanager/v1/webhook` | Alertmanager, as a receiver |
 //! | `POST /markers` | CI: what was deployed when |
+//! | `/kayenta/…` | Kayenta's REST API |
 
 mod access;
 mod alertmanager;
 mod argo;
 mod body;
 mod flagger;
+pub mod kayenta;
 mod markers;
 mod problem;
 mod token;
@@ -36,6 +39,7 @@ use super::metrics::ApiMetrics;
 use super::reports::Reports;
 use super::serve::Limits;
 use super::view::{Unviewable, View};
+use kayenta::Kayenta;
 use problem::Problem;
 
 pub use access::Access;
@@ -58,17 +62,24 @@ pub struct Api {
     readiness: Arc<Readiness>,
     reports: Reports,
     marker_key: Option<Arc<Token>>,
+    kayenta: Kayenta,
 }
 
 impl Api {
     /// An API that shows what the ops port shows, and puts reports into the queue. Markers are signed with
     /// `marker_key`; without one there are none.
-    pub fn new(ops: &Ops, reports: Reports, marker_key: Option<Arc<Token>>) -> Self {
+    pub fn new(
+        ops: &Ops,
+        reports: Reports,
+        marker_key: Option<Arc<Token>>,
+        kayenta: Kayenta,
+    ) -> Self {
         Self {
             view: ops.view.clone(),
             readiness: ops.readiness.clone(),
             reports,
             marker_key,
+            kayenta,
         }
     }
 
@@ -82,20 +93,22 @@ impl Api {
             .route("/flagger/event", post(flagger::hear))
             .route("/flagger/post-rollout", post(flagger::hear))
             .route("/alertmanager/v1/webhook", post(alertmanager::webhook))
-            .route_layer(from_fn_with_state(access, access::may_report));
+            .route_layer(from_fn_with_state(access.clone(), access::may_report));
         // Its signature says who sends it.
         let markers = Router::new().route("/markers", post(markers::mark));
+        let kayenta = self.kayenta.clone().router(access);
         let metrics = metrics.clone();
         Router::new()
             .merge(reads)
             .merge(hooks)
             .merge(markers)
+            .with_state(self)
+            .merge(kayenta)
             .fallback(not_found)
             .method_not_allowed_fallback(wrong_method)
             .layer(from_fn(move |request, next| {
                 metrics.clone().count(request, next)
             }))
-            .with_state(self)
     }
 
     /// Waits until reports are durable.
@@ -129,7 +142,7 @@ impl Api {
 
 async fn not_found() -> Problem {
     let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
-                  POST /alertmanager/v1/webhook and POST /markers";
+                  POST /alertmanager/v1/webhook, POST /markers and Kayenta's API below /kayenta";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 

@@ -29,10 +29,12 @@ mod options;
 mod query;
 mod range;
 mod reply;
+mod series;
 #[cfg(test)]
 mod tests;
 
 pub use options::{Auth, Credential, PrometheusOptions, PrometheusOptionsError};
+pub use series::Series;
 
 use query::Grouping;
 

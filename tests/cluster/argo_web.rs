@@ -119,8 +119,8 @@ fn steps(name: &str) -> Value {
     ])
 }
 
-/// The newest analysis run of a Rollout: its metric's result.
-async fn result(ns: &Namespace, name: &str) -> Result<Value, String> {
+/// The status of a Rollout's analysis run.
+pub(crate) async fn run_of(ns: &Namespace, name: &str) -> Result<Value, String> {
     let resource = ApiResource {
         group: "argoproj.io".to_owned(),
         version: "v1alpha1".to_owned(),
@@ -149,7 +149,7 @@ async fn wait_result(
     wanted: impl Fn(&Value) -> bool,
 ) -> Value {
     wait_for(&format!("{what} of `{name}`"), WITHIN, || async {
-        let status = result(ns, name).await?;
+        let status = run_of(ns, name).await?;
         let metric = &status["metricResults"][0];
         if wanted(metric) {
             Ok(status)
@@ -189,7 +189,7 @@ fn a_good_version_is_promoted_a_bad_one_aborted_and_an_unclear_one_paused() {
         let good = async {
             ns.wait_phase("good", "Healthy").await;
             ns.wait_serving("good", "v3").await;
-            let status = result(&ns, "good").await.expect("its run");
+            let status = run_of(&ns, "good").await.expect("its run");
             assert_eq!(status["phase"], "Successful", "{status}");
             let metric = &status["metricResults"][0];
             // Undecided was asked for, and did not end it; one success did.
@@ -206,14 +206,14 @@ fn a_good_version_is_promoted_a_bad_one_aborted_and_an_unclear_one_paused() {
         let bad = async {
             ns.wait_phase("bad", "Degraded").await;
             ns.wait_serving("bad", "v1").await;
-            let status = result(&ns, "bad").await.expect("its run");
+            let status = run_of(&ns, "bad").await.expect("its run");
             assert_eq!(status["phase"], "Failed", "{status}");
             let value = status["metricResults"][0]["measurements"].to_string();
             assert!(value.contains("shop/error-rate"), "it says why: {value}");
         };
         let unclear = async {
             ns.wait_phase("unclear", "Paused").await;
-            let status = result(&ns, "unclear").await.expect("its run");
+            let status = run_of(&ns, "unclear").await.expect("its run");
             assert_eq!(status["phase"], "Inconclusive", "{status}");
             let rollout = ns.rollouts().get("unclear").await.expect("it is there");
             let reason = &rollout.data["status"]["pauseConditions"][0]["reason"];
@@ -263,7 +263,7 @@ fn an_agent_that_is_killed_or_slow_aborts_nothing() {
         }))
         .await;
         for name in names {
-            let status = result(&ns, name).await.expect("its run");
+            let status = run_of(&ns, name).await.expect("its run");
             assert_eq!(status["phase"], "Successful", "{status}");
         }
     });

@@ -6,6 +6,7 @@
 
 mod agent;
 mod alertmanager;
+mod argo_kayenta;
 mod argo_web;
 mod autoscaler;
 mod bed;

@@ -5,4 +5,5 @@ mod argo;
 mod bed;
 mod flagger;
 mod hooks;
+mod kayenta;
 mod load;

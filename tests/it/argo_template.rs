@@ -58,6 +58,15 @@ fn each_provider_has_its_template() {
                 "--prometheus=http://prometheus:9090",
             ],
         ),
+        (
+            "kayenta",
+            &[
+                "shop/checkout",
+                "--provider=kayenta",
+                "--secret=recant",
+                "--wait=10m",
+            ],
+        ),
     ] {
         let ran = print(arguments);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");

@@ -143,7 +143,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),
     ("notify", &["secrets", "tls"]),
-    ("http", &["notify", "secrets"]),
+    ("http", &["notify", "secrets", "source"]),
     ("telemetry", &[]),
     (
         "agent",

@@ -35,21 +35,7 @@ pub(super) fn template(args: &ArgoTemplateArgs, watch: &Watch) -> anyhow::Result
     );
     let secret = match &args.secret {
         None => String::new(),
-        Some(secret) => {
-            let (secret, key) = secret.split_once('/').unwrap_or((secret, "token"));
-            writeln!(
-                text,
-                "# The token that the agent knows as `api.readToken`, from a file without a line break at its end:
-#   kubectl -n {namespace} create secret generic {secret} --from-file={key}=TOKEN-FILE"
-            )?;
-            format!(
-                "  - name: token
-    valueFrom: {{secretKeyRef: {{name: {}, key: {}}}}}
-",
-                quoted(secret)?,
-                quoted(key)?
-            )
-        }
+        Some(secret) => self::secret(&mut text, namespace, secret)?,
     };
     write!(
         text,
@@ -93,8 +79,25 @@ spec:
     Ok(text)
 }
 
+/// The argument `token` from a Secret, `NAME` or `NAME/KEY`; how to make that is added to `text`.
+pub(super) fn secret(text: &mut String, namespace: &str, secret: &str) -> anyhow::Result<String> {
+    let (secret, key) = secret.split_once('/').unwrap_or((secret, "token"));
+    writeln!(
+        text,
+        "# The token that the agent knows as `api.readToken`, from a file without a line break at its end:
+#   kubectl -n {namespace} create secret generic {secret} --from-file={key}=TOKEN-FILE"
+    )?;
+    Ok(format!(
+        "  - name: token
+    valueFrom: {{secretKeyRef: {{name: {}, key: {}}}}}
+",
+        quoted(secret)?,
+        quoted(key)?
+    ))
+}
+
 /// Without a slash at the end, and without what belongs elsewhere.
-fn address(address: &str) -> anyhow::Result<String> {
+pub(super) fn address(address: &str) -> anyhow::Result<String> {
     let parsed: reqwest::Url = match address.parse() {
         Ok(parsed) => parsed,
         Err(_) => bail!("--address is no URL like `http://recant.recant:9465`"),

@@ -3,28 +3,34 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use recant_core::rule::SecretRef;
 
-use crate::config::settings::ApiSettings;
+use super::sources;
+use crate::clock;
+use crate::config::settings::{ApiSettings, Settings};
 use crate::http::Ops;
+use crate::http::api::kayenta::{Kayenta, Ranges};
 use crate::http::api::{self, Access, Api, Token};
 use crate::http::certificate::Certificate;
 use crate::http::metrics::Metrics;
 use crate::http::reports::Reports;
 use crate::http::serve::Server;
 use crate::secrets::Secrets;
+use crate::source::prometheus::{Prometheus, Series};
 
 /// Listens, until it is shut down. `stop` ends what follows the files of tokens and certificate.
 pub(super) async fn start(
-    settings: Option<&ApiSettings>,
+    settings: &Settings,
     ops: &Ops,
     reports: Reports,
     metrics: &Metrics,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Server>> {
-    let Some(settings) = settings else {
+    let prometheus = settings.prometheus.as_ref();
+    let Some(settings) = &settings.api else {
         return Ok(None);
     };
     let ApiSettings {
@@ -33,6 +39,7 @@ pub(super) async fn start(
         read_token,
         hook_token,
         marker_key,
+        kayenta_folder,
     } = settings;
     let certificate = match tls {
         Some(files) => {
@@ -53,10 +60,35 @@ pub(super) async fn start(
         "http"
     };
     let marker_key = token(marker_key.as_ref(), "api.markerKey", stop).await?;
-    let router = Api::new(ops, reports, marker_key).router(access, &metrics.api);
+    let ranges = match prometheus {
+        Some(prometheus) => {
+            let prometheus = Prometheus::new(sources::options(prometheus)?, clock::system())?;
+            Some(Arc::new(Samples(prometheus)) as Arc<dyn Ranges>)
+        }
+        None => None,
+    };
+    let kayenta = Kayenta::new(ranges, kayenta_folder.clone())?;
+    let router = Api::new(ops, reports, marker_key, kayenta).router(access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;
     tracing::info!("others may ask on {scheme}://{}", server.address());
     Ok(Some(server))
+}
+
+/// The Prometheus of the settings, as Kayenta's judge asks it.
+#[derive(Debug)]
+struct Samples(Prometheus);
+
+#[async_trait]
+impl Ranges for Samples {
+    async fn range(
+        &self,
+        promql: &str,
+        from: i64,
+        to: i64,
+        step: i64,
+    ) -> Result<Vec<Series>, String> {
+        self.0.series(promql, from, to, step).await
+    }
 }
 
 async fn token(

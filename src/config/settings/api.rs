@@ -20,6 +20,8 @@ pub struct ApiSettings {
     pub hook_token: Option<SecretRef>,
     /// Signs deployment markers. `None`: there are none.
     pub marker_key: Option<SecretRef>,
+    /// Folder of Kayenta's canary configs. `None`: they go with the process.
+    pub kayenta_folder: Option<PathBuf>,
 }
 
 /// PEM files, read again when they change.
@@ -43,6 +45,7 @@ impl Getter<'_> {
         let read_token = faults.take(self.secret("api.readToken"));
         let hook_token = faults.take(self.secret("api.hookToken"));
         let marker_key = faults.take(self.secret("api.markerKey"));
+        let kayenta_folder = faults.take(self.optional("api.kayentaFolder"));
         let tls = match (certificate.ok_or(Told)?, key.ok_or(Told)?) {
             (Some(certificate), Some(key)) => Some(TlsFiles {
                 certificate: certificate.into(),
@@ -60,6 +63,7 @@ impl Getter<'_> {
         };
         let (read_token, hook_token) = (read_token.ok_or(Told)?, hook_token.ok_or(Told)?);
         let marker_key = marker_key.ok_or(Told)?;
+        let kayenta_folder = kayenta_folder.ok_or(Told)?.map(PathBuf::from);
         let Some(address) = address.ok_or(Told)? else {
             return Ok(None);
         };
@@ -77,6 +81,7 @@ impl Getter<'_> {
             read_token,
             hook_token,
             marker_key,
+            kayenta_folder,
         }))
     }
 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::bed::{Bed, judged, loopback, read};
+use super::bed::{Bed, judged, kayenta, loopback, read};
 
 const PATH: &str = "/argo/v1/analysis?namespace=shop&name=checkout&hash=new";
 
@@ -112,7 +112,8 @@ async fn a_certificate_of_its_own_is_shown_and_renewed() {
     bed.show(vec![judged("checkout")]);
     let certificate = Certificate::load(cert.clone(), key.clone()).await;
     let certificate = Arc::new(certificate.expect("it can be used"));
-    let router = Api::new(&bed.ops, queue().0, None).router(Access::default(), &bed.metrics.api);
+    let router =
+        Api::new(&bed.ops, queue().0, None, kayenta()).router(Access::default(), &bed.metrics.api);
     let server = Server::start_with(loopback(), router, api::limits(), Some(certificate.clone()))
         .await
         .expect("a port");

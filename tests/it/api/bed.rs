@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use recant::http::Ops;
+use recant::http::api::kayenta::Kayenta;
 use recant::http::api::{self, Access, Api, Token};
 use recant::http::health::{Health, Readiness};
 use recant::http::metrics::Metrics;
@@ -45,6 +46,11 @@ pub(super) fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+/// A Kayenta without a Prometheus, and without a folder.
+pub(super) fn kayenta() -> Kayenta {
+    Kayenta::new(None, None).expect("there is no folder to read")
+}
+
 pub(super) fn client() -> reqwest::Client {
     recant::tls::install();
     reqwest::Client::builder()
@@ -64,6 +70,18 @@ impl Bed {
         access: Access,
         marker_key: Option<Arc<Token>>,
     ) -> (Self, mpsc::Receiver<Reported>) {
+        Self::start_whole(access, marker_key, kayenta()).await
+    }
+
+    pub(super) async fn start_with_kayenta(access: Access, kayenta: Kayenta) -> Self {
+        Self::start_whole(access, None, kayenta).await.0
+    }
+
+    async fn start_whole(
+        access: Access,
+        marker_key: Option<Arc<Token>>,
+        kayenta: Kayenta,
+    ) -> (Self, mpsc::Receiver<Reported>) {
         let (reports, taken) = queue();
         let metrics = Metrics::default();
         let ops = Ops {
@@ -73,7 +91,7 @@ impl Bed {
             snapshot: Arc::new(SnapshotCell::default()),
             view: Arc::default(),
         };
-        let router = Api::new(&ops, reports, marker_key).router(access, &metrics.api);
+        let router = Api::new(&ops, reports, marker_key, kayenta).router(access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())
             .await
             .expect("loopback has a free port");
