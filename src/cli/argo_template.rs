@@ -22,7 +22,7 @@ use crate::config::rules;
 const ERROR_RETRY: Duration = Duration::from_secs(10);
 /// Between these lie times that Argo can wait for.
 const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Prints an `AnalysisTemplate` with which Argo Rollouts asks Recant for verdicts
 #[derive(Debug, Args)]

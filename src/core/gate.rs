@@ -89,7 +89,7 @@ fn of_analysis(target: &TargetSnapshot, analysis: &AnalysisSnapshot) -> Answer {
     let score = analysis.score;
     let findings = &analysis.findings;
     if analysis.failed {
-        let why = sentences(findings, |finding| finding.fails());
+        let why = sentences(findings, Finding::fails);
         let why = if why.is_empty() {
             "it was called bad at an earlier look".to_owned()
         } else {

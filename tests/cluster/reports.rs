@@ -1,6 +1,7 @@
 //! Reports to the real agent: alerts by a real Alertmanager, markers as CI sends them. Each is in the journal once,
 //! whatever is repeated, and what happens while the agent is down is not lost.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -18,14 +19,14 @@ use crate::wait::wait_for;
 const WITHIN: Duration = Duration::from_mins(1);
 const TOKEN: &str = "a-token-of-this-test";
 
-const RULES: &str = r#"
+const RULES: &str = r"
 apiVersion: recant.dev/v1alpha1
 kind: Watch
 metadata: {name: checkout, namespace: NAMESPACE}
 target: {kind: Deployment, name: checkout}
 source: scrape
 rules: [http]
-"#;
+";
 
 /// The alerts that the journal tells of: name, and whether it fires.
 fn alerted(agent: &Agent) -> Vec<(String, bool)> {
@@ -76,12 +77,10 @@ async fn mark(bed: &Bed, url: &str, key: &str, body: &str) -> (u16, Value) {
     let at = Timestamp::now().as_second();
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("any key will do");
     mac.update(format!("{at}.{body}").as_bytes());
-    let signature: String = mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut signature = String::new();
+    for byte in mac.finalize().into_bytes() {
+        write!(signature, "{byte:02x}").expect("a String takes everything");
+    }
     let answer = bed
         .http()
         .post(format!("{url}/markers"))

@@ -119,8 +119,8 @@ mod tests {
 
     use super::*;
 
-    fn token(text: &str) -> Option<Arc<Token>> {
-        Some(Arc::new(Token::fixed(SecretString::from(text))))
+    fn token(text: &str) -> Arc<Token> {
+        Arc::new(Token::fixed(SecretString::from(text)))
     }
 
     fn headers(value: &str) -> HeaderMap {
@@ -136,11 +136,11 @@ mod tests {
     fn each_scope_has_its_token() {
         let open = Access::default();
         let both = Access {
-            read: token("reads"),
-            hook: token("reports"),
+            read: Some(token("reads")),
+            hook: Some(token("reports")),
         };
         let closed = Access {
-            read: token("reads"),
+            read: Some(token("reads")),
             hook: None,
         };
         let basic = format!("Basic {}", STANDARD.encode("recant:reads"));

@@ -18,15 +18,15 @@ use super::bed::{Bed, judged, kayenta, loopback, read};
 
 const PATH: &str = "/argo/v1/analysis?namespace=shop&name=checkout&hash=new";
 
-fn token(text: &str) -> Option<Arc<Token>> {
-    Some(Arc::new(Token::fixed(SecretString::from(text))))
+fn token(text: &str) -> Arc<Token> {
+    Arc::new(Token::fixed(SecretString::from(text)))
 }
 
 #[tokio::test]
 async fn without_the_token_nothing_is_told() {
     let bed = Bed::start(Access {
-        read: token("reads"),
-        hook: token("reports"),
+        read: Some(token("reads")),
+        hook: Some(token("reports")),
     })
     .await;
     bed.show(vec![judged("checkout")]);

@@ -85,7 +85,7 @@ impl Bed {
         let (reports, taken) = queue();
         let metrics = Metrics::default();
         let ops = Ops {
-            health: Arc::new(Health::new(Duration::from_secs(60))),
+            health: Arc::new(Health::new(Duration::from_mins(1))),
             readiness: Arc::new(Readiness::default()),
             registry: Arc::new(metrics.registry()),
             snapshot: Arc::new(SnapshotCell::default()),

@@ -136,7 +136,7 @@ async fn nothing_is_taken_back_while_the_picture_may_be_an_old_one() {
         assert_eq!(answer.status, status, "{hook}: {answer:?}");
     }
     bed.show(vec![deployment(with("failed", |analysis| {
-        analysis.failed = true
+        analysis.failed = true;
     }))]);
     bed.ops.readiness.block(
         "cluster",
@@ -176,13 +176,13 @@ async fn what_is_no_hook_is_refused() {
     bed.show(Vec::new());
     assert_eq!(post(&bed, "rollbck", &payload("a")).await.status, 404);
     assert_eq!(bed.get("/flagger/rollback").await.status, 405);
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
     for (body, status) in [
         (String::new(), 400),
         ("null".to_owned(), 400),
         ("{\"name\": \"a\"}".to_owned(), 400),
         ("{\"name\": 1, \"namespace\": \"shop\"}".to_owned(), 400),
-        (deep[..60_000].to_owned(), 400),
+        (deep, 400),
         (" ".repeat(10 << 20), 413),
         (" ".repeat(20 << 20), 413),
     ] {

@@ -1,5 +1,6 @@
 //! What others report: alerts and markers, taken once they are durable, once each, and never lost without a word.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -16,13 +17,13 @@ use super::bed::{Answer, Bed, judged, read};
 const ALERTS: &str = "/alertmanager/v1/webhook";
 const KEY: &str = "the key of CI";
 
-fn token(text: &str) -> Option<Arc<Token>> {
-    Some(Arc::new(Token::fixed(SecretString::from(text))))
+fn token(text: &str) -> Arc<Token> {
+    Arc::new(Token::fixed(SecretString::from(text)))
 }
 
 /// A port with a queue that is emptied as the agent does: what was taken.
 async fn taking(access: Access) -> (Bed, Arc<Mutex<Vec<Hook>>>) {
-    let (bed, mut queue) = Bed::start_with(access, token(KEY)).await;
+    let (bed, mut queue) = Bed::start_with(access, Some(token(KEY))).await;
     let taken = Arc::new(Mutex::new(Vec::new()));
     let into = taken.clone();
     tokio::spawn(async move {
@@ -158,8 +159,8 @@ async fn deliveries_that_cannot_be_used_are_refused_whole() {
 #[tokio::test]
 async fn who_may_only_read_reports_nothing() {
     let access = Access {
-        read: token("reads"),
-        hook: token("reports"),
+        read: Some(token("reads")),
+        hook: Some(token("reports")),
     };
     let (bed, taken) = taking(access).await;
     for path in [ALERTS, "/flagger/event", "/flagger/post-rollout"] {
@@ -176,7 +177,7 @@ async fn who_may_only_read_reports_nothing() {
     assert_eq!(read(request.bearer_auth("reports")).await.status, 200);
 
     let access = Access {
-        read: token("reads"),
+        read: Some(token("reads")),
         hook: None,
     };
     let (bed, _) = taking(access).await;
@@ -190,12 +191,10 @@ async fn who_may_only_read_reports_nothing() {
 async fn mark(bed: &Bed, body: &str, at: i64, key: &str) -> Answer {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("any key will do");
     mac.update(format!("{at}.{body}").as_bytes());
-    let signature: String = mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut signature = String::new();
+    for byte in mac.finalize().into_bytes() {
+        write!(signature, "{byte:02x}").expect("a String takes everything");
+    }
     read(
         bed.http
             .post(bed.url("/markers"))
@@ -212,7 +211,7 @@ const MARKER: &str = r#"{"namespace": "shop", "kind": "Rollout", "name": "checko
 #[tokio::test]
 async fn a_signed_marker_is_taken_and_its_repeat_is_the_same() {
     let (bed, taken) = taking(Access {
-        read: token("reads"),
+        read: Some(token("reads")),
         hook: None,
     })
     .await;

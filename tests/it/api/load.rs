@@ -19,7 +19,11 @@ async fn verdicts_are_given_from_the_snapshot_at_once() {
     let name = |number: usize| format!("service-{number}");
     bed.show(
         (0..ANALYSES)
-            .map(|number| with(&name(number), |analysis| analysis.passing = number % 2 == 0))
+            .map(|number| {
+                with(&name(number), |analysis| {
+                    analysis.passing = number.is_multiple_of(2)
+                })
+            })
             .collect(),
     );
     let begun = Instant::now();
@@ -36,7 +40,7 @@ async fn verdicts_are_given_from_the_snapshot_at_once() {
                 let asked = Instant::now();
                 let answer = super::bed::read(http.get(bed.url(&path))).await;
                 took.push(asked.elapsed());
-                let phase = if number % 2 == 0 {
+                let phase = if number.is_multiple_of(2) {
                     "Successful"
                 } else {
                     "Running"

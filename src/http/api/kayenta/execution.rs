@@ -171,16 +171,17 @@ fn iso(duration: SignedDuration) -> String {
         (seconds / 60 % 60, 'M'),
         (seconds % 60, 'S'),
     ];
-    let written: String = parts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count}{unit}"))
-        .collect();
-    if written.is_empty() {
-        "PT0S".to_owned()
-    } else {
-        format!("PT{written}")
+    let mut written = "PT".to_owned();
+    for (count, unit) in parts {
+        if count > 0 {
+            written.push_str(&count.to_string());
+            written.push(unit);
+        }
     }
+    if seconds <= 0 {
+        written.push_str("0S");
+    }
+    written
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From a metric of a config and a scope to PromQL, as Kayenta's Prometheus service does it.
+//! From a metric of a config and a scope to `PromQL`, as Kayenta's Prometheus service does it.
 
 use recant_core::wording::short;
 
