@@ -2,7 +2,6 @@
 //! `job` provider; what is known lasts in a `ConfigMap` from one run to the next.
 
 mod junit;
-mod look_back;
 mod outside;
 mod profile;
 mod report;

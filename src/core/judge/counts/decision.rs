@@ -251,6 +251,11 @@ fn worst(sums: &Sums<'_>, share: ShareOf) -> Share {
         .unwrap_or_default()
 }
 
+/// Which events count against the limit, and what share of them is allowed; `None` without a limit.
+pub(super) fn limit_share(rule: &CountsCheck) -> Option<(ShareOf, f64)> {
+    limit(rule).map(|limit| (limit.share, limit.allowed))
+}
+
 fn limit(rule: &CountsCheck) -> Option<Limit> {
     match &rule.metric {
         // A quantile below the limit is a share above the limit that is small enough (judge.md 7).
