@@ -105,6 +105,16 @@ fn one_in(log: f64) -> String {
 }
 
 impl Live {
+    /// Whether the release may go on: every rule was surely kept, and nothing is broken just now, be it for both arms (a
+    /// release can be no worse than its baseline in a shared outage, and should not go on in it).
+    pub(super) fn opens_gate(&self) -> bool {
+        let broken = |rule: &LiveRule| match rule.seen.map(|seen| seen.state) {
+            Some(State::BaselineAlsoBad | State::Failing | State::Suspected) => true,
+            Some(State::Within | State::Unsure | State::TooLittle | State::NoData) | None => false,
+        };
+        self.together.as_ref().is_some_and(Together::passing) && !self.rules.iter().any(broken)
+    }
+
     /// How rarely a release that is fine would look as bad as this one, for people; `None`: it is not called bad now, or
     /// by a value beyond its limit, which is a condition and has no odds (judge.md 8).
     pub(super) fn odds(&self) -> Option<String> {
