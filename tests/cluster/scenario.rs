@@ -3,6 +3,7 @@
 
 mod away;
 mod bad_release;
+mod clumped;
 mod deployment;
 mod good_release;
 mod memory;

@@ -6,9 +6,10 @@ use recant_core::notice::NoticeKind;
 use recant_core::record::Record;
 use serde_json::json;
 
-use super::{figure, watch};
+use super::watch;
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
+use crate::case::figure;
 use crate::case::run;
 use crate::namespace::Namespace;
 use crate::wait::wait_for;
