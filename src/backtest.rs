@@ -48,6 +48,8 @@ pub struct Task {
     pub step: SignedDuration,
     /// What holds rollbacks back.
     pub guards: GuardSettings,
+    /// Whether the evidence is wanted look by look, for a drawing.
+    pub evidence: bool,
     /// Releases that somebody knows of; for watches that are not named they are found from the series.
     pub given: Vec<Given>,
 }
@@ -193,7 +195,7 @@ impl<'t> Replayed<'t> {
                 questions.push(question);
             }
         }
-        let mut stage = Stage::new(watch, task.to, task.step);
+        let mut stage = Stage::new(watch, &questions, task.to, task.step);
         stage.pods = pods;
         let mut replayed = Self {
             task,
@@ -295,10 +297,25 @@ impl<'t> Replayed<'t> {
             self.stage.fill(first, answers);
             while now <= last {
                 self.replay.tick(now, &mut self.stage);
+                if self.task.evidence {
+                    self.remember_evidence(now);
+                }
                 now = later(now, step, 1);
             }
         }
         Ok(())
+    }
+
+    fn remember_evidence(&mut self, now: Timestamp) {
+        if self.stage.fold.judging().is_none() {
+            return;
+        }
+        let targets = self.replay.engine().snapshot(now).targets;
+        let mut analyses = targets.into_iter().filter_map(|target| target.analysis);
+        if let (Some(analysis), Some(release)) = (analyses.next(), self.stage.fold.last_mut()) {
+            let evidence = outcome::evidence(&analysis.findings);
+            release.evidence.push((now, evidence));
+        }
     }
 
     /// Whether something is being judged, or done.

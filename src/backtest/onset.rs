@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use recant_core::ids::{PodName, RevisionHash, RuleName};
+use recant_core::ids::{PodName, RevisionHash};
 use recant_core::judge::Finding;
 use recant_core::observation::{Cumulative, Observation, SeriesKey, SeriesReading};
 use recant_core::rule::{ArmsBy, Check, LevelLimit, Metric, Part, Question, Rule, Sampled, Watch};
@@ -21,9 +21,22 @@ const MOST: usize = 100_000;
 /// The samples of the canary, for each rule.
 #[derive(Debug)]
 pub(super) struct Onset {
-    rules: Vec<(Arc<Rule>, Arc<Question>)>,
-    samples: BTreeMap<RuleName, Vec<Sample>>,
-    last: BTreeMap<(Arc<Question>, SeriesKey, Option<PodName>), Last>,
+    rules: Vec<OfRule>,
+    questions: Vec<OfQuestion>,
+}
+
+#[derive(Debug)]
+struct OfRule {
+    rule: Arc<Rule>,
+    samples: Vec<Sample>,
+}
+
+/// What is asked once for several rules.
+#[derive(Debug)]
+struct OfQuestion {
+    /// Places of the rules.
+    rules: Vec<usize>,
+    last: BTreeMap<SeriesKey, BTreeMap<Option<PodName>, Last>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,58 +46,75 @@ struct Sample {
     events: f64,
 }
 
-/// Where the counters of a series stood.
+/// Where a series stood: bad events and all events, as each rule of its question counts them.
 #[derive(Debug)]
 struct Last {
     at: Timestamp,
-    value: Cumulative,
+    stood: Vec<Option<(f64, f64)>>,
 }
 
 impl Onset {
-    pub(super) fn new(watch: &Watch) -> Self {
-        let rules = watch.rules.iter();
-        Self {
-            rules: rules
-                .map(|rule| (rule.clone(), Arc::new(Question::of(rule))))
+    /// For the rules of a watch; questions are known by their places in `questions`.
+    pub(super) fn new(watch: &Watch, questions: &[Arc<Question>]) -> Self {
+        let rules = watch.rules.iter().map(|rule| OfRule {
+            rule: rule.clone(),
+            samples: Vec::new(),
+        });
+        let asks = |rule: &Arc<Rule>, question: &Arc<Question>| Question::of(rule) == **question;
+        let questions = questions.iter().map(|question| OfQuestion {
+            rules: (0..watch.rules.len())
+                .filter(|place| {
+                    let rule = watch.rules.get(*place);
+                    rule.is_some_and(|rule| asks(rule, question))
+                })
                 .collect(),
-            samples: BTreeMap::new(),
             last: BTreeMap::new(),
+        });
+        Self {
+            rules: rules.collect(),
+            questions: questions.collect(),
         }
     }
 
-    /// Another release begins.
+    /// Another release begins. Where series that go on stand is still known.
     pub(super) fn clear(&mut self) {
-        self.samples.clear();
-        self.last.clear();
+        for rule in &mut self.rules {
+            rule.samples.clear();
+        }
+        for question in &mut self.questions {
+            let of_pod = |key: &SeriesKey| matches!(key, SeriesKey::Pod { .. });
+            question.last.retain(|key, _| !of_pod(key));
+        }
     }
 
-    /// Takes in what was answered of the canary.
+    /// Takes in what was answered of the canary to the question at this place; `None`: no release is judged.
     pub(super) fn see(
         &mut self,
-        question: &Arc<Question>,
+        place: usize,
         observation: &Observation,
-        canary: &RevisionHash,
+        canary: Option<&RevisionHash>,
         pods: &BTreeMap<PodName, PodLife>,
     ) {
-        let asking: Vec<Arc<Rule>> = self
-            .rules
-            .iter()
-            .filter(|(_, of)| of == question)
-            .map(|(rule, _)| rule.clone())
-            .collect();
+        let Some(question) = self.questions.get_mut(place) else {
+            return;
+        };
         match observation {
             Observation::Reading(reading) => {
                 for series in &reading.series {
-                    self.count(question, series, &asking, canary, pods);
+                    question.count(&mut self.rules, series, canary, pods);
                 }
             }
             Observation::Levels(levels) => {
                 for reading in &levels.readings {
-                    for rule in &asking {
-                        if is_canary(&reading.key, &rule.arms, canary, pods)
-                            && let Some(beyond) = beyond(rule, reading.value)
+                    for place in &question.rules {
+                        let Some(of_rule) = self.rules.get_mut(*place) else {
+                            continue;
+                        };
+                        if canary.is_some()
+                            && is_canary(&reading.key, &of_rule.rule.arms, canary, pods)
+                            && let Some(beyond) = beyond(&of_rule.rule, reading.value)
                         {
-                            self.add(rule, reading.at, f64::from(beyond), 1.0);
+                            of_rule.add(reading.at, f64::from(beyond), 1.0);
                         }
                     }
                 }
@@ -93,57 +123,13 @@ impl Onset {
         }
     }
 
-    fn count(
-        &mut self,
-        question: &Arc<Question>,
-        series: &SeriesReading,
-        asking: &[Arc<Rule>],
-        canary: &RevisionHash,
-        pods: &BTreeMap<PodName, PodLife>,
-    ) {
-        let mine = |rule: &&Arc<Rule>| is_canary(&series.key, &rule.arms, canary, pods);
-        if !asking.iter().any(|rule| mine(&rule)) {
-            return;
-        }
-        let key = (question.clone(), series.key.clone(), series.member.clone());
-        let now = Last {
-            at: series.at,
-            value: series.value.clone(),
-        };
-        if self.last.get(&key).is_some_and(|last| last.at >= now.at) {
-            return;
-        }
-        let last = self.last.insert(key, now);
-        let last = last.as_ref().map(|last| &last.value);
-        for rule in asking.iter().filter(mine) {
-            if let Some((bad, events)) = counted(rule, last, &series.value) {
-                self.add(rule, series.at, bad, events);
-            }
-        }
-    }
-
-    fn add(&mut self, rule: &Rule, at: Timestamp, bad: f64, events: f64) {
-        let samples = self.samples.entry(rule.name.clone()).or_default();
-        let full = samples.len() >= MOST;
-        match samples.last_mut().filter(|last| last.at == at) {
-            Some(last) => {
-                last.bad += bad;
-                last.events += events;
-            }
-            None if !full => samples.push(Sample { at, bad, events }),
-            None => {}
-        }
-    }
-
     /// The first bad sample of the rule that decided; `None`: it cannot be told.
     pub(super) fn first_bad(&self, finding: &Finding) -> Option<Timestamp> {
-        let (rule, _) = self
-            .rules
-            .iter()
-            .find(|(rule, _)| rule.name == finding.rule)?;
+        let mut rules = self.rules.iter();
+        let of_rule = rules.find(|of_rule| of_rule.rule.name == finding.rule)?;
         let baseline = finding.baseline.and_then(|baseline| baseline.value);
-        let allowed = allowed_share(rule, baseline)?;
-        let mut samples = self.samples.get(&finding.rule)?.clone();
+        let allowed = allowed_share(&of_rule.rule, baseline)?;
+        let mut samples = of_rule.samples.clone();
         samples.sort_by_key(|sample| sample.at);
         let (mut sum, mut lowest, mut first) = (0.0_f64, 0.0_f64, 0);
         for (index, sample) in samples.iter().enumerate() {
@@ -157,63 +143,124 @@ impl Onset {
     }
 }
 
+impl OfQuestion {
+    fn count(
+        &mut self,
+        rules: &mut [OfRule],
+        series: &SeriesReading,
+        canary: Option<&RevisionHash>,
+        pods: &BTreeMap<PodName, PodLife>,
+    ) {
+        let mine = |rule: &OfRule| is_canary(&series.key, &rule.rule.arms, canary, pods);
+        let asking = |place: &usize| rules.get(*place).is_some_and(mine);
+        if !self.rules.iter().any(asking) {
+            return;
+        }
+        let members = self.last.get(&series.key);
+        let last = members.and_then(|members| members.get(&series.member));
+        if last.is_some_and(|last| last.at >= series.at) {
+            return;
+        }
+        let mut stood = Vec::with_capacity(self.rules.len());
+        for (index, place) in self.rules.iter().enumerate() {
+            let Some(of_rule) = rules.get_mut(*place) else {
+                continue;
+            };
+            let now = counters(&of_rule.rule, &series.value);
+            stood.push(now);
+            let before = match last {
+                Some(last) => last.stood.get(index).copied().flatten(),
+                // A pod begins to count when it comes; what others counted before is not known.
+                None => matches!(series.key, SeriesKey::Pod { .. }).then_some((0.0, 0.0)),
+            };
+            if canary.is_some()
+                && let (Some((bad, events)), Some((bad_before, events_before))) = (now, before)
+                && is_canary(&series.key, &of_rule.rule.arms, canary, pods)
+            {
+                of_rule.add(
+                    series.at,
+                    since(bad_before, bad),
+                    since(events_before, events),
+                );
+            }
+        }
+        let now = Last {
+            at: series.at,
+            stood,
+        };
+        let there = self.last.get_mut(&series.key);
+        let there = there.and_then(|members| members.get_mut(&series.member));
+        if let Some(last) = there {
+            *last = now;
+        } else {
+            let members = self.last.entry(series.key.clone()).or_default();
+            members.insert(series.member.clone(), now);
+        }
+    }
+}
+
+impl OfRule {
+    fn add(&mut self, at: Timestamp, bad: f64, events: f64) {
+        let full = self.samples.len() >= MOST;
+        match self.samples.last_mut().filter(|last| last.at == at) {
+            Some(last) => {
+                last.bad += bad;
+                last.events += events;
+            }
+            None if !full => self.samples.push(Sample { at, bad, events }),
+            None => {}
+        }
+    }
+}
+
+/// A counter that fell has begun anew.
+fn since(last: f64, now: f64) -> f64 {
+    if now >= last { now - last } else { now }
+}
+
 fn is_canary(
     key: &SeriesKey,
     arms: &ArmsBy,
-    canary: &RevisionHash,
+    revision: Option<&RevisionHash>,
     pods: &BTreeMap<PodName, PodLife>,
 ) -> bool {
     match (key, arms) {
         (SeriesKey::Pod { pod, .. }, _) => {
-            pods.get(pod).is_some_and(|life| life.revision == *canary)
+            let of = pods.get(pod).map(|life| &life.revision);
+            of.is_some() && of == revision
         }
-        (SeriesKey::Label(value), ArmsBy::HashLabel(_)) => *value == canary.as_str(),
+        (SeriesKey::Label(value), ArmsBy::HashLabel(_)) => {
+            revision.is_some_and(|revision| value == revision.as_str())
+        }
         (SeriesKey::Label(value), ArmsBy::NamedLabel { canary, .. }) => value == canary,
         (SeriesKey::Whole, _) => true,
         (SeriesKey::Label(_), ArmsBy::Pod) => false,
     }
 }
 
-/// Bad events and all events since the sample before; a counter that fell has begun anew.
-fn counted(rule: &Rule, last: Option<&Cumulative>, now: &Cumulative) -> Option<(f64, f64)> {
-    let since = |last: f64, now: f64| if now >= last { now - last } else { now };
-    match (&rule.check, now) {
-        (Check::Counts(check), Cumulative::Ratio { part, total, .. }) => {
-            let Metric::Ratio(metric) = &check.metric else {
-                return None;
-            };
-            let (last_part, last_total) = match last {
-                Some(Cumulative::Ratio { part, total, .. }) => {
-                    (part.unwrap_or(0.0), total.unwrap_or(0.0))
-                }
-                Some(Cumulative::Histogram(_) | Cumulative::Unusable { .. }) | None => (0.0, 0.0),
-            };
-            let part = since(last_part, part.unwrap_or(0.0));
-            let events = since(last_total, total.unwrap_or(0.0));
+/// Bad events and all events so far, as a rule counts them.
+fn counters(rule: &Rule, value: &Cumulative) -> Option<(f64, f64)> {
+    let Check::Counts(check) = &rule.check else {
+        return None;
+    };
+    match (value, &check.metric) {
+        (Cumulative::Ratio { part, total, .. }, Metric::Ratio(metric)) => {
+            let (part, events) = (part.unwrap_or(0.0), total.unwrap_or(0.0));
             let bad = match metric.part_is {
                 Part::Bad => part,
                 Part::Good => events - part,
             };
             Some((bad, events))
         }
-        (Check::Counts(check), Cumulative::Histogram(now)) => {
+        (Cumulative::Histogram(histogram), Metric::Histogram(_)) => {
             let limit = check.max?;
-            let above = |counters: &[f64]| -> Option<(f64, f64)> {
-                let place = now.bounds.partition_point(|bound| *bound < limit);
-                let all = *counters.last()?;
-                Some((all - counters.get(place)?, all))
-            };
-            let (bad, events) = above(&now.counters)?;
-            let last = match last {
-                Some(Cumulative::Histogram(last)) if last.bounds == now.bounds => {
-                    above(&last.counters)
-                }
-                Some(_) | None => None,
-            };
-            let (last_bad, last_events) = last.unwrap_or((0.0, 0.0));
-            Some((since(last_bad, bad), since(last_events, events)))
+            let place = histogram.bounds.partition_point(|bound| *bound < limit);
+            let all = *histogram.counters.last()?;
+            Some((all - histogram.counters.get(place)?, all))
         }
-        (Check::Counts(_), Cumulative::Unusable { .. }) | (Check::Level(_), _) => None,
+        (Cumulative::Ratio { .. } | Cumulative::Histogram(_) | Cumulative::Unusable { .. }, _) => {
+            None
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Release {
     pub bad_since: Option<Timestamp>,
     /// Somebody says whether it was bad.
     pub known_bad: Option<bool>,
-    /// What the rules said about once a minute: how much of what decides each had gathered against it, 1 decides.
+    /// What the rules said, look by look, if that was asked for: for each how much of what decides it had gathered;
+    /// against the release above 0, and 1 decides; in favour below 0, and at -1 the rule is surely kept.
     pub evidence: Vec<(Timestamp, Vec<(RuleName, f64)>)>,
 }
 
@@ -139,11 +140,6 @@ impl Fold {
                 let release = self.begun(revision, begin, Outcome::Returned { standing });
                 self.releases.push(release);
             }
-            Record::Checkpoint { findings, .. } => {
-                if let (Some(_), Some(release)) = (&self.analysis, self.releases.last_mut()) {
-                    release.evidence.push((now, against(&findings)));
-                }
-            }
             Record::Failed { findings, .. } => {
                 if let Some(release) = self.releases.last_mut() {
                     release.at = Some(now);
@@ -223,13 +219,18 @@ impl Fold {
     }
 }
 
-/// How much of what decides each rule has gathered against the release.
-fn against(findings: &[Finding]) -> Vec<(RuleName, f64)> {
+/// How much of what decides each rule has gathered: against the release, or if that is more, in its favour.
+pub(super) fn evidence(findings: &[Finding]) -> Vec<(RuleName, f64)> {
     let parts = findings.iter().filter_map(|finding| {
         let proof = finding.proof?;
-        let part = proof.against / proof.against_needed;
-        part.is_finite()
-            .then(|| (finding.rule.clone(), part.max(0.0)))
+        let against = (proof.against / proof.against_needed).max(0.0);
+        let in_favour = (proof.in_favour / proof.in_favour_needed).max(0.0);
+        let part = if against >= in_favour {
+            against
+        } else {
+            -in_favour
+        };
+        part.is_finite().then(|| (finding.rule.clone(), part))
     });
     parts.collect()
 }

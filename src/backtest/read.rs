@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
                 }
                 read => read,
             };
-            let lives = lives.map_err(|error| self.failed(&asked, error))?;
+            let lives = lives.map_err(|error| failed(&asked, error))?;
             for life in lives {
                 for place in &places {
                     let (Some(watch), Some(pods)) = (watches.get(*place), pods.get_mut(*place))
@@ -103,8 +103,8 @@ impl<'a> Reader<'a> {
         questions: &[Arc<Question>],
         (from, to): (Timestamp, Timestamp),
         pods: &mut BTreeMap<PodName, PodLife>,
-    ) -> Result<BTreeMap<Arc<Question>, Vec<Observation>>, BacktestError> {
-        let mut answers = BTreeMap::new();
+    ) -> Result<Vec<Vec<Observation>>, BacktestError> {
+        let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
             let query = RangeQuery {
                 question: (**question).clone(),
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
                 }
                 read => read,
             };
-            let past = past.map_err(|error| self.failed(&[watch], error))?;
+            let past = past.map_err(|error| failed(&[watch], error))?;
             let mut of_question = Vec::with_capacity(past.len());
             for moment in past {
                 let observation = moment.observations.into_iter().next();
@@ -133,17 +133,9 @@ impl<'a> Reader<'a> {
                 see(&observation, watch, pods);
                 of_question.push(observation);
             }
-            answers.insert(question.clone(), of_question);
+            answers.push(of_question);
         }
         Ok(answers)
-    }
-
-    fn failed(&self, watches: &[&Watch], error: NoRange) -> BacktestError {
-        let targets: Vec<&TargetId> = watches.iter().map(|watch| &watch.target).collect();
-        BacktestError::NoRange {
-            question: format!("the history of {} cannot be read", named(&targets)),
-            error,
-        }
     }
 
     fn count(&mut self, observation: &Observation) -> Result<(), BacktestError> {
@@ -170,6 +162,14 @@ impl<'a> Reader<'a> {
                  fewer watches at once"
             ))),
         }
+    }
+}
+
+fn failed(watches: &[&Watch], error: NoRange) -> BacktestError {
+    let targets: Vec<&TargetId> = watches.iter().map(|watch| &watch.target).collect();
+    BacktestError::NoRange {
+        question: format!("the history of {} cannot be read", named(&targets)),
+        error,
     }
 }
 

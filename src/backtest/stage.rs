@@ -14,7 +14,7 @@ use recant_core::rule::{Question, ScaleTarget, Watch};
 use recant_core::target::{Pod, Revision, RolloutStatus, TargetNews, TargetState};
 
 use super::onset::Onset;
-use super::outcome::Fold;
+use super::outcome::{Fold, evidence};
 use super::releases::{Change, PodLife};
 use crate::replay::World;
 
@@ -34,38 +34,59 @@ pub(super) struct Stage {
     /// When pods or revisions change next; `None`: they were not shown yet.
     shown_until: Option<Timestamp>,
     /// The answers of the stretch that is replayed, one for each moment.
-    answers: BTreeMap<Arc<Question>, Vec<Observation>>,
+    answers: Vec<Vec<Observation>>,
     first: Timestamp,
     step: SignedDuration,
+    /// In the order of `answers`.
+    questions: Vec<Arc<Question>>,
+    /// The questions as the engine holds them, with their places: to compare them anew at each look takes time.
+    places: Vec<(Arc<Question>, usize)>,
     onset: Onset,
     pub(super) fold: Fold,
 }
 
 impl Stage {
-    pub(super) fn new(watch: &Watch, end: Timestamp, step: SignedDuration) -> Self {
+    pub(super) fn new(
+        watch: &Watch,
+        questions: &[Arc<Question>],
+        end: Timestamp,
+        step: SignedDuration,
+    ) -> Self {
         Self {
             target: watch.target.clone(),
             end,
             pods: BTreeMap::new(),
             changes: Vec::new(),
             shown_until: None,
-            answers: BTreeMap::new(),
+            answers: Vec::new(),
+            questions: questions.to_vec(),
+            places: Vec::new(),
             first: Timestamp::UNIX_EPOCH,
             step,
-            onset: Onset::new(watch),
+            onset: Onset::new(watch, questions),
             fold: Fold::new(&watch.name, &watch.target),
         }
     }
 
-    /// The answers of the next stretch, which begins at `first`.
-    pub(super) fn fill(
-        &mut self,
-        first: Timestamp,
-        answers: BTreeMap<Arc<Question>, Vec<Observation>>,
-    ) {
+    /// The answers of the next stretch, which begins at `first`: for each question those of all moments.
+    pub(super) fn fill(&mut self, first: Timestamp, answers: Vec<Vec<Observation>>) {
         self.first = first;
         self.answers = answers;
         self.show_again();
+    }
+
+    fn place(&mut self, question: &Arc<Question>) -> Option<usize> {
+        let mut known = self.places.iter();
+        if let Some((_, place)) = known.find(|(known, _)| Arc::ptr_eq(known, question)) {
+            return Some(*place);
+        }
+        let place = self.questions.iter().position(|known| known == question)?;
+        // Every engine has its own.
+        if self.places.len() >= 2 * self.questions.len() {
+            self.places.clear();
+        }
+        self.places.push((question.clone(), place));
+        Some(place)
     }
 
     /// Pods or revisions are not as they were said to be.
@@ -181,21 +202,21 @@ impl World for Stage {
     }
 
     fn answer(&mut self, _: &TargetId, question: &Arc<Question>, now: Timestamp) -> Observation {
+        let nothing = |reason: &str| Observation::NoData {
+            reason: reason.to_owned(),
+        };
         let passed = self.first.duration_until(now).as_secs() / self.step.as_secs().max(1);
-        let place = usize::try_from(passed).ok();
-        let answers = self.answers.get_mut(question);
-        let answer = place.and_then(|place| answers?.get_mut(place));
-        let nothing = Observation::NoData {
-            reason: "the history has no such series".to_owned(),
+        let (Some(place), Ok(moment)) = (self.place(question), usize::try_from(passed)) else {
+            return nothing("this is not asked of the history");
         };
-        // Each is asked for once.
-        let answer = match answer {
-            Some(answer) => std::mem::replace(answer, nothing),
-            None => nothing,
+        let of_question = self.answers.get_mut(place);
+        let answer = match of_question.and_then(|answers| answers.get_mut(moment)) {
+            // Each is asked for once.
+            Some(answer) => std::mem::replace(answer, nothing("")),
+            None => nothing("the history ends before"),
         };
-        if let Some(canary) = self.fold.judging() {
-            self.onset.see(question, &answer, canary, &self.pods);
-        }
+        let canary = self.fold.judging();
+        self.onset.see(place, &answer, canary, &self.pods);
         answer
     }
 
@@ -220,6 +241,7 @@ impl World for Stage {
         let begin = self.current(now).map_or(now, |change| change.at);
         self.fold.take(now, begin, record);
         if let Some(release) = self.fold.last_mut().filter(|_| failed) {
+            release.evidence.push((now, evidence(&release.findings)));
             let first = release
                 .decisive()
                 .and_then(|finding| self.onset.first_bad(finding));

@@ -226,6 +226,7 @@ fn task(
             dry_run: false,
             kill_switch: false,
         },
+        evidence: args.svg.is_some(),
         given,
     }
 }

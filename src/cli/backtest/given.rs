@@ -72,7 +72,7 @@ fn table(text: &str, watches: &[Watch]) -> anyhow::Result<Vec<Given>> {
         if let Some(other) = all.iter().find(twice) {
             bail!(
                 "line {number}: the watch `{}` has two releases at {}: {} and {}",
-                given.watch.name,
+                given.watch,
                 given.begin,
                 other.revision,
                 given.revision

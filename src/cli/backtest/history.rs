@@ -19,7 +19,7 @@ use crate::source::prometheus::recorded::{Recorded, Recorder};
 use crate::source::prometheus::{Prometheus, PrometheusOptions};
 
 /// A stretch of the past takes longer to evaluate than what is now.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) struct History {
     source: Box<dyn Source>,

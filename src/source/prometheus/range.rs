@@ -70,7 +70,7 @@ impl Prometheus {
             let asked = self.ask_between(text, from, to, step);
             let mut instants = self.in_time(timeout(self.options.timeout, asked).await)?;
             let rows = instants.values().flatten();
-            let targets = with_gone_pods(&query.targets, &grouping, pods_of(rows, &grouping));
+            let targets = with_gone_pods(&query.targets, &grouping, &pods_of(rows, &grouping));
             let targets: Vec<&QueryTarget> = targets.iter().collect();
             let mut second = from;
             while second <= to {
@@ -189,7 +189,7 @@ fn pods_of<'r>(
 pub(super) fn with_gone_pods(
     targets: &[RangeTarget],
     grouping: &Grouping,
-    names: BTreeMap<&str, BTreeSet<&str>>,
+    names: &BTreeMap<&str, BTreeSet<&str>>,
 ) -> Vec<QueryTarget> {
     let mut with = Vec::with_capacity(targets.len());
     for RangeTarget { target, revisions } in targets {

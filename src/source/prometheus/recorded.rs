@@ -100,7 +100,7 @@ impl Recorded {
             let pods = pods.iter().map(String::as_str).collect();
             (namespace.as_str(), pods)
         });
-        let targets = with_gone_pods(&query.targets, &grouping, names.collect());
+        let targets = with_gone_pods(&query.targets, &grouping, &names.collect());
         let targets: Vec<&QueryTarget> = targets.iter().collect();
         let mut past = Vec::new();
         for at in moments(query)? {
@@ -135,20 +135,20 @@ impl Recorded {
         let scope = scope(&grouping, targets);
         let compiled =
             CompiledSelector::new(&narrowed(selector, &scope), suffix).map_err(Fault::malformed)?;
-        for series in self.selected(&compiled) {
-            let key = series.key(&grouping, &query.question);
-            let mut member = Chosen {
-                role: Role::Total,
-                series,
-                text: String::new(),
-                passed: 0,
+        let step = step(query);
+        let (begin, end) = (
+            (query.from.as_second() + step - 1).div_euclid(step) * step * 1000,
+            query.to.as_second().div_euclid(step) * step * 1000,
+        );
+        for series in self.selected(&compiled, (begin, end)) {
+            let Some(seen) = series.seen((begin, end), step * 1000) else {
+                continue;
             };
-            for at in moments(query)? {
-                if let Some((millis, _)) = member.newest(at) {
-                    let sampled = Timestamp::from_millisecond(millis)
-                        .map_err(|_| Fault::malformed("holds an impossible time"))?;
-                    lives.see(key.clone(), sampled)?;
-                }
+            let key = series.key(&grouping, &query.question);
+            for millis in [seen.0, seen.1] {
+                let sampled = Timestamp::from_millisecond(millis)
+                    .map_err(|_| Fault::malformed("holds an impossible time"))?;
+                lives.see(key.clone(), sampled)?;
             }
         }
         Ok(lives.all())
@@ -180,7 +180,8 @@ impl Recorded {
         };
         let mut chosen: BTreeMap<RowKey, Vec<Chosen<'_>>> = BTreeMap::new();
         for (role, selector) in wanted {
-            for series in self.selected(&selector) {
+            let stretch = (query.from.as_millisecond(), query.to.as_millisecond());
+            for series in self.selected(&selector, stretch) {
                 let text = match role {
                     Role::Bucket => series.label("le").cloned().unwrap_or_default(),
                     Role::Value => series.text(&selector.name),
@@ -198,11 +199,13 @@ impl Recorded {
         Ok(chosen)
     }
 
-    fn selected(&self, selector: &CompiledSelector) -> Vec<&Series> {
+    /// The series that are selected and can be seen in a stretch of time, in milliseconds.
+    fn selected(&self, selector: &CompiledSelector, stretch: (i64, i64)) -> Vec<&Series> {
         let of_metric = self.by_metric.get(&selector.name);
         let indices = of_metric.into_iter().flatten();
         let all = indices.filter_map(|index| self.series.get(*index));
-        let selected = all.filter(|series| {
+        let there = all.filter(|series| series.overlaps(stretch));
+        let selected = there.filter(|series| {
             let labels = series.labels.iter();
             let labels: Vec<Label<'_>> = labels
                 .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
@@ -257,6 +260,32 @@ impl Series {
     fn label(&self, name: &str) -> Option<&String> {
         let found = self.labels.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value)
+    }
+
+    fn overlaps(&self, (begin, end): (i64, i64)) -> bool {
+        let ends = (self.times.first(), self.times.last());
+        let (Some(first), Some(last)) = ends else {
+            return false;
+        };
+        *first <= end && begin - *last < LOOKBACK_MILLIS
+    }
+
+    /// The newest sample at the first moment that shows the series, and at the last one; moments are `step` apart, and
+    /// the first and the last of them are given.
+    fn seen(&self, (begin, end): (i64, i64), step: i64) -> Option<(i64, i64)> {
+        let newest = |moment: i64| {
+            let passed = self.times.partition_point(|time| *time <= moment);
+            let time = *self.times.get(passed.checked_sub(1)?)?;
+            Some(time)
+        };
+        let visible = |time: &i64| begin - *time < LOOKBACK_MILLIS;
+        let first = newest(begin).filter(visible).or_else(|| {
+            let next = self.times.partition_point(|time| *time <= begin);
+            let next = *self.times.get(next)?;
+            let moment = begin + (next - begin + step - 1).div_euclid(step) * step;
+            (moment <= end).then(|| newest(moment)).flatten()
+        })?;
+        Some((first, newest(end)?.max(first)))
     }
 
     fn key(&self, grouping: &Grouping, question: &Question) -> RowKey {

@@ -16,11 +16,11 @@ const COLUMNS: usize = 3;
 /// Drawings in all: what failed or stayed open comes first.
 const MOST: usize = 30;
 const GAP: f64 = 24.0;
-const HEIGHT: f64 = 110.0;
+const HEIGHT: f64 = 120.0;
 /// With title and axis.
-const ROW: f64 = HEIGHT + 64.0;
-/// The evidence at the upper edge; 1 decides.
-const HIGHEST: f64 = 1.25;
+const ROW: f64 = HEIGHT + 58.0;
+/// The evidence at the upper edge, and at the lower one; 1 decides.
+const HIGHEST: f64 = 1.35;
 /// Rules with a line of their own look.
 const LOOKS: usize = 6;
 
@@ -44,7 +44,7 @@ pub(super) fn draw(paper: &mut Paper, shown: &Shown, top: f64) -> f64 {
         "title",
         20.0,
         top,
-        "Evidence against each release since its begin; 1 decides",
+        "How the evidence grew, look by look: up against the release, down in its favour",
     );
     let mut y = legend(paper, &rules, top + 20.0);
     let width = (WIDTH - 40.0 - GAP * (COLUMNS - 1) as f64) / COLUMNS as f64;
@@ -129,19 +129,19 @@ fn panel(paper: &mut Paper, release: &Release, rules: &[RuleName], (x, y): (f64,
         let passed = minutes(release.begin.duration_until(at));
         x + width * (passed / all).clamp(0.0, 1.0)
     };
-    let down = |part: f64| y + HEIGHT * (1.0 - part.clamp(0.0, HIGHEST) / HIGHEST);
+    let down = |part: f64| y + HEIGHT * (0.5 - part.clamp(-HIGHEST, HIGHEST) / HIGHEST / 2.0);
     paper.frame((x, y), (width, HEIGHT));
-    paper.line("limit", &[(x, down(1.0)), (x + width, down(1.0))]);
-    paper.text("small", x + 3.0, down(1.0) - 3.0, "decides");
+    paper.line("grid", &[(x, down(0.0)), (x + width, down(0.0))]);
+    for (part, label, above) in [(1.0, "bad", -3.0), (-1.0, "surely kept", 11.0)] {
+        paper.line("limit", &[(x, down(part)), (x + width, down(part))]);
+        paper.text("small end", x + width - 4.0, down(part) + above, label);
+    }
     for rule in rules {
-        let points: Vec<(f64, f64)> = release
-            .evidence
-            .iter()
-            .filter_map(|(at, parts)| {
-                let (_, part) = parts.iter().find(|(of, _)| of == rule)?;
-                Some((across(*at), down(*part)))
-            })
-            .collect();
+        let mut points: Vec<(f64, f64)> = vec![(x, down(0.0))];
+        points.extend(release.evidence.iter().filter_map(|(at, parts)| {
+            let (_, part) = parts.iter().find(|(of, _)| of == rule)?;
+            Some((across(*at), down(*part)))
+        }));
         if points.len() > 1 {
             paper.line(&look(rules, rule), &points);
         }

@@ -138,6 +138,21 @@ impl Recorder {
         Ok(())
     }
 
+    /// Takes in one sample that stands in no file. Milliseconds since 1970; labels sorted by name.
+    ///
+    /// # Errors
+    /// It is not behind the last one of its series, or there are too many.
+    pub fn push(
+        &mut self,
+        metric: &str,
+        labels: &[(String, String)],
+        millis: i64,
+        value: f64,
+    ) -> Result<(), String> {
+        let index = self.series(metric.to_owned(), labels.to_vec())?;
+        self.keep(index, millis, value)
+    }
+
     fn sample(&mut self, text: &str, heads: &mut HashMap<String, Known>) -> Result<(), String> {
         let plain = !text.contains(" # ");
         if plain && let Some((head, value, time)) = parts(text) {
@@ -152,7 +167,12 @@ impl Recorder {
             }
         }
         let mut labels: Vec<Label<'_>> = Vec::new();
-        let sample = parse_line(text, Format::OpenMetrics, &mut labels)?;
+        let sample = parse_line(text, Format::OpenMetrics, &mut labels).map_err(|reason| {
+            // Milliseconds are a time that no calendar has.
+            let time = parts(text).filter(|(_, value, _)| number(value).is_some());
+            let out_of_range = time.and_then(|(_, _, time)| millis(time)?.err());
+            out_of_range.unwrap_or(reason)
+        })?;
         let Some(timestamp) = sample.timestamp else {
             return Err(
                 "the sample has no time: write it behind the value, in seconds since 1970"
@@ -258,10 +278,16 @@ fn number(text: &str) -> Option<f64> {
 
 /// Seconds as text, in milliseconds; `None`: it needs a closer look.
 fn millis(text: &str) -> Option<Result<i64, String>> {
-    if let Ok(seconds) = text.parse::<i64>() {
-        return Some(in_range(seconds.saturating_mul(1000)));
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = seconds.parse().ok()?;
+    let mut millis: i64 = 0;
+    for place in 0..3 {
+        let digit = fraction.as_bytes().get(place).unwrap_or(&b'0');
+        millis = 10 * millis + i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
     }
-    None
+    // What is finer than milliseconds is rounded where the whole line is read.
+    (fraction.len() <= 3 && seconds >= 0)
+        .then(|| in_range(seconds.saturating_mul(1000).saturating_add(millis)))
 }
 
 fn in_range(millis: i64) -> Result<i64, String> {
