@@ -42,18 +42,20 @@ const MOST_DAYS: u32 = 400;
 /// and nobody is told. After a rollback that would have been, history goes on as it was: the bad revision served on.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Recorded files are OpenMetrics text with a time at every sample, as `promtool tsdb create-blocks-from openmetrics`
-takes it, with the labels that Prometheus adds (`namespace`, `pod`):
-  http_requests_total{namespace=\"shop\",pod=\"web-5d8b9c7f6-x2x4z\",status=\"200\"} 1027 1767225600
+Recorded files are OpenMetrics text with a time at every sample, as `promtool tsdb
+create-blocks-from openmetrics` takes it, with the labels that Prometheus adds (`namespace`,
+`pod`). Several such files may be given, in the order of time.
+  http_requests_total{namespace=\"shop\",pod=\"web-5d8b9c7f6-x2x4z\"} 1027 1767225600
   # EOF
 
-Releases are found from the names of pods, `<workload>-<hash>-<5 characters>`: the first pod of a new hash is a
-release. Or give them, as CSV with a heading line; all but `watch`, `revision` and `begin` may be missing:
+Releases are found from the names of pods, `<workload>-<hash>-<5 characters>`: the first pod of a
+new hash is a release. Or give them, as CSV with a heading line; `end` and `bad` may be missing:
   watch,revision,begin,end,bad
   web,5d8b9c7f6,2026-01-31T09:30:00Z,,no
 
-Each watch is replayed for itself: the most actions an hour over all targets are not counted. Watches that only observe
-are replayed as if they acted. Rules between releases (`always`), and rules whose past nobody knows, are left out.
+Each watch is replayed for itself: the most actions an hour over all targets are not counted.
+Watches that only observe are replayed as if they acted. Rules between releases (`always`), and
+rules whose past nobody knows, are left out.
 
 Exit codes:
   0  the history was replayed, whatever was found

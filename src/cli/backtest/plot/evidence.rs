@@ -132,10 +132,17 @@ fn panel(paper: &mut Paper, release: &Release, rules: &[RuleName], (x, y): (f64,
     let down = |part: f64| y + HEIGHT * (0.5 - part.clamp(-HIGHEST, HIGHEST) / HIGHEST / 2.0);
     paper.frame((x, y), (width, HEIGHT));
     paper.line("grid", &[(x, down(0.0)), (x + width, down(0.0))]);
-    for (part, label, above) in [(1.0, "bad", -3.0), (-1.0, "surely kept", 11.0)] {
+    for part in [1.0, -1.0] {
         paper.line("limit", &[(x, down(part)), (x + width, down(part))]);
-        paper.text("small end", x + width - 4.0, down(part) + above, label);
     }
+    // Where no line comes that gets there.
+    paper.text("small", x + 4.0, down(1.0) - 3.0, "bad");
+    paper.text(
+        "small end",
+        x + width - 4.0,
+        down(-1.0) - 4.0,
+        "surely kept",
+    );
     for rule in rules {
         let mut points: Vec<(f64, f64)> = vec![(x, down(0.0))];
         points.extend(release.evidence.iter().filter_map(|(at, parts)| {
