@@ -96,6 +96,9 @@ impl Counts {
         // Theirs counts those before the fault, too.
         share("taken back", self.failed + self.before, reference.rollbacks);
         share("before the fault", self.before, reference.before_fault);
+        if let Some(passing) = reference.passing {
+            share("shown Passing", self.passing, passing);
+        }
         if let Some(passed) = reference.passed {
             share("ended Pass", self.passed, passed);
         }

@@ -40,7 +40,7 @@ const SCENARIOS: &str = include_str!("../../tests/reference/scenarios.json");
 const RESULTS: &str = include_str!("../../tests/reference/scenario-results.json");
 
 /// What `cargo test` draws, and how often: enough for a judge that is broken to miss a bar, in a few seconds.
-const TRIAL: [(&str, u32); 9] = [
+const TRIAL: [(&str, u32); 12] = [
     ("sustained-30pct-20rps-tick10", 20),
     ("sustained-30pct-20rps-tick60", 20),
     ("sustained-30pct-after-10min", 20),
@@ -50,6 +50,9 @@ const TRIAL: [(&str, u32); 9] = [
     ("aa-30min-20rps-tick5", 20),
     ("shared-down-5min", 20),
     ("shared-down-tick60", 40),
+    ("retry-storm-shared-outage", 10),
+    ("metrics-outage-5min", 20),
+    ("subtle-0.5-to-1pct-500rps", 20),
 ];
 
 fn main() -> ExitCode {

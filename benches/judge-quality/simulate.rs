@@ -160,8 +160,8 @@ fn totals(
     let runs = f64::from(runs);
     // Clumps and noise spread more than single events do.
     let wide = match &scenario.errors {
-        Some(errors) if errors.shared_noise.is_some() => 40.0,
-        Some(errors) => errors.phi.max(1.0 + 2.0 * errors.retries),
+        Some(errors) if errors.shared_noise.is_some() || errors.retries > 0.0 => 40.0,
+        Some(errors) => errors.phi,
         None => 1.0,
     };
     let total = |what: &str, sum: f64, expected: f64| Total {
