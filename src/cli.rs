@@ -3,9 +3,11 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
+mod first_news;
 pub mod journal;
 pub mod judge;
 pub mod once;
+mod past;
 pub mod run;
 pub mod schema;
 pub mod test;

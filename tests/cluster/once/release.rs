@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{deployment, rules, shop, watched};
 use crate::case::run;
+use crate::wait::wait_for;
 use recant_core::record::Standing;
 
 const WITHIN: Duration = Duration::from_mins(1);
@@ -79,6 +80,13 @@ fn a_pipeline_waits_for_the_verdict() {
         let good = once.run(&[&rules, "--wait=40s"], &[]).await;
         assert_eq!(good.code, 0, "{good:#?}");
         assert!(good.out.contains("PASS"), "{good:#?}");
+        // Passing is enough for a pipeline; known good, and a way back, is what its watch ends with.
+        wait_for("the end of the watch", WITHIN, || async {
+            let round = once.run(&[&rules], &[]).await;
+            let passed = round.out.contains("PASS ");
+            passed.then_some(()).ok_or(round.out)
+        })
+        .await;
 
         ns.set_image("checkout", "v2").await;
         let bad = once.run(&[&rules, "--wait=40s"], &[]).await;
