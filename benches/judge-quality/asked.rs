@@ -13,6 +13,8 @@ pub(crate) struct Asked {
     pub(crate) threads: u32,
     /// Other scenarios than those of `tests/reference`, which have no results to agree with.
     pub(crate) scenarios: Option<String>,
+    /// Where what was measured is kept, so that a run that was cut short can go on.
+    pub(crate) keep: Option<String>,
     /// `cargo test`: few runs of some short scenarios.
     pub(crate) trial: bool,
 }
@@ -26,6 +28,7 @@ impl Asked {
             seed: 0,
             threads: 1,
             scenarios: None,
+            keep: None,
             trial: true,
         };
         let mut arguments = arguments;
@@ -41,6 +44,7 @@ impl Asked {
                 "--threads" => asked.threads = number(&argument, &value()?)?.max(1),
                 "--seed" => asked.seed = u64::from(number(&argument, &value()?)?),
                 "--only" => asked.only = value()?,
+                "--keep" => asked.keep = Some(value()?),
                 "--scenarios" => asked.scenarios = Some(value()?),
                 // What the test harness of others would understand.
                 _ => {}

@@ -5,6 +5,8 @@ mod detection;
 mod passes;
 mod rollbacks;
 
+use serde::{Deserialize, Serialize};
+
 use crate::counting::{Counts, wilson};
 use crate::scenario::{Reached, Scenario};
 
@@ -19,6 +21,7 @@ pub(crate) struct Measured {
 }
 
 /// The mean of a total over the runs.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Total {
     pub(crate) what: String,
     pub(crate) mean: f64,

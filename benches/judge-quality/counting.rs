@@ -1,5 +1,7 @@
 //! Counting over runs: false rollbacks, found faults, delays, passes; with Wilson's interval.
 
+use serde::{Deserialize, Serialize};
+
 use crate::methods::Ending;
 use crate::scenario::{Reference, Release, Scenario};
 
@@ -13,7 +15,7 @@ pub(crate) enum Medians {
 }
 
 /// Of one judge on one scenario.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) runs: u32,
     /// Fails within the watch; of a bad release those after the fault began.
@@ -27,7 +29,7 @@ pub(crate) struct Counts {
     pub(crate) passed: u32,
     /// Passing at some time, and Fail later.
     pub(crate) passing_then_failed: u32,
-    /// Seconds from the fault to the Fail; infinite when it was not found.
+    /// Seconds from the fault to the Fail, of those runs in which it was found.
     delays: Vec<f64>,
 }
 
@@ -46,8 +48,7 @@ impl Counts {
         self.passed += u32::from(ending.passing.is_some() && failed.is_none());
         self.passing_then_failed += u32::from(ending.passing.is_some() && failed.is_some());
         if bad {
-            self.delays
-                .push(found.map_or(f64::INFINITY, |at| at - truth.since_s));
+            self.delays.extend(found.map(|at| at - truth.since_s));
         }
     }
 
@@ -66,9 +67,8 @@ impl Counts {
     pub(crate) fn delay(&self, share: f64) -> Option<f64> {
         let mut delays = self.delays.clone();
         delays.sort_unstable_by(f64::total_cmp);
-        let index = (share * delays.len() as f64).ceil() as usize;
-        let delay = delays.get(index.saturating_sub(1)).copied();
-        delay.filter(|delay| delay.is_finite())
+        let index = (share * f64::from(self.runs)).ceil() as usize;
+        delays.get(index.saturating_sub(1)).copied()
     }
 
     /// Where another implementation got something else: shares beyond three standard errors, median delays further apart
@@ -102,9 +102,7 @@ impl Counts {
         if let Some(passed) = reference.passed {
             share("ended Pass", self.passed, passed);
         }
-        if !self.delays.is_empty() {
-            found.extend(self.other_median(reference, tick, medians));
-        }
+        found.extend(self.other_median(reference, tick, medians));
         found
     }
 
@@ -120,7 +118,7 @@ impl Counts {
         let at = theirs.unwrap_or(f64::MAX);
         let share = |sooner: &dyn Fn(f64) -> bool| {
             let count = self.delays.iter().filter(|delay| sooner(**delay)).count();
-            count as f64 / self.delays.len() as f64
+            count as f64 / f64::from(self.runs)
         };
         let (runs, others) = (f64::from(self.runs), f64::from(reference.runs));
         let error = 1.5 * (1.0 / runs + 1.0 / others).sqrt();

@@ -4,7 +4,8 @@
 //!
 //! `cargo bench -p recant-core --bench judge-quality` takes half an hour of one core. `-- --runs 100` is quicker and less
 //! sure, as is `--ticks 5000000` (so many of each scenario at most); `--only low-` takes some scenarios, `--seed 1` other
-//! dice, `--threads 4` more cores, `--scenarios FILE` a file of your own. `cargo test` holds some bars at small size.
+//! dice, `--threads 4` more cores, `--scenarios FILE` a file of your own; `--keep FILE` goes on where the same program was cut
+//! short. `cargo test` holds the bars at small size.
 #![allow(
     clippy::print_stdout,
     reason = "the result of a bench is what it prints"
@@ -19,6 +20,7 @@ mod asked;
 mod bars;
 mod counting;
 mod draw;
+mod kept;
 mod methods;
 mod oracles;
 mod peers;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use asked::Asked;
 use bars::Measured;
 use counting::{Counts, wilson};
+use kept::Kept;
 use scenario::{File, Reached, Release, Results, Scenario};
 use simulate::Runs;
 
@@ -56,14 +59,21 @@ const TRIAL: [(&str, u32); 12] = [
 ];
 
 fn main() -> ExitCode {
-    let read = Asked::read(std::env::args().skip(1)).and_then(|asked| Ok((files(&asked)?, asked)));
-    let ((mut file, results), asked) = match read {
-        Ok(read) => read,
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             println!("{error}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
+    }
+}
+
+/// Whether every bar was held.
+fn run() -> Result<bool, String> {
+    let asked = Asked::read(std::env::args().skip(1))?;
+    let (mut file, results) = files(&asked)?;
+    let mut kept = asked.keep.clone().map(Kept::open).transpose()?;
     let bounds: Arc<[f64]> = file.bucket_bounds_s.into();
     let mut measured: Vec<Measured> = Vec::new();
     // `cargo test` tells which bars were missed, and no more.
@@ -84,9 +94,19 @@ fn main() -> ExitCode {
         let Some(runs) = runs(scenario, &asked) else {
             continue;
         };
-        let reached = results.iter().find(|reached| reached.name == scenario.name);
-        let expected = reached.map(|reached| &reached.expected);
-        let one = simulate::measure(scenario, file.alpha, &bounds, runs, asked.threads, expected);
+        let before = kept.as_mut().and_then(|kept| kept.take(scenario, runs));
+        let one = if let Some(before) = before {
+            before
+        } else {
+            let reached = results.iter().find(|reached| reached.name == scenario.name);
+            let expected = reached.map(|reached| &reached.expected);
+            let threads = asked.threads;
+            let mut one = simulate::measure(scenario, file.alpha, &bounds, runs, threads, expected);
+            if let Some(kept) = &kept {
+                kept.add(&mut one, runs)?;
+            }
+            one
+        };
         if !asked.trial {
             for (name, counts) in &one.counts {
                 show(scenario, name, counts);
@@ -95,17 +115,12 @@ fn main() -> ExitCode {
         measured.push(one);
     }
     if measured.is_empty() {
-        println!("No scenario has `{}` in its name.", asked.only);
-        return ExitCode::from(2);
+        return Err(format!("no scenario has `{}` in its name", asked.only));
     }
     if !asked.trial {
         table::show(&measured);
     }
-    if bars::show(&measured, &results) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    Ok(bars::show(&measured, &results))
 }
 
 /// The scenarios asked for, and what others reached on them.

@@ -1,6 +1,6 @@
 //! What people use today, on the series that our judge sees: Argo's analyses, Flagger, a script in a `CronJob`, Kayenta, and
-//! a plain test of two shares. Names and definitions as in `scenario-results.json`; what its text leaves open is said where
-//! it is decided.
+//! a plain test of two shares. Names and definitions as in `scenario-results.json`; what these leave open (when each first
+//! looks, what it makes of no data) is as the tools do it, and as the counts recorded there can only have come about.
 //!
 //! They look at moments of their own, so they judge when the run is over, from what had been scraped at each moment.
 
@@ -83,8 +83,7 @@ impl<'a> Peers<'a> {
             // A rate needs two samples, and nobody asks twice between two of them.
             if template.interval >= tick {
                 let argo = Argo::new(template, slow);
-                let name = argo.name();
-                if let Some(name) = name {
+                if let Some(name) = argo.name() {
                     endings.push((name, argo.judge(canary, watch, phase(template.interval))));
                 }
             }
