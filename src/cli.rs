@@ -1,12 +1,15 @@
 //! The commands, one file each: what is printed, and the exit code.
 
 pub mod argo_template;
+pub mod backtest;
 pub mod check;
 pub mod demo;
 pub mod explain;
+mod first_news;
 pub mod journal;
 pub mod judge;
 pub mod once;
+mod past;
 pub mod run;
 pub mod schema;
 pub mod test;

@@ -18,6 +18,7 @@ struct Recant {
 #[derive(Debug, Subcommand)]
 enum Command {
     ArgoTemplate(cli::argo_template::ArgoTemplateArgs),
+    Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
     Explain(cli::explain::ExplainArgs),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::ArgoTemplate(args) => {
             cli::argo_template::argo_template(&args, &mut io::stdout().lock())
         }
+        Command::Backtest(args) => cli::backtest::backtest(&args, &mut io::stdout().lock()),
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),

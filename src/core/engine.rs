@@ -26,6 +26,7 @@ mod sources;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod unproven;
 mod verdict;
 mod verify;
 

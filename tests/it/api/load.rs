@@ -21,7 +21,7 @@ async fn verdicts_are_given_from_the_snapshot_at_once() {
         (0..ANALYSES)
             .map(|number| {
                 with(&name(number), |analysis| {
-                    analysis.passing = number.is_multiple_of(2)
+                    analysis.passing = number.is_multiple_of(2);
                 })
             })
             .collect(),
