@@ -122,9 +122,18 @@ fn alerts_and_markers_are_written_down_once_and_survive_a_restart() {
 
         tell(bed, &alertmanager, "HighErrorRate", None).await;
         wait_alerted(&agent, &[("HighErrorRate", true)]).await;
-        let shown = &agent.snapshot().await["alerts"];
-        assert_eq!(shown[0]["labels"]["alertname"], "HighErrorRate", "{shown}");
-        assert_eq!(shown[0]["summary"], "errors are high", "{shown}");
+        wait_for("the alert to be shown", WITHIN, || async {
+            let shown = agent.snapshot().await["alerts"].clone();
+            let alert = &shown[0];
+            if alert["labels"]["alertname"] == "HighErrorRate"
+                && alert["summary"] == "errors are high"
+            {
+                Ok(())
+            } else {
+                Err(shown.to_string())
+            }
+        })
+        .await;
 
         let marker = format!(
             r#"{{"namespace": "{}", "name": "checkout", "version": "1.4.2", "time": "2026-01-01T00:00:00Z"}}"#,
