@@ -10,6 +10,7 @@ mod bad;
 mod crash;
 mod good;
 mod guards;
+mod hooks;
 mod levels;
 mod look_back;
 mod plans;
