@@ -1,0 +1,3 @@
+mod expressions;
+mod hostile;
+mod oracle;
