@@ -6,10 +6,16 @@
 //! `tests/reference/argo-oracle.json`, where the controller's own code answered; where that code panics, ours answers
 //! Error and says why. Everything is pure: no I/O, no clock, and every input is bounded.
 
+pub mod argument;
 pub mod condition;
 pub mod expression;
 pub mod json;
+pub mod metric;
+pub mod rollout;
+pub mod run;
+pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod validate;
 
 pub use self::condition::{Condition, Conditions, Phase};

@@ -36,7 +36,9 @@ mod value;
 use jiff::Timestamp;
 
 pub use self::error::{Class, ExpressionError, Stage};
-pub use self::go_number::{float as parse_float, int as parse_int, truncate};
+pub use self::go_number::{NumberError, float as parse_float, int as parse_int, truncate};
+pub use self::go_text::number as number_text;
+pub use self::times::{DurationError, duration};
 use self::value::Value;
 use crate::argo::json::Json;
 
@@ -50,6 +52,11 @@ pub const MOST_STEPS: u64 = 2_000_000;
 pub const MOST_ELEMENTS: usize = 1_000_000;
 /// Bytes of all texts and lists that an evaluation makes.
 pub const MOST_BYTES: usize = 16 << 20;
+
+/// Whether a pattern in Go's syntax matches a part of a text; an invalid one matches nothing.
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
+    go_regex::compile(pattern.as_bytes()).is_ok_and(|pattern| pattern.is_match(text.as_bytes()))
+}
 
 /// What the conditions call `result`. The kind matters: a list of numbers from Prometheus has a known type, which is
 /// checked before anything is evaluated, and the elements of decoded JSON do not.

@@ -1,3 +1,6 @@
+mod assess;
 mod expressions;
 mod hostile;
 mod oracle;
+mod phases;
+mod templates;

@@ -66,7 +66,7 @@ impl Machine {
             "duration" => {
                 let text = assert_text(first)?;
                 let text = String::from_utf8_lossy(text);
-                times::duration(&text).map(Value::Duration).ok_or_else(|| {
+                times::duration(&text).map(Value::Duration).map_err(|_| {
                     ExpressionError::run(Class::BadArgument, format!("`{text}` is no duration"))
                 })
             }

@@ -55,7 +55,7 @@ pub(super) fn display(value: &Value) -> Vec<u8> {
 }
 
 /// A float as `%v` writes it: with an exponent of two digits below 1e-4 and from 1e21 on.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() || size == 0.0 || (1e-4..1e21).contains(&size) {
         let text = if value.is_finite() {

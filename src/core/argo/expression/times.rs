@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned};
+use thiserror::Error;
 
 use super::error::{Class, ExpressionError};
 use super::nature::GoType;
@@ -272,8 +273,28 @@ pub(super) fn without_unit(value: &Value) -> Value {
     }
 }
 
+/// Why a text is no duration, in Go's words, which become messages of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DurationError {
+    #[error("time: invalid duration \"{0}\"")]
+    Invalid(String),
+    #[error("time: missing unit in duration \"{0}\"")]
+    MissingUnit(String),
+    #[error("time: unknown unit \"{unit}\" in duration \"{text}\"")]
+    UnknownUnit { unit: String, text: String },
+}
+
 /// `time.ParseDuration`, in nanoseconds: `1h30m`, `-1.5s`, `0`.
-pub(in crate::argo) fn duration(text: &str) -> Option<i64> {
+///
+/// # Errors
+/// What is none, with the reason.
+pub fn duration(text: &str) -> Result<i64, DurationError> {
+    let invalid = || DurationError::Invalid(text.to_owned());
+    let mut fault = None;
+    parse_duration(text, &mut fault).ok_or_else(|| fault.unwrap_or_else(invalid))
+}
+
+fn parse_duration(text: &str, fault: &mut Option<DurationError>) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
         b'+' => (false, text.get(1..)?),
@@ -310,7 +331,17 @@ pub(in crate::argo) fn duration(text: &str) -> Option<i64> {
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            _ => return None,
+            "" => {
+                *fault = Some(DurationError::MissingUnit(text.to_owned()));
+                return None;
+            }
+            unit => {
+                *fault = Some(DurationError::UnknownUnit {
+                    unit: unit.to_owned(),
+                    text: text.to_owned(),
+                });
+                return None;
+            }
         };
         rest = after.get(end..)?;
         let parse = |text: &str| {
