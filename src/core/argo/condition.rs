@@ -167,6 +167,6 @@ fn is_nothing(result: &Outcome) -> bool {
         Outcome::Nothing | Outcome::Json(Json::Null) => true,
         Outcome::Numbers(numbers) => numbers.is_empty(),
         Outcome::Json(Json::Array(items)) => items.is_empty(),
-        Outcome::Number(_) | Outcome::Json(_) => false,
+        Outcome::Number(_) | Outcome::Whole(_) | Outcome::Json(_) => false,
     }
 }

@@ -53,6 +53,12 @@ pub const MOST_ELEMENTS: usize = 1_000_000;
 /// Bytes of all texts and lists that an evaluation makes.
 pub const MOST_BYTES: usize = 16 << 20;
 
+/// A value as Go's `%v` writes it.
+pub fn display(value: &Json) -> String {
+    let text = go_text::display(&Value::of_json(value));
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Whether a pattern in Go's syntax matches a part of a text; an invalid one matches nothing.
 pub fn matches_pattern(pattern: &str, text: &str) -> bool {
     go_regex::compile(pattern.as_bytes()).is_ok_and(|pattern| pattern.is_match(text.as_bytes()))
@@ -66,6 +72,8 @@ pub enum Outcome {
     Numbers(Vec<f64>),
     /// `float64`: a scalar.
     Number(f64),
+    /// `int`: a whole number that is written in a path itself.
+    Whole(i64),
     /// Decoded JSON of whatever kind; a number in it is the same as [`Outcome::Number`].
     Json(Json),
     /// A `nil` pointer: no data, as Datadog's provider passes it.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 mod read;
 mod write;
 
-pub use self::read::{JsonError, MOST_BYTES, MOST_DEPTH, parse};
+pub use self::read::{JsonError, MOST_BYTES, MOST_DEPTH, parse, parse_first};
 pub use self::write::{compact, indented, number, quoted};
 
 /// A value of a JSON document.

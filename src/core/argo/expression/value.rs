@@ -69,6 +69,7 @@ impl Value {
                 Self::List(Rc::new(numbers), ListType::Floats)
             }
             Outcome::Number(number) => Self::Float(*number),
+            Outcome::Whole(value) => Self::int(*value),
             Outcome::Json(json) => Self::of_json(json),
             Outcome::Nothing => Self::Nil,
         }

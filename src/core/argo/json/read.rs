@@ -32,17 +32,30 @@ pub enum JsonError {
 /// # Errors
 /// Where Go's decoder fails, and above [`MOST_BYTES`] and [`MOST_DEPTH`].
 pub fn parse(bytes: &[u8]) -> Result<Json, JsonError> {
+    let (value, mut reader) = read(bytes)?;
+    reader.blanks();
+    match reader.peek() {
+        None => Ok(value),
+        Some(byte) => Err(reader.unexpected(byte)),
+    }
+}
+
+/// Reads one value, whatever follows it, as Go's streaming decoder does.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_first(bytes: &[u8]) -> Result<Json, JsonError> {
+    read(bytes).map(|(value, _)| value)
+}
+
+fn read(bytes: &[u8]) -> Result<(Json, Reader<'_>), JsonError> {
     if bytes.len() > MOST_BYTES {
         return Err(JsonError::TooLong { bytes: bytes.len() });
     }
     let mut reader = Reader { bytes, at: 0 };
     reader.blanks();
     let value = reader.value(0)?;
-    reader.blanks();
-    match reader.peek() {
-        None => Ok(value),
-        Some(byte) => Err(reader.unexpected(byte)),
-    }
+    Ok((value, reader))
 }
 
 #[derive(Debug)]
