@@ -1,7 +1,9 @@
 //! The commands, one file each: what is printed, and the exit code.
 
+pub mod analyse;
 pub mod check;
 pub mod demo;
+pub mod eval;
 pub mod explain;
 pub mod journal;
 pub mod judge;

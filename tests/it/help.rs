@@ -20,6 +20,8 @@ fn shown(arguments: &[&str]) -> String {
 fn help_tells_what_a_newcomer_needs() {
     for (name, arguments) in [
         ("recant", &["--help"][..]),
+        ("analyse", &["analyse", "--help"]),
+        ("eval", &["eval", "--help"]),
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),
         ("explain", &["explain", "--help"]),

@@ -16,7 +16,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("wording", &["target"]),
     ("observation", &["ids"]),
     ("testcase", &["ids", "rule"]),
-    ("spec", &["ids", "rule", "testcase"]),
+    ("spec", &["argo", "ids", "rule", "testcase"]),
     ("measurement", &["ids", "observation", "rule", "target"]),
     ("history", &["measurement", "time"]),
     ("sequential", &[]),
@@ -128,6 +128,7 @@ const CORE: &[(&str, &[&str])] = &[
 const RECANT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
+    ("analysis", &["clock"]),
     ("secrets", &["tls"]),
     ("library_error", &[]),
     ("json_path", &["library_error"]),
@@ -165,6 +166,7 @@ const RECANT: &[(&str, &[&str])] = &[
         &[
             "actuate",
             "agent",
+            "analysis",
             "clock",
             "cluster",
             "config",

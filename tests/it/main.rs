@@ -2,6 +2,8 @@
 
 mod alerts;
 mod always_documents;
+mod analyse_command;
+mod argo_providers;
 mod check;
 mod check_settings;
 mod demo;

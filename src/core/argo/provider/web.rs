@@ -105,6 +105,24 @@ fn check_oauth2(web: &Json) -> Result<(), Fault> {
     ))
 }
 
+/// What Go's client refuses, or sends as it is, where others mend it.
+fn check_address(url: &str) -> Result<(), Fault> {
+    if url.chars().any(|character| character.is_ascii_control()) {
+        return Err(Fault::new(
+            FaultClass::BadAddress,
+            "the address holds a control character",
+        ));
+    }
+    let query = url.split('#').next().and_then(|url| url.split_once('?'));
+    if query.is_some_and(|(_, query)| query.contains(' ')) {
+        return Err(Fault::new(
+            FaultClass::HttpStatus,
+            "the query holds a blank, which the controller sends as it is and servers answer with 400: write %20",
+        ));
+    }
+    Ok(())
+}
+
 fn request(web: &Json) -> Result<Request, Fault> {
     let field = |name: &str| text(web, name).map_err(|error| wrong(&error));
     let method = field("method")?;
@@ -145,9 +163,11 @@ fn request(web: &Json) -> Result<Request, Fault> {
         }
         Some(_) | None => DEFAULT_TIMEOUT,
     };
+    let url = field("url")?;
+    check_address(&url)?;
     Ok(Request {
         method,
-        url: field("url")?,
+        url,
         headers,
         body: match json_body {
             Some(body) => Some(json::compact(body)),
