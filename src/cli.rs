@@ -1,13 +1,16 @@
 //! The commands, one file each: what is printed, and the exit code.
 
 pub mod analyse;
+pub mod backtest;
 pub mod check;
 pub mod demo;
 pub mod eval;
 pub mod explain;
+mod first_news;
 pub mod journal;
 pub mod judge;
 pub mod once;
+mod past;
 pub mod run;
 pub mod schema;
 pub mod test;

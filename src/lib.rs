@@ -3,6 +3,7 @@
 pub mod actuate;
 pub mod agent;
 pub mod analysis;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
@@ -13,6 +14,7 @@ pub mod journal;
 pub mod json_path;
 mod library_error;
 pub mod notify;
+pub mod replay;
 pub mod ruletest;
 pub mod schema;
 pub mod secrets;

@@ -19,6 +19,7 @@ struct Recant {
 enum Command {
     #[command(visible_alias = "analysis")]
     Analyse(cli::analyse::AnalyseArgs),
+    Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
     Eval(cli::eval::EvalArgs),
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Analyse(args) => {
             cli::analyse::analyse(&args, &mut io::stdout(), &mut io::stderr())
         }
+        Command::Backtest(args) => cli::backtest::backtest(&args, &mut io::stdout().lock()),
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Eval(args) => {

@@ -6,12 +6,15 @@
 
 mod agent;
 mod alertmanager;
+mod analyses;
 mod autoscaler;
+mod backtest;
 mod bed;
 mod case;
 mod check;
 mod cluster_metrics;
 mod crash;
+mod creeping;
 mod fault;
 mod fault_proxy;
 mod jobs;

@@ -134,10 +134,10 @@ fn all_recorded_expressions_are_answered_line_by_line() {
     let text = include_str!("../reference/argo-oracle.json");
     let all: Value = serde_json::from_str(text).expect("JSON");
     let cases = all["expressions"].as_array().expect("a list");
-    let lines: String = cases.iter().map(|case| format!("{case}\n")).collect();
+    let lines: Vec<String> = cases.iter().map(Value::to_string).collect();
     let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_recant"))
         .args(["eval", "--lines"])
-        .write_stdin(lines)
+        .write_stdin(lines.join("\n"))
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{output:?}");

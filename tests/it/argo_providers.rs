@@ -93,14 +93,17 @@ async fn serve(listener: TcpListener, responses: Value, seen: Seen) {
                     .to_vec(),
             };
             let more = usize::from(answer["cut"] == "inside") * 10;
-            let mut head = format!("HTTP/1.1 {status} Recorded\r\nConnection: close\r\n");
+            let mut head = vec![
+                format!("HTTP/1.1 {status} Recorded"),
+                "Connection: close".to_owned(),
+            ];
             if !matches!(status, 204 | 304) {
-                head += &format!("Content-Length: {}\r\n", body.len() + more);
+                head.push(format!("Content-Length: {}", body.len() + more));
             }
             for (name, value) in answer["headers"].as_object().into_iter().flatten() {
-                head += &format!("{name}: {}\r\n", value.as_str().unwrap_or_default());
+                head.push(format!("{name}: {}", value.as_str().unwrap_or_default()));
             }
-            head += "\r\n";
+            let head = head.join("\r\n") + "\r\n\r\n";
             drop(stream.write_all(&[head.as_bytes(), &body].concat()).await);
         });
     }

@@ -22,6 +22,7 @@ fn help_tells_what_a_newcomer_needs() {
         ("recant", &["--help"][..]),
         ("analyse", &["analyse", "--help"]),
         ("eval", &["eval", "--help"]),
+        ("backtest", &["backtest", "--help"]),
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),
         ("explain", &["explain", "--help"]),

@@ -4,6 +4,7 @@ mod alerts;
 mod always_documents;
 mod analyse_command;
 mod argo_providers;
+mod backtest;
 mod check;
 mod check_settings;
 mod demo;

@@ -1,10 +1,10 @@
-//! Reads the past that a round must judge before it looks at what is now.
+//! Reads the past that must be judged before the first look at what is now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use recant_core::engine::{Answer, Back};
 use recant_core::rule::{Question, SourceKind};
@@ -13,15 +13,18 @@ use crate::source::{NoRange, QueryTarget, RangeQuery, RangeTarget, Source};
 
 /// Before a second attempt: a blip is no outage.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Between two moments. A sample that did not change is known by its time, so more than one look at it costs little;
+/// with a slower scrape interval nothing is missed.
+const STEP: SignedDuration = SignedDuration::from_secs(5);
 
 /// Answers by time.
-pub(super) type Past = BTreeMap<Timestamp, Vec<Answer>>;
+pub(in crate::cli) type Past = BTreeMap<Timestamp, Vec<Answer>>;
 
 /// Asks one source for all that is to be read of the past.
 ///
 /// # Errors
 /// Why it is not known.
-pub(super) async fn read(
+pub(in crate::cli) async fn read(
     source: &Arc<dyn Source>,
     kind: SourceKind,
     backs: &[Back],
@@ -44,6 +47,7 @@ pub(super) async fn read(
             targets: backs.iter().map(|back| target(back)).collect(),
             from,
             to: now,
+            step: STEP,
         };
         let answers = if let Ok(answers) = source.read_range(&query).await {
             answers
@@ -79,13 +83,13 @@ fn target(back: &Back) -> RangeTarget {
 }
 
 /// The sources that are asked about the past.
-pub(super) fn sources(backs: &[Back]) -> BTreeSet<SourceKind> {
+pub(in crate::cli) fn sources(backs: &[Back]) -> BTreeSet<SourceKind> {
     let questions = backs.iter().flat_map(|back| &back.questions);
     questions.map(|(kind, _)| *kind).collect()
 }
 
 /// Without those whose past is not known, since a source does not tell it: nothing is decided about them.
-pub(super) fn without(backs: Vec<Back>, unusable: &[SourceKind]) -> Vec<Back> {
+pub(in crate::cli) fn without(backs: Vec<Back>, unusable: &[SourceKind]) -> Vec<Back> {
     let known = |back: &Back| {
         let mut kinds = back.questions.iter().map(|(kind, _)| kind);
         !kinds.any(|kind| unusable.contains(kind))
