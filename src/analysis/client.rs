@@ -19,8 +19,8 @@ use crate::clock::Clock;
 
 /// Bytes of an answer.
 const MOST_BODY: usize = 10 << 20;
-/// As Go's client.
-const MOST_REDIRECTS: usize = 10;
+/// As Go's client, which asks ten times in all.
+const MOST_REDIRECTS: usize = 9;
 /// What an execution of Kayenta is remembered by.
 const EXECUTION: &str = "canaryExecutionId";
 
@@ -266,7 +266,7 @@ fn fault(error: &reqwest::Error) -> Fault {
         FaultClass::Connection
     };
     let what = match class {
-        FaultClass::Redirect => "there were more than 10 redirects, or one to nowhere",
+        FaultClass::Redirect => "there were more than 9 redirects, or one to nowhere",
         FaultClass::BadRequest => "the request cannot be made",
         FaultClass::BadEncoding => "the body cannot be decoded",
         _ => "there was no whole answer",

@@ -60,13 +60,8 @@ pub(super) fn outcome(shape: &str, value: &Value) -> Outcome {
     }
 }
 
-/// Prints how many cases of a set have the recorded answer, and fails if not all have.
-#[expect(
-    clippy::print_stdout,
-    reason = "counts are for those who run with --nocapture"
-)]
+/// Fails if not all cases of a set have the recorded answer.
 pub(super) fn report(set: &str, cases: usize, wrong: &[String]) {
-    println!("{set}: {} of {cases}", cases - wrong.len());
     assert!(
         wrong.is_empty(),
         "{} of {cases} in {set} differ:\n{}",
