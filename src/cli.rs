@@ -1,9 +1,11 @@
 //! The commands, one file each: what is printed, and the exit code.
 
+pub mod analyse;
 pub mod argo_template;
 pub mod backtest;
 pub mod check;
 pub mod demo;
+pub mod eval;
 pub mod explain;
 mod first_news;
 pub mod journal;

@@ -2,6 +2,7 @@
 
 pub mod actuate;
 pub mod agent;
+pub mod analysis;
 pub mod backtest;
 pub mod cli;
 pub mod clock;

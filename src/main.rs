@@ -17,10 +17,13 @@ struct Recant {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(visible_alias = "analysis")]
+    Analyse(cli::analyse::AnalyseArgs),
     ArgoTemplate(cli::argo_template::ArgoTemplateArgs),
     Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
+    Eval(cli::eval::EvalArgs),
     Explain(cli::explain::ExplainArgs),
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
@@ -37,12 +40,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Recant::parse().command {
+        Command::Analyse(args) => {
+            cli::analyse::analyse(&args, &mut io::stdout(), &mut io::stderr())
+        }
         Command::ArgoTemplate(args) => {
             cli::argo_template::argo_template(&args, &mut io::stdout().lock())
         }
         Command::Backtest(args) => cli::backtest::backtest(&args, &mut io::stdout().lock()),
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
+        Command::Eval(args) => {
+            cli::eval::eval(&args, &mut io::stdin().lock(), &mut io::stdout().lock())
+        }
         Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),
         Command::Once(args) => cli::once::once(&args),
         Command::Run(args) => cli::run::run(&args),

@@ -5,6 +5,7 @@
 //! the environment or a random number, and nothing here can fail on data from outside: broken input is data (P1, P2).
 
 pub mod analysis;
+pub mod argo;
 pub mod engine;
 pub mod explain;
 pub mod gate;

@@ -6,6 +6,7 @@
 
 mod actions;
 mod always;
+mod analysis;
 mod channel;
 mod checks;
 mod diagnostic;
@@ -32,6 +33,7 @@ mod tree;
 mod units;
 mod watch;
 
+pub use self::analysis::{Analyses, analyses};
 pub use self::checks::{Check, Checks};
 pub use self::diagnostic::{Diagnostic, Place, Severity, SourceFile};
 pub use self::manifest::{

@@ -6,6 +6,7 @@
 
 mod agent;
 mod alertmanager;
+mod analyses;
 mod argo_kayenta;
 mod argo_web;
 mod autoscaler;

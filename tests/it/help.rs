@@ -21,6 +21,8 @@ fn help_tells_what_a_newcomer_needs() {
     for (name, arguments) in [
         ("recant", &["--help"][..]),
         ("argo_template", &["argo-template", "--help"]),
+        ("analyse", &["analyse", "--help"]),
+        ("eval", &["eval", "--help"]),
         ("backtest", &["backtest", "--help"]),
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),

@@ -2,7 +2,9 @@
 
 mod alerts;
 mod always_documents;
+mod analyse_command;
 mod api;
+mod argo_providers;
 mod argo_template;
 mod backtest;
 mod check;

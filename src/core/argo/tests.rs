@@ -1,0 +1,9 @@
+mod assess;
+mod expressions;
+mod hostile;
+mod kayenta;
+mod oracle;
+mod phases;
+mod prometheus;
+mod templates;
+mod web;
