@@ -42,6 +42,11 @@ pub trait Source: Send + Sync {
     /// Never fails and always returns within the source's deadline: what cannot be answered is an observation.
     async fn read(&self, queries: &[Query]) -> Vec<Vec<Observation>>;
 
+    /// Whether it knows what was.
+    fn has_range(&self) -> bool {
+        false
+    }
+
     /// Answers a question as of many moments that have passed.
     ///
     /// # Errors

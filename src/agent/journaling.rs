@@ -23,18 +23,26 @@ use crate::journal::read::read;
 pub struct Recovered {
     pub ledger: Ledger,
     pub records: u64,
+    /// When the last record was written.
+    pub last: Option<Timestamp>,
 }
 
 /// Folds the journal at `path` into the lasting state.
 pub fn fold(path: &Path) -> Result<Recovered, JournalError> {
     let mut ledger = Ledger::default();
     let mut records = 0;
+    let mut last = None;
     for entry in read::<Record>(path)? {
         let entry = entry?;
         ledger.apply(entry.at, &entry.record);
         records += 1;
+        last = Some(entry.at);
     }
-    Ok(Recovered { ledger, records })
+    Ok(Recovered {
+        ledger,
+        records,
+        last,
+    })
 }
 
 /// The output of a tick whose records are not durable yet.

@@ -2,7 +2,6 @@
 //! `job` provider; what is known lasts in a `ConfigMap` from one run to the next.
 
 mod junit;
-mod look_back;
 mod outside;
 mod profile;
 mod report;
@@ -58,7 +57,7 @@ pub struct OnceArgs {
     /// Name of the `ConfigMap` that holds the state, and of the Lease that guards it
     #[arg(long, value_name = "NAME", default_value = "recant-once")]
     state: String,
-    /// Stay until every watch has its verdict, at most this long, such as 10m
+    /// Stay until every watch has its verdict, or its release is surely good so far, at most this long, such as 10m
     #[arg(long, value_name = "DURATION", value_parser = span)]
     wait: Option<Duration>,
     /// What it is when the wait ends without a verdict
@@ -182,8 +181,8 @@ fn task(args: &OnceArgs) -> anyhow::Result<Task> {
     }
     if let (Subject::Environment(_), Some(_)) = (&subject, args.wait) {
         bail!(
-            "--wait needs rule files: what the environment alone describes watches a release for 24 hours. Give a \
-             Watch with `release: {{watch: …}}` by --rules"
+            "--wait needs rule files: what the environment alone describes ends with 0 whenever the round was done, \
+             whatever the verdict. Give a Watch by --rules"
         );
     }
     Ok(Task {
@@ -230,18 +229,6 @@ fn check(book: &RuleBook, settings: &Settings, args: &OnceArgs) -> anyhow::Resul
                     longest.as_secs(),
                 );
             }
-        }
-        if let Some(wait) = wait
-            && !watch.rules.is_empty()
-            && watch.watch > wait
-        {
-            bail!(
-                "the watch `{name}` watches a release for {} s, which is longer than --wait {} s: there would be no \
-                 verdict. Wait longer, or say `release: {{watch: {}s}}` or less in the watch",
-                watch.watch.as_secs(),
-                wait.as_secs(),
-                wait.as_secs(),
-            );
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
+mod catch_up;
 pub(super) mod logging;
 mod opening;
 pub(in crate::cli) mod parts;
@@ -333,7 +334,18 @@ async fn work(
         &targets,
         &cluster_stop,
     ));
-    let worked = match parts::assemble(settings, book, metrics, ops, opened, outside, &cluster) {
+    let last = opened.last;
+    let mut assembled = parts::assemble(settings, book, metrics, ops, opened, outside, &cluster);
+    if let Ok((parts, _)) = &mut assembled {
+        let caught_up = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            caught_up = catch_up::catch_up(parts, &cluster, &targets, last) => caught_up,
+        };
+        if let Err(error) = caught_up {
+            assembled = Err(error.into());
+        }
+    }
+    let worked = match assembled {
         Ok((parts, kept)) => {
             ops.readiness.started();
             let reloading = Reloading {

@@ -25,6 +25,7 @@ mod sources;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod unproven;
 mod verdict;
 mod verify;
 

@@ -103,7 +103,8 @@ pub struct AnalysisSnapshot {
     pub began: Timestamp,
     pub ends: Timestamp,
     pub failed: bool,
-    /// Every rule was surely kept, now or earlier: a gate may open. A Fail may still follow.
+    /// Every rule was surely kept, now or earlier, and nothing is broken just now, also not for the baseline: a gate may
+    /// open. A Fail may still follow.
     pub passing: bool,
     /// 0 to 100: 50 when nothing is known, 100 when every rule is surely kept, 0 when the release is bad.
     pub score: Option<f64>,

@@ -165,6 +165,10 @@ impl Source for Prometheus {
         observations
     }
 
+    fn has_range(&self) -> bool {
+        true
+    }
+
     async fn read_range(&self, query: &RangeQuery) -> Result<Vec<Past>, NoRange> {
         self.range(query)
             .await

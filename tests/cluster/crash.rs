@@ -9,7 +9,6 @@ mod terminate;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -372,12 +371,6 @@ struct Message {
     at: Timestamp,
     notice: String,
     repeat: bool,
-}
-
-/// A measured number, past the harness, which hides what passing tests print.
-fn figure(text: &str) {
-    let shown = std::io::stderr().write_all(format!("          {text}\n").as_bytes());
-    shown.expect("standard error takes a line");
 }
 
 /// A watch of `checkout`, told to Slack and to a webhook, whose messages carry the notice's id.

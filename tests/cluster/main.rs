@@ -13,6 +13,7 @@ mod case;
 mod check;
 mod cluster_metrics;
 mod crash;
+mod creeping;
 mod fault;
 mod fault_proxy;
 mod jobs;

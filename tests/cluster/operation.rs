@@ -3,8 +3,6 @@
 mod reload;
 mod traces;
 
-use std::io::Write as _;
-
 use crate::namespace::Namespace;
 
 /// A watch of a Deployment, by rules of the test's own.
@@ -15,10 +13,4 @@ fn watch(ns: &Namespace, name: &str, rules: &str) -> String {
          target: {{kind: Deployment, name: {name}}}\nrules: [{rules}]\nrelease: {{watch: 10m}}\n\
          onFail: [{{rollback: {{}}}}, {{notify: [team]}}]\n"
     )
-}
-
-/// A line for the report of a run.
-fn figure(text: &str) {
-    let shown = std::io::stderr().write_all(format!("          {text}\n").as_bytes());
-    shown.expect("standard error takes a line");
 }

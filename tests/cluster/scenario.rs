@@ -1,7 +1,9 @@
 //! What a user is promised, shown with the real agent on real parts: a bad release is out within seconds, people have
 //! read why, and nothing else was touched.
 
+mod away;
 mod bad_release;
+mod clumped;
 mod deployment;
 mod good_release;
 mod memory;
@@ -24,8 +26,14 @@ const WITHIN: Duration = Duration::from_mins(1);
 /// Answers before a bad release: what a comparison is made with. A service that has run for a day has more.
 const BEFORE: u64 = 300;
 
-/// From the first bad answer to the patched spec.
-const PROMISE: Duration = Duration::from_secs(10);
+/// From the first bad answer to the patched spec, at 20 requests a second of which each arm has half, samples every
+/// second, and hardly any history. Alone on the machine it is a third of that; it is never alone here.
+const PROMISE: Duration = Duration::from_secs(20);
+
+/// The same of errors that begin in the middle of a watch, in a service that never had any: ten bad answers in one second
+/// could be one clump, and the judge waits until they are more than that (judge.md 6). With samples every 15 s, or with
+/// an hour of history that has errors in it, a few samples are enough (`judge-quality`).
+const PROMISE_OF_LATE_ERRORS: Duration = Duration::from_secs(45);
 
 /// A workload of a namespace.
 fn target(ns: &Namespace, kind: TargetKind, name: &str) -> TargetId {
@@ -85,7 +93,7 @@ onFail: [{{rollback: {{}}}}, {{notify: [team]}}]
 }
 
 /// Prints how long it took, past the harness, which hides what passing tests print; fails when it took too long.
-fn timed(scenario: &str, first_bad: Timestamp, patched: Timestamp) {
+fn timed(scenario: &str, first_bad: Timestamp, patched: Timestamp, promise: Duration) {
     let took = patched.duration_since(first_bad);
     let line = format!(
         "TIMING {scenario}: {:.1} s from the first bad answer to the patched spec\n",
@@ -95,7 +103,7 @@ fn timed(scenario: &str, first_bad: Timestamp, patched: Timestamp) {
         .write_all(line.as_bytes())
         .expect("a line can be printed");
     assert!(
-        took.unsigned_abs() < PROMISE,
-        "{line}the promise is {PROMISE:?}"
+        took.unsigned_abs() < promise,
+        "{line}the promise is {promise:?}"
     );
 }

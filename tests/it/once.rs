@@ -44,10 +44,6 @@ fn what_cannot_be_used_is_2_and_says_what_to_do() {
             "the watch `shop/w` has the source `scrape`, which `recant once` cannot use",
         ),
         (
-            &["--rules=watch.yaml", prometheus, "--wait=2m"],
-            "say `release: {watch: 120s}` or less in the watch",
-        ),
-        (
             &["--rules=queue.yaml", prometheus],
             "the rule `shop/queue` has to be broken for 600 s, and what it reads has no past",
         ),

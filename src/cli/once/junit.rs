@@ -92,11 +92,14 @@ fn status(watch: &Judged, finding: Option<&Finding>) -> TestCaseStatus {
                 .set_message(watch.reason.as_str());
             status
         }
-        (Verdict::Pass | Verdict::Fail, Some(finding)) if finding.state != State::NoData => {
+        (Verdict::Pass | Verdict::Passing | Verdict::Fail, Some(finding))
+            if finding.state != State::NoData =>
+        {
             TestCaseStatus::success()
         }
         (
             Verdict::Pass
+            | Verdict::Passing
             | Verdict::Fail
             | Verdict::Inconclusive
             | Verdict::Undecided

@@ -55,6 +55,7 @@ pub(super) fn lines(round: &Round) -> String {
 pub(super) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
+        Verdict::Passing => "PASSING",
         Verdict::Fail => "FAIL",
         Verdict::Inconclusive => "INCONCLUSIVE",
         Verdict::Undecided => "UNDECIDED",

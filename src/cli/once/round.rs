@@ -6,6 +6,7 @@ mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
@@ -17,11 +18,13 @@ use recant_core::engine::{Engine, EngineSettings};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::rule::RuleBook;
 
-use super::outside::{Primed, Unusable, first_news};
+use super::outside::Unusable;
 use super::verdict::{Round, of_watches};
 use super::watching::Seen;
-use super::{Subject, Task, look_back};
+use super::{Subject, Task};
 use crate::agent;
+use crate::cli::first_news::{self, Primed};
+use crate::cli::past::{self, Past};
 use crate::cli::run::{parts, sources};
 use crate::cluster::kubernetes::config_map::ConfigMapObject;
 use crate::cluster::kubernetes::lease::{self, Lease, LeaseSettings, LeaseState};
@@ -31,6 +34,12 @@ use crate::journal::config_map::ConfigMapJournal;
 use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
 use live::Ready;
+
+/// A round that does not know what there is cannot look.
+const PATIENCE: first_news::Patience = first_news::Patience {
+    listed: Duration::from_secs(30),
+    observed: Duration::from_secs(10),
+};
 
 /// What a round has in hand while it holds the Lease.
 struct Desk<'a> {
@@ -172,7 +181,10 @@ impl Desk<'_> {
         let settings = &self.task.settings;
         let news = tokio::select! {
             () = self.signalled.cancelled() => bail!("it was told to end before it had looked"),
-            news = first_news(cluster, targets) => news?,
+            first = first_news::first_news(cluster, targets, PATIENCE) => match first.incomplete {
+                None => first.news,
+                Some(reason) => bail!(reason),
+            },
         };
         let state = journal.state();
         let looked: BTreeMap<TargetId, Timestamp> = targets
@@ -189,17 +201,17 @@ impl Desk<'_> {
         let seen = Seen::new(&self.book);
 
         let now = Timestamp::now();
-        let backs = engine.looks_back(now, &looked, &news);
-        let mut past = look_back::Past::new();
+        let backs = engine.looks_back(now, &looked, None, &news);
+        let mut answered = Past::new();
         let mut unusable = Vec::new();
-        for kind in look_back::sources(&backs) {
+        for kind in past::sources(&backs) {
             let Some(source) = sources.get(&kind) else {
                 continue;
             };
-            match look_back::read(source, kind, &backs, now).await {
+            match past::read(source, kind, &backs, now).await {
                 Ok(answers) => {
                     for (at, answers) in answers {
-                        past.entry(at).or_default().extend(answers);
+                        answered.entry(at).or_default().extend(answers);
                     }
                 }
                 Err(error) => {
@@ -210,11 +222,11 @@ impl Desk<'_> {
                 }
             }
         }
-        let backs = look_back::without(backs, &unusable);
+        let backs = past::without(backs, &unusable);
         if !lease.holds() {
             bail!("the Lease was lost while the past was read: nothing was decided");
         }
-        let written = engine.look_back(now, backs, past);
+        let written = engine.look_back(now, backs, answered);
         for (at, records) in &written {
             seen.remember(*at, records);
         }

@@ -40,6 +40,8 @@ pub(super) enum Verdict {
     Pass,
     Fail,
     Inconclusive,
+    /// An analysis goes on, and every rule is surely kept so far: a gate may open.
+    Passing,
     /// An analysis goes on.
     Undecided,
     /// No release is judged.
@@ -121,6 +123,7 @@ fn code(verdict: Verdict, asked: Asked) -> u8 {
         return match verdict {
             Verdict::NotLooked => COULD_NOT_LOOK,
             Verdict::Pass
+            | Verdict::Passing
             | Verdict::Fail
             | Verdict::Inconclusive
             | Verdict::Undecided
@@ -128,7 +131,7 @@ fn code(verdict: Verdict, asked: Asked) -> u8 {
         };
     }
     match verdict {
-        Verdict::Pass => 0,
+        Verdict::Pass | Verdict::Passing => 0,
         Verdict::Fail => FAIL,
         Verdict::Inconclusive => unclear(INCONCLUSIVE),
         Verdict::NotLooked => unclear(COULD_NOT_LOOK),
@@ -189,8 +192,12 @@ pub(super) fn of_target(
         return (Verdict::NotLooked, reason.clone());
     }
     if let Some(analysis) = &target.analysis {
-        let reason = format!("the release is watched until {:.0}", analysis.ends);
-        return (Verdict::Undecided, reason);
+        let watched = format!("the release is watched until {:.0}", analysis.ends);
+        if analysis.passing {
+            let reason = format!("every rule is surely kept so far; {watched}");
+            return (Verdict::Passing, reason);
+        }
+        return (Verdict::Undecided, watched);
     }
     // No release is judged, so none is to blame.
     let broken: Vec<String> = target

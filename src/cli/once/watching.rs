@@ -139,7 +139,9 @@ impl Inner {
             let unclear = || {
                 let (verdict, _) = of_target(target, &self.records, &blind, &self.between);
                 match verdict {
-                    Verdict::Pass | Verdict::Fail | Verdict::Inconclusive => false,
+                    Verdict::Pass | Verdict::Passing | Verdict::Fail | Verdict::Inconclusive => {
+                        false
+                    }
                     Verdict::Undecided | Verdict::Nothing | Verdict::NotLooked => true,
                 }
             };

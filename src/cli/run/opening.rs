@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Opened {
     pub(super) journal: FileJournal,
     pub(super) ledger: Ledger,
+    /// When the process before last wrote something down.
+    pub(super) last: Option<Timestamp>,
 }
 
 /// Waits for as long as the reason may pass by itself; readiness and the log say it meanwhile. Safe to cancel.
@@ -78,7 +80,11 @@ fn passes(error: &JournalError) -> bool {
 
 fn try_open(path: &Path) -> Result<Opened, JournalError> {
     let (mut journal, recovery) = FileJournal::open(path)?;
-    let Recovered { ledger, records } = agent::fold(path)?;
+    let Recovered {
+        ledger,
+        records,
+        last,
+    } = agent::fold(path)?;
     let started = Record::Started {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -95,5 +101,9 @@ fn try_open(path: &Path) -> Result<Opened, JournalError> {
     } else {
         tracing::info!("the journal {path} holds {records} records");
     }
-    Ok(Opened { journal, ledger })
+    Ok(Opened {
+        journal,
+        ledger,
+        last,
+    })
 }

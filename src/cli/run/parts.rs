@@ -70,7 +70,11 @@ pub(super) fn assemble(
         lease,
         spans,
     } = outside;
-    let Opened { journal, ledger } = opened;
+    let Opened {
+        journal,
+        ledger,
+        last: _,
+    } = opened;
     let spans = spans.map(|spans| spans.resuming(&ledger));
     let kinds = sources::kinds(book, settings.source);
     for kind in &kinds {

@@ -3,13 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, LiveRule};
-use super::verdict::Together;
-use super::{Turn, releases, tell};
+use super::{Turn, releases, tell, unproven};
 use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{TargetId, TargetKind};
-use crate::judge::{Proof, State, WINDOW};
+use crate::judge::{State, WINDOW};
 use crate::rule::{Check, WhenUnclear};
-use crate::sequential::Doubt as Unproven;
 use crate::time::{elapsed, later};
 use crate::wording::{count, span, unready};
 
@@ -37,7 +35,9 @@ pub(super) fn finish(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, an
         return;
     }
     let unclear = live.watch.assurance.when_unclear;
-    let ending = match doubt(turn, live, &analysis).or_else(|| unproven(live)) {
+    let ending = match doubt(turn, live, &analysis)
+        .or_else(|| unproven::unproven(live, &analysis, turn.now).map(stays))
+    {
         None => Ending::Pass,
         // Nothing was found against it, and the watch says that this is enough.
         Some(doubt) if unclear == WhenUnclear::Pass && doubt.may_pass.is_zero() => Ending::Pass,
@@ -85,60 +85,6 @@ fn doubt(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> Option<Doubt> {
     }
     let settled = later(analysis.ends(live.watch_time()), WINDOW);
     deciding.find_map(|rule| doubt_of(turn, live, rule, settled))
-}
-
-/// Which rule is not surely kept, though nothing speaks against it.
-fn unproven(live: &Live) -> Option<Doubt> {
-    if live.together.as_ref().is_none_or(Together::passing) {
-        return None;
-    }
-    let mut deciding = live
-        .rules
-        .iter()
-        .filter(|rule| !rule.rule.dry_run && rule.rule.judging.weight > 0.0)
-        .peekable();
-    if deciding.peek().is_none() {
-        return Some(stays("every rule weighs 0, so none decides".to_owned()));
-    }
-    let of_rule = |rule: &LiveRule| {
-        let proof = rule.seen?.proof?;
-        (proof.in_favour < proof.in_favour_needed).then(|| unsure(rule, &proof))
-    };
-    let reason = deciding
-        .find_map(of_rule)
-        .unwrap_or_else(|| "the rules were never all surely kept at one time".to_owned());
-    Some(stays(reason))
-}
-
-/// What is missing to call a rule kept.
-fn unsure(rule: &LiveRule, proof: &Proof) -> String {
-    let name = &rule.rule.name;
-    let Some(release) = rule.evidence.release() else {
-        return format!("`{name}` was not kept for as long as it must be");
-    };
-    match release.doubt() {
-        None | Some(Unproven::NoData) => format!(
-            "`{name}`: there is nothing to judge it by: the service was not measured before the release"
-        ),
-        Some(Unproven::TooLittle { about, .. }) => {
-            let needed = about.map_or_else(String::new, |about| {
-                format!("; about {} would be enough", count(about))
-            });
-            format!(
-                "`{name}`: {} requests are too few to be sure that it is kept{needed}",
-                count(proof.events)
-            )
-        }
-        Some(Unproven::BaselineAlsoBad) => {
-            format!("`{name}`: it is broken, and the baseline breaks it too")
-        }
-        Some(Unproven::InBetween) => {
-            format!(
-                "`{name}`: {} requests leave open whether it is kept: what was measured is too near to its limit",
-                count(proof.events)
-            )
-        }
-    }
 }
 
 fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -> Option<Doubt> {

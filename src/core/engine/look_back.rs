@@ -32,7 +32,7 @@ pub struct Back {
     pub questions: Vec<(SourceKind, Arc<Question>)>,
     /// From when on, up to now.
     pub from: Timestamp,
-    /// From when on it is about the release; `None`: nothing of one is judged.
+    /// From when on it is about the release, or what the next one is compared with; `None`: nothing of one is judged.
     release: Option<Timestamp>,
     /// From when on it is about the rules between releases; `None`: there are none.
     always: Option<Timestamp>,
@@ -44,12 +44,13 @@ pub struct Back {
 impl Engine {
     /// What must be read before the first tick, given the first news and when each target was last looked at.
     ///
-    /// Nothing of targets of which nothing is judged, that are at the revision they were at, and that have no rules
-    /// between releases.
+    /// Of targets of which nothing is judged, that are at the revision they were at, and that have no rules between
+    /// releases: as much as `history` says. It teaches the judge of the next release how failures come.
     pub fn looks_back(
         &self,
         now: Timestamp,
         looked: &BTreeMap<TargetId, Timestamp>,
+        history: Option<SignedDuration>,
         news: &[TargetNews],
     ) -> Vec<Back> {
         let states = news.iter().filter_map(|news| match news {
@@ -57,11 +58,17 @@ impl Engine {
             TargetNews::Gone(_) => None,
         });
         states
-            .filter_map(|state| self.back(now, looked.get(&state.id).copied(), state))
+            .filter_map(|state| self.back(now, looked.get(&state.id).copied(), history, state))
             .collect()
     }
 
-    fn back(&self, now: Timestamp, looked: Option<Timestamp>, state: &TargetState) -> Option<Back> {
+    fn back(
+        &self,
+        now: Timestamp,
+        looked: Option<Timestamp>,
+        history: Option<SignedDuration>,
+        state: &TargetState,
+    ) -> Option<Back> {
         let live = self.live.get(&state.id)?;
         let known = self.ledger.targets.get(&state.id);
         if known.is_some_and(|known| known.plan.is_some()) {
@@ -78,8 +85,8 @@ impl Engine {
             // The counters of the last checkpoint are counted on from.
             (Some(known), _) => Some(known.checkpoint.as_ref().map_or(last, |last| last.at)),
             // What the release is compared with.
-            (None, Some(came)) => Some(later(came, -DEPTH)),
-            (None, None) => None,
+            (None, Some(came)) => Some(later(came, -DEPTH.max(history.unwrap_or_default()))),
+            (None, None) => history.map(|history| later(now, -history)),
         }
         .map(bounded);
         let recorded = self.ledger.always.get(&state.id);

@@ -60,7 +60,7 @@ impl Engine {
                     began: analysis.began,
                     ends: analysis.ends(live.watch_time()),
                     failed: analysis.failed.is_some(),
-                    passing: live.together.as_ref().is_some_and(Together::passing),
+                    passing: live.opens_gate(),
                     score: live.together.as_ref().map(Together::score),
                     findings: live.findings(),
                     way_back: known.destination(&analysis.canary, live.state.as_ref()),

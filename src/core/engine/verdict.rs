@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::live::{Live, LiveRule};
 use crate::judge::{FALSE_PASSES, InAll, Phase, Proof, State};
 use crate::rule::Watch;
-use crate::sequential::{Analysis, Reading, State as Says};
+use crate::sequential::{Analysis, Reading, Shown, State as Says};
 use crate::time::elapsed;
 use crate::wording::count;
 
@@ -105,6 +105,16 @@ fn one_in(log: f64) -> String {
 }
 
 impl Live {
+    /// Whether the release may go on: every rule was surely kept, and nothing is broken just now, be it for both arms (a
+    /// release can be no worse than its baseline in a shared outage, and should not go on in it).
+    pub(super) fn opens_gate(&self) -> bool {
+        let broken = |rule: &LiveRule| match rule.seen.map(|seen| seen.state) {
+            Some(State::BaselineAlsoBad | State::Failing | State::Suspected) => true,
+            Some(State::Within | State::Unsure | State::TooLittle | State::NoData) | None => false,
+        };
+        self.together.as_ref().is_some_and(Together::passing) && !self.rules.iter().any(broken)
+    }
+
     /// How rarely a release that is fine would look as bad as this one, for people; `None`: it is not called bad now, or
     /// by a value beyond its limit, which is a condition and has no odds (judge.md 8).
     pub(super) fn odds(&self) -> Option<String> {
@@ -163,6 +173,20 @@ impl LiveRule {
         reading
     }
 
+    /// The share of bad events that is allowed by what was measured before the release, where that is the baseline.
+    fn allowed_by_past(&self) -> Option<f64> {
+        match self.evidence.release()?.shown()?.compare? {
+            Shown::RatioLimit(shown) => Some(shown.limit),
+            Shown::RatioLimitBeside(_)
+            | Shown::RatioCompare(_)
+            | Shown::QuantileLimit(_)
+            | Shown::QuantileLimitBeside(_)
+            | Shown::QuantileCompare(_)
+            | Shown::GaugeLimit(_)
+            | Shown::GaugeCompare(_) => None,
+        }
+    }
+
     /// Puts what the tests say beside what is measured.
     fn judged(&mut self, proof: Proof, decides: bool, now: Timestamp) {
         let unmasked = self
@@ -173,6 +197,7 @@ impl LiveRule {
         let Some(looked) = self.looked else {
             return;
         };
+        let looked = looked.allowing(self.allowed_by_past());
         let events = self.evidence.events();
         let proof = Proof { events, ..proof };
         if self.rule.counts().is_none() {

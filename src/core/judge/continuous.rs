@@ -38,10 +38,16 @@ impl Continuous {
     }
 
     /// Takes in the counts of one look at the whole target.
-    pub fn update_counts(&mut self, window: Duration, at: Timestamp, counts: &Counts) {
-        match self {
-            Self::Counts(evidence) => evidence.update(signed(window), at, counts),
-            Self::Level(_) => {}
+    pub fn update_counts(&mut self, rule: &Rule, window: Duration, at: Timestamp, counts: &Counts) {
+        if let (Self::Counts(evidence), Check::Counts(check)) = (self, &rule.check) {
+            evidence.update(check, signed(window), at, counts);
+        }
+    }
+
+    /// Judges what came in, once there is a tick of it: samples come every `interval`.
+    pub fn tick(&mut self, rule: &Rule, now: Timestamp, interval: SignedDuration) {
+        if let (Self::Counts(evidence), Check::Counts(check)) = (self, &rule.check) {
+            evidence.tick(check, now, interval);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Rules about counted events: ratios and quantiles of histograms, against limits and baselines.
 
+mod alarm;
 mod decision;
 mod evidence;
 mod share;

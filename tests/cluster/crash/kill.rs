@@ -7,8 +7,9 @@ use recant_core::ids::TargetKind;
 use recant_core::notice::NoticeKind;
 use recant_core::record::Record;
 
-use super::{Incident, WITHIN, figure};
+use super::{Incident, WITHIN};
 use crate::agent::Options;
+use crate::case::figure;
 use crate::case::run;
 use crate::wait::wait_for;
 

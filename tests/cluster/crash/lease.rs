@@ -6,8 +6,9 @@ use recant_core::ids::TargetKind;
 use recant_core::record::Record;
 use serde_json::{Value, json};
 
-use super::{Incident, WITHIN, figure};
+use super::{Incident, WITHIN};
 use crate::agent::{Agent, Options};
+use crate::case::figure;
 use crate::case::run;
 
 /// The Lease of the harness, the sixth of it by which its last renewal may be seen late, and the start on a busy machine.

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use recant_core::ids::TargetKind;
 use recant_core::record::Record;
 
-use super::{Incident, WITHIN, figure};
+use super::{Incident, WITHIN};
 use crate::agent::Options;
+use crate::case::figure;
 use crate::case::run;
 
 #[test]

@@ -21,7 +21,7 @@ fn an_analysis_of_argo_fails_a_bad_version_and_lets_a_good_one_go_on() {
         grant(&ns).await;
         let prometheus = ns.prometheus().await;
         let jobs = Jobs::start(&ns);
-        let watch = rules(&ns, "checkout", "10s")
+        let watch = rules(&ns, "checkout", "10m")
             .replace("kind: Deployment, name", "kind: Rollout, name")
             .replace(", {notify: [team]}", "")
             .replace("onPass: [{notify: [team]}]\n", "");
@@ -41,9 +41,8 @@ fn an_analysis_of_argo_fails_a_bad_version_and_lets_a_good_one_go_on() {
             "--dry-run",
             "--rules=/rules/watch.yaml",
             &prometheus_url,
-            // A Rollout passes when it has been promoted, which waits for this.
-            "--wait=12s",
-            "--when-unclear=pass",
+            // A Rollout ends its watch only when it has been promoted, which waits for this: Passing is enough.
+            "--wait=90s",
         ];
         ns.bed().rollouts().await;
         ns.apply(&json!({
@@ -69,6 +68,7 @@ fn an_analysis_of_argo_fails_a_bad_version_and_lets_a_good_one_go_on() {
         let runs = jobs.runs();
         assert_eq!(runs.len(), 1, "{runs:?}");
         assert_eq!(runs[0].exit_code(), 0, "{}", runs[0].stderr());
+        assert!(runs[0].stdout().contains("PASSING"), "{}", runs[0].stdout());
 
         ns.set_rollout_image("checkout", "v2").await;
         ns.wait_phase("checkout", "Degraded").await;

@@ -129,7 +129,7 @@ fn the_users_cron_job_takes_a_bad_deployment_back_once_and_leaves_a_good_one_alo
             acted.duration_since(first_bad).as_secs_f64()
         ));
         assert!(
-            acted.duration_since(first_bad).as_secs() < 30,
+            acted.duration_since(first_bad).as_secs() < 50,
             "a few rounds are enough"
         );
         shop.ns.wait_complete(APP, "v1").await;

@@ -19,9 +19,10 @@ use recant_core::record::Record;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{figure, watch};
+use super::watch;
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
+use crate::case::figure;
 use crate::case::run;
 use crate::local_server::LocalServer;
 use crate::wait::wait_for;

@@ -1,9 +1,11 @@
 //! One bad release of a matrix: what is wrong with it, when it begins, and what people must read about it.
 
+use std::time::Duration;
+
 use recant_core::ids::TargetKind;
 use recant_core::notice::NoticeKind;
 
-use super::{WITHIN, target};
+use super::{PROMISE, PROMISE_OF_LATE_ERRORS, WITHIN, target};
 use crate::agent::Agent;
 use crate::namespace::Namespace;
 use crate::services::Behaviour;
@@ -68,6 +70,14 @@ impl BadRelease {
             },
         };
         ns.behave(&self.tag(), behaviour);
+    }
+
+    /// How soon it has to be gone.
+    pub(super) fn promise(&self) -> Duration {
+        match (self.late, self.wrong) {
+            (true, Wrong::Errors) => PROMISE_OF_LATE_ERRORS,
+            (true, Wrong::Latency) | (false, _) => PROMISE,
+        }
     }
 
     /// `Deployment/NAME`

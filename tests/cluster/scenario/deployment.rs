@@ -19,7 +19,7 @@ use crate::namespace::Namespace;
 const LATE: Duration = Duration::from_secs(30);
 
 #[test]
-fn a_bad_deployment_is_back_within_ten_seconds() {
+fn a_bad_deployment_is_back_within_seconds() {
     run_timed(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("deployments").await;
@@ -67,7 +67,12 @@ async fn one(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     }
     let patched = ns.wait_template(name, "v1", WITHIN).await;
     let first_bad = ns.first_bad(tag).expect("it gave bad answers");
-    timed(&format!("Deployment {name}"), first_bad, patched);
+    timed(
+        &format!("Deployment {name}"),
+        first_bad,
+        patched,
+        release.promise(),
+    );
     release
         .told(agent, ns, "as `kubectl rollout undo` would")
         .await;

@@ -69,7 +69,12 @@ async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     })
     .await;
     let first_bad = ns.first_bad(tag).expect("it gave bad answers");
-    timed(&format!("Rollout {name}"), first_bad, patched);
+    timed(
+        &format!("Rollout {name}"),
+        first_bad,
+        patched,
+        release.promise(),
+    );
     // What stays behind is said.
     release
         .told(agent, ns, "The bad template is still in the Rollout's spec")
@@ -104,7 +109,12 @@ async fn promoted(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     })
     .await;
     let first_bad = ns.first_bad(tag).expect("it gave bad answers");
-    timed(&format!("Rollout {name}"), first_bad, patched);
+    timed(
+        &format!("Rollout {name}"),
+        first_bad,
+        patched,
+        release.promise(),
+    );
     // Without promoteFull it would wait here for a person.
     ns.wait_serving(name, "v1").await;
     let served = Timestamp::now().duration_since(patched);

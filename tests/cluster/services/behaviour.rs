@@ -11,24 +11,37 @@ use rand::{Rng, RngExt as _};
 pub(crate) struct Behaviour {
     /// The part of all answers that are a 500, 0..=1.
     pub(crate) errors: f64,
+    /// How many answers in a row are one when one is: as with retries, or requests in flight.
+    pub(crate) clump: u32,
     /// How many times longer than a good version an answer takes.
     pub(crate) slower: f64,
+}
+
+/// What the answers of one service are drawn with.
+#[derive(Debug)]
+pub(super) struct Dice<R> {
+    pub(super) random: R,
+    /// Errors left of the clump that has begun.
+    pub(super) left: u32,
 }
 
 impl Behaviour {
     /// Answers in 20 to 60 ms; one answer in a thousand is a 500, as in real life.
     pub(crate) const GOOD: Self = Self {
         errors: 0.001,
+        clump: 1,
         slower: 1.0,
     };
     /// Three answers of ten are a 500.
     pub(crate) const FAILING: Self = Self {
         errors: 0.3,
+        clump: 1,
         slower: 1.0,
     };
     /// Answers take four times as long.
     pub(crate) const SLOW: Self = Self {
         errors: 0.001,
+        clump: 1,
         slower: 4.0,
     };
 
@@ -44,11 +57,17 @@ impl Behaviour {
     }
 
     /// Draws how long one answer takes, and whether it is an error.
-    pub(super) fn draw(self, random: &mut impl Rng) -> (Duration, bool) {
+    pub(super) fn draw(self, dice: &mut Dice<impl Rng>) -> (Duration, bool) {
+        let random = &mut dice.random;
         // Two dice: most answers are near the middle, as latencies are.
         let spread = random.random::<f64>() + random.random::<f64>();
         let seconds = (0.020 + 0.020 * spread) * self.slower;
-        let failed = random.random::<f64>() < self.errors;
+        let begins = random.random::<f64>() < self.errors / f64::from(self.clump);
+        if begins && dice.left == 0 {
+            dice.left = self.clump;
+        }
+        let failed = dice.left > 0;
+        dice.left = dice.left.saturating_sub(1);
         (Duration::from_secs_f64(seconds), failed)
     }
 }

@@ -16,7 +16,7 @@ use rand_pcg::Pcg64;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::behaviour::{Behaviour, Behaviours};
+use super::behaviour::{Behaviour, Behaviours, Dice};
 use super::ledger::{Answer, Ledger};
 use super::settable::Settable;
 
@@ -38,7 +38,7 @@ pub(crate) struct Service {
     behaviours: Behaviours,
     settable: Settable,
     ledger: Mutex<Ledger>,
-    random: Mutex<Pcg64>,
+    dice: Mutex<Dice<Pcg64>>,
     listening: AtomicBool,
     exposes: Mutex<Exposes>,
     stop: CancellationToken,
@@ -76,7 +76,10 @@ impl Service {
             behaviours,
             settable,
             ledger: Mutex::default(),
-            random: Mutex::new(Pcg64::seed_from_u64(SEED.fetch_add(1, Ordering::Relaxed))),
+            dice: Mutex::new(Dice {
+                random: Pcg64::seed_from_u64(SEED.fetch_add(1, Ordering::Relaxed)),
+                left: 0,
+            }),
             listening: AtomicBool::new(false),
             exposes: Mutex::new(Exposes::Truth),
             stop: CancellationToken::new(),
@@ -179,11 +182,8 @@ async fn answer(State(service): State<Arc<Service>>, request: Request) -> Status
     let begun = Instant::now();
     let behaviour = service.behaviours.get(&service.namespace, &service.tag);
     let (time, failed) = {
-        let mut random = service
-            .random
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        behaviour.draw(&mut *random)
+        let mut dice = service.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        behaviour.draw(&mut dice)
     };
     tokio::time::sleep(time).await;
     let status = if failed {

@@ -16,7 +16,7 @@ use recant_core::rule::SourceKind;
 use super::Desk;
 use crate::actuate::{self, Executor};
 use crate::agent;
-use crate::cli::once::outside::Primed;
+use crate::cli::first_news::Primed;
 use crate::cli::once::sampled::Sampling;
 use crate::cli::once::verdict::Round;
 use crate::cli::once::watching::{Seen, Watching};

@@ -153,7 +153,7 @@ impl AlwaysLive {
                 .get(&rule.question)
                 .and_then(|looking| looking.measurement.interval())
                 .and_then(|interval| SignedDuration::try_from(interval).ok());
-            rule.judge(now, interval.map_or(UNKNOWN_INTERVAL, patience));
+            rule.judge(now, interval);
         }
     }
 
@@ -268,14 +268,19 @@ impl AlwaysRule {
                     return;
                 };
                 self.evidence
-                    .update_counts(self.always.window, now, &counts);
+                    .update_counts(rule, self.always.window, now, &counts);
             }
         }
         self.changed = true;
     }
 
-    fn judge(&mut self, now: Timestamp, patience: SignedDuration) {
+    /// `interval`: how far samples lie apart, once that is known.
+    fn judge(&mut self, now: Timestamp, interval: Option<SignedDuration>) {
         let rule = &self.always.rule;
+        let patience = interval.map_or(UNKNOWN_INTERVAL, patience);
+        if let Some(interval) = interval {
+            self.evidence.tick(rule, now, interval);
+        }
         let silent = self.evidence.silent(now, patience);
         let was_silent = self.state().map(|state| state == State::NoData);
         let waits = !rule.lasting.is_zero() && self.seen.is_some_and(|seen| seen.since().is_some());

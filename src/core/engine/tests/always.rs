@@ -201,7 +201,7 @@ fn no_data_neither_opens_nor_ends_an_incident_and_is_told_once() {
     insta::assert_snapshot!(world.read(NoticeKind::RuleWithoutData));
     world.lie = None;
     world.target().behave("v1", GOOD);
-    world.run_until(200, |world| !ended(world).is_empty());
+    world.run_until(600, |world| !ended(world).is_empty());
     assert_eq!(
         world.count(|record| matches!(record, Record::DataBack { .. })),
         1

@@ -199,6 +199,19 @@ fn too_little_data_at_the_end_of_the_watch_is_no_pass() {
 }
 
 #[test]
+fn what_is_missing_is_said_with_how_long_it_takes_at_this_traffic() {
+    let mut world = World::settled(Setup {
+        watch: 300,
+        ..Setup::default()
+    });
+    world.target().rate = 1;
+    world.target().every = 6;
+    world.ship("v2");
+    world.run_until(400, |world| !world.endings().is_empty());
+    insta::assert_snapshot!(unclear(&world));
+}
+
+#[test]
 fn no_traffic_is_no_pass_and_unready_pods_are_named() {
     let mut world = World::settled(Setup {
         watch: 120,

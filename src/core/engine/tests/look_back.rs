@@ -47,7 +47,7 @@ fn look(mut world: World, ledger: Ledger, last: i64) -> Both {
     let mut engine = Engine::new(&world.setup.book(), settings, ledger);
     let looked: BTreeMap<TargetId, Timestamp> = [(state.id.clone(), at(last))].into();
     let news = [TargetNews::State(Box::new(state.clone()))];
-    let backs = engine.looks_back(at(now), &looked, &news);
+    let backs = engine.looks_back(at(now), &looked, None, &news);
     let from = backs.first().map_or(at(now), |back| back.from);
     let answers = world
         .answered
@@ -366,7 +366,7 @@ fn one_revision_at_first_sight_is_not_judged_and_nothing_is_read() {
         Ledger::default(),
     );
     let news = [TargetNews::State(Box::new(state))];
-    assert_eq!(engine.looks_back(at(60), &BTreeMap::new(), &news), []);
+    assert_eq!(engine.looks_back(at(60), &BTreeMap::new(), None, &news), []);
 }
 
 #[test]
@@ -441,7 +441,7 @@ impl Rounds {
         let mut engine = Engine::new(&self.world.setup.book(), settings, self.ledger.clone());
         let looked = self.looked.map(|looked| (state.id.clone(), at(looked)));
         let news = vec![TargetNews::State(Box::new(state))];
-        let backs = engine.looks_back(at(now), &looked.into_iter().collect(), &news);
+        let backs = engine.looks_back(at(now), &looked.into_iter().collect(), None, &news);
         let from = backs.iter().map(|back| back.from).min();
         let all = self.world.answered.iter();
         let steps = all.filter(|(second, _)| **second % 5 == 0 && **second <= now);

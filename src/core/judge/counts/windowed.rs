@@ -1,12 +1,16 @@
 //! Counts of a whole service over a window of the rule's own, for rules that hold between releases: a limit, alone.
+//!
+//! The rule is broken while the window is above the limit and that is surely no chance: the first is what the rule says,
+//! the second is for a test that may be looked at on every tick, for years.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::decision::{Beside, Sums, decide};
-use super::evidence::{measured, state};
+use super::alarm::Alarm;
+use super::decision::{Beside, Says, Sums, decide};
+use super::evidence::measured;
 use crate::judge::SIGMAS;
 use crate::judge::finding::{Basis, Seen, State};
 use crate::measurement::Counts;
@@ -30,6 +34,8 @@ pub struct WindowedCounts {
     /// Since when the limit has been kept without a break.
     kept_since: Option<Timestamp>,
     last_sample: Option<Timestamp>,
+    #[serde(default)]
+    alarm: Alarm,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +46,14 @@ struct Piece {
 
 impl WindowedCounts {
     /// Takes in the counts of one look.
-    pub fn update(&mut self, window: SignedDuration, at: Timestamp, counts: &Counts) {
+    pub fn update(
+        &mut self,
+        rule: &CountsCheck,
+        window: SignedDuration,
+        at: Timestamp,
+        counts: &Counts,
+    ) {
+        self.alarm.take(rule, counts);
         // A clock that was set back must not keep old counts in the window for ever.
         for piece in &mut self.pieces {
             piece.at = piece.at.min(at);
@@ -63,6 +76,11 @@ impl WindowedCounts {
         {
             self.pieces.pop_front();
         }
+    }
+
+    /// Judges what came in, once there is a tick of it: samples come every `interval`.
+    pub fn tick(&mut self, rule: &CountsCheck, now: Timestamp, interval: SignedDuration) {
+        self.alarm.tick(rule, now, interval);
     }
 
     /// What the window says at `now`; without a sample for longer than `patience` it says nothing.
@@ -109,9 +127,10 @@ impl WindowedCounts {
             beside: Beside::Before(None),
             sigmas: SIGMAS,
         };
-        let decision = decide(rule, &sums);
+        let mut decision = decide(rule, &sums);
+        decision.says = self.with_alarm(decision.says);
         Seen {
-            state: state(decision.says),
+            state: decision.state(),
             canary: measured(rule, &sum),
             baseline: None,
             since: None,
@@ -120,6 +139,25 @@ impl WindowedCounts {
                 before: true,
             },
             proof: None,
+        }
+    }
+
+    /// What the window says, and whether that is sure.
+    fn with_alarm(&self, says: Says) -> Says {
+        match (says, self.alarm.is_firing()) {
+            (Says::Unsure | Says::Suspected | Says::Failing, true) => Says::Failing,
+            (Says::Suspected | Says::Failing, false) => Says::Suspected,
+            // It has been broken, and is not surely kept yet.
+            (Says::Within, true) => Says::Unsure,
+            (
+                says @ (Says::Within
+                | Says::Unsure
+                | Says::TooFew
+                | Says::TooFewBeside
+                | Says::NotSurelyWorse
+                | Says::BaselineAlsoBad),
+                _,
+            ) => says,
         }
     }
 
@@ -192,7 +230,8 @@ mod tests {
                 part: bad,
                 events: 10.0,
             });
-            evidence.update(WINDOW, at(second), &counts);
+            evidence.update(&rule(), WINDOW, at(second), &counts);
+            evidence.tick(&rule(), at(second), SignedDuration::from_secs(1));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reads the past that a round must judge before it looks at what is now.
+//! Reads the past that must be judged before the first look at what is now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 const STEP: SignedDuration = SignedDuration::from_secs(5);
 
 /// Answers by time.
-pub(super) type Past = BTreeMap<Timestamp, Vec<Answer>>;
+pub(in crate::cli) type Past = BTreeMap<Timestamp, Vec<Answer>>;
 
 /// Asks one source for all that is to be read of the past.
 ///
 /// # Errors
 /// Why it is not known.
-pub(super) async fn read(
+pub(in crate::cli) async fn read(
     source: &Arc<dyn Source>,
     kind: SourceKind,
     backs: &[Back],
@@ -83,13 +83,13 @@ fn target(back: &Back) -> RangeTarget {
 }
 
 /// The sources that are asked about the past.
-pub(super) fn sources(backs: &[Back]) -> BTreeSet<SourceKind> {
+pub(in crate::cli) fn sources(backs: &[Back]) -> BTreeSet<SourceKind> {
     let questions = backs.iter().flat_map(|back| &back.questions);
     questions.map(|(kind, _)| *kind).collect()
 }
 
 /// Without those whose past is not known, since a source does not tell it: nothing is decided about them.
-pub(super) fn without(backs: Vec<Back>, unusable: &[SourceKind]) -> Vec<Back> {
+pub(in crate::cli) fn without(backs: Vec<Back>, unusable: &[SourceKind]) -> Vec<Back> {
     let known = |back: &Back| {
         let mut kinds = back.questions.iter().map(|(kind, _)| kind);
         !kinds.any(|kind| unusable.contains(kind))
