@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use recant_core::ids::{PodName, TargetId};
 use recant_core::observation::{Cause, Cumulative, Observation, SeriesKey};
-use recant_core::rule::{ArmsBy, Question, Watch};
+use recant_core::rule::{ArmsBy, Level, Question, Selector, Watch, What};
 use recant_core::target::{Pod, Revision};
 
 use super::releases::{PodLife, revision_of, stand_in};
@@ -24,6 +24,25 @@ const PAUSE: Duration = Duration::from_secs(2);
 const MOST_VALUES: usize = 200_000_000;
 /// Pods that have gone are asked about for so long.
 const GONE: SignedDuration = SignedDuration::from_mins(15);
+
+/// The series that show which pods there are.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Shows {
+    Counter(Selector),
+    Histogram(Selector),
+}
+
+/// `None`: an expression shows no pods for sure.
+fn shows(question: &Question) -> Option<Shows> {
+    match &question.what {
+        What::Ratio { total, .. } => Some(Shows::Counter(total.clone())),
+        What::Histogram { histogram } => Some(Shows::Histogram(histogram.clone())),
+        What::Level(Level::Gauge(gauge)) => Some(Shows::Counter(gauge.clone())),
+        What::Level(
+            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+        ) => None,
+    }
+}
 
 pub(super) struct Reader<'a> {
     history: &'a dyn Source,
@@ -43,17 +62,23 @@ impl<'a> Reader<'a> {
     /// The pods of each watch's target: what all watches ask alike is asked once.
     pub(super) async fn lives(&mut self) -> Result<Vec<BTreeMap<PodName, PodLife>>, BacktestError> {
         let watches = &self.task.watches;
-        let mut asking: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
+        // Questions about the same series show the same pods.
+        let mut asking: BTreeMap<(Shows, Option<String>), (Question, Vec<usize>)> = BTreeMap::new();
         for (place, watch) in watches.iter().enumerate() {
             for rule in &watch.rules {
-                let of_question = asking.entry(Question::of(rule)).or_default();
-                if of_question.last() != Some(&place) {
-                    of_question.push(place);
+                let question = Question::of(rule);
+                let Some(shows) = shows(&question) else {
+                    continue;
+                };
+                let key = (shows, question.label.clone());
+                let (_, places) = asking.entry(key).or_insert((question, Vec::new()));
+                if places.last() != Some(&place) {
+                    places.push(place);
                 }
             }
         }
         let mut pods: Vec<BTreeMap<PodName, PodLife>> = vec![BTreeMap::new(); watches.len()];
-        for (question, places) in asking {
+        for (question, places) in asking.into_values() {
             let asked: Vec<&Watch> = places
                 .iter()
                 .filter_map(|place| watches.get(*place))
@@ -130,7 +155,7 @@ impl<'a> Reader<'a> {
                     reason: "the history says nothing".to_owned(),
                 });
                 self.count(&observation)?;
-                see(&observation, watch, pods);
+                see(question, &observation, watch, pods);
                 of_question.push(observation);
             }
             answers.push(of_question);
@@ -237,21 +262,42 @@ fn life_of(
         return Some((life.pod.clone(), lived(revision)));
     }
     // A label that holds the hash, of series without pods: whose it is, only a single target can know.
-    let by_hash = watch
-        .rules
-        .iter()
-        .any(|rule| matches!(rule.arms, ArmsBy::HashLabel(_)) && Question::of(rule) == *question);
-    (by_hash && targets == 1 && !life.arm.is_empty()).then(|| {
+    (tells_hash(watch, question) && targets == 1 && !life.arm.is_empty()).then(|| {
         let revision = life.arm.as_str().into();
         (stand_in(&target.name, &revision), lived(revision))
     })
 }
 
-/// What answers tell of the pods.
-fn see(observation: &Observation, watch: &Watch, pods: &mut BTreeMap<PodName, PodLife>) {
+/// Whether the values of a question's label are pod-template hashes.
+fn tells_hash(watch: &Watch, question: &Question) -> bool {
+    watch.rules.iter().any(|rule| match &rule.arms {
+        ArmsBy::HashLabel(label) => question.label.as_ref() == Some(label),
+        ArmsBy::Pod | ArmsBy::NamedLabel { .. } => false,
+    })
+}
+
+/// What answers to a question tell of the pods.
+fn see(
+    question: &Question,
+    observation: &Observation,
+    watch: &Watch,
+    pods: &mut BTreeMap<PodName, PodLife>,
+) {
+    let by_hash = question.label.is_some() && tells_hash(watch, question);
     let mut see = |key: &SeriesKey, at: Timestamp| {
-        let SeriesKey::Pod { pod, .. } = key else {
-            return;
+        let stands_in;
+        let pod = match key {
+            SeriesKey::Pod { pod, .. } => pod,
+            SeriesKey::Label(value) if by_hash => {
+                stands_in = stand_in(&watch.target.name, &value.as_str().into());
+                let mut lives = pods.values();
+                // Its pods are known by themselves.
+                if !pods.contains_key(&stands_in) && lives.any(|life| *value == life.revision.0) {
+                    return;
+                }
+                &stands_in
+            }
+            SeriesKey::Label(_) | SeriesKey::Whole => return,
         };
         match pods.get_mut(pod) {
             Some(life) => {

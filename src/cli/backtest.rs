@@ -86,7 +86,7 @@ pub struct BacktestArgs {
     /// Time from one look to the next
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = spec::duration)]
     step: Duration,
-    /// Releases that are known, as CSV
+    /// Releases that are known: CSV, or what `recant journal --json` prints
     #[arg(long, value_name = "FILE")]
     releases: Option<PathBuf>,
     /// Revisions that were bad, all others being good: alarms are counted as true or false. `none` if none was

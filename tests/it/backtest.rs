@@ -232,7 +232,31 @@ fn releases_that_people_know_of_are_taken_at_their_word() {
         shown.contains("0 of 1 bad release found; 1 false alarm, which is "),
         "{shown}"
     );
+    // The same from the journal of an agent; what it says of others is left aside.
+    let record = |revision: &str, second: i64| {
+        format!(
+            "{{\"at\":\"{}\",\"record\":{{\"record\":\"revisionReturned\",\"target\":{{\"namespace\":\"shop\",\"kind\":\
+             \"Deployment\",\"name\":\"web\"}},\"revision\":\"{revision}\",\"standing\":null}}}}\n",
+            time(second)
+        )
+    };
+    let other =
+        "{\"at\":\"2026-01-01T00:00:00Z\",\"record\":{\"record\":\"started\",\"version\":\"9\"}}\n";
+    let journal = [
+        other,
+        &record("b1b2c3", 2 * HOUR),
+        &record("c1b2c3", 4 * HOUR),
+    ]
+    .concat();
+    folder.write("releases.csv", &journal);
+    let document = folder.json(&arguments);
+    assert_eq!(verdicts(&document), ["b1b2c3 pass", "c1b2c3 takenBack"]);
     for (table, part) in [
+        (
+            other,
+            "the journal tells of no release of a watch of these rules",
+        ),
+        ("{\"at\": 1}\n", "line 1 is no record of the journal"),
         ("", "it holds no release"),
         (
             "revision,begin\nx,2026-01-01\n",

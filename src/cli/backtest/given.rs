@@ -1,4 +1,5 @@
-//! Releases that people know of, from a table: a heading line, then a line for each release.
+//! Releases that are known: from a table of people's (a heading line, then a line for each release), or from what
+//! `recant journal --json` prints.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -6,8 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
 
 use recant_core::ids::{RevisionHash, WatchName};
+use recant_core::record::Record;
 use recant_core::rule::Watch;
 use recant_core::wording::listed;
 
@@ -15,7 +19,14 @@ use super::when::When;
 use crate::backtest::Given;
 
 /// Files are read up to this.
-const LARGEST: u64 = 16 * 1024 * 1024;
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// A line of the journal, before it is known what it holds.
+#[derive(Deserialize)]
+struct Line {
+    at: Timestamp,
+    record: Value,
+}
 
 /// Where the columns are.
 #[derive(Debug)]
@@ -27,7 +38,7 @@ struct Columns {
     bad: Option<usize>,
 }
 
-/// Reads the table.
+/// Reads the file.
 ///
 /// # Errors
 /// Which line is wrong, and what would be right.
@@ -46,7 +57,50 @@ pub(super) fn read(path: &Path, watches: &[Watch]) -> anyhow::Result<Vec<Given>>
         .take(LARGEST)
         .read_to_string(&mut text)
         .with_context(name)?;
-    table(&text, watches).with_context(name)
+    let first = text.trim_start_matches('\u{feff}').trim_start();
+    let read = if first.starts_with('{') {
+        journal(&text, watches)
+    } else {
+        table(&text, watches)
+    };
+    read.with_context(name)
+}
+
+/// The releases of which the agent wrote that they came; those of other watches are left aside.
+fn journal(text: &str, watches: &[Watch]) -> anyhow::Result<Vec<Given>> {
+    let mut all: Vec<Given> = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let at = || format!("line {number} is no record of the journal");
+        let line: Line = serde_json::from_str(line).with_context(at)?;
+        // Most records are others, and may be large.
+        let kind = line.record.get("record").and_then(Value::as_str);
+        if !matches!(kind, Some("analysisBegan" | "revisionReturned")) {
+            continue;
+        }
+        let record: Record = serde_json::from_value(line.record).with_context(at)?;
+        let (target, revision) = match record {
+            Record::AnalysisBegan { analysis } => (analysis.target, analysis.canary),
+            Record::RevisionReturned {
+                target, revision, ..
+            } => (target, revision),
+            _ => continue,
+        };
+        let mut of_target = watches.iter().filter(|watch| watch.target == target);
+        all.extend(of_target.next().map(|watch| Given {
+            watch: watch.name.clone(),
+            revision,
+            begin: line.at,
+            end: None,
+            bad: None,
+        }));
+    }
+    if all.is_empty() {
+        bail!("the journal tells of no release of a watch of these rules");
+    }
+    Ok(all)
 }
 
 fn table(text: &str, watches: &[Watch]) -> anyhow::Result<Vec<Given>> {
