@@ -70,7 +70,7 @@ pub struct LevelEvidence {
     counted: Counted,
     /// The comparison, of a rule that has one, in a release that began beside a baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    beside: Option<Beside>,
+    beside: Option<Box<Beside>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl LevelEvidence {
     /// Begins the comparison of a rule that has one, in a release with a baseline beside it; one that has begun goes on.
     pub(super) fn compare(&mut self, check: &LevelCheck, phase: Phase, pace: Pace) {
         if check.compare.is_some() && phase == Phase::Beside && self.beside.is_none() {
-            self.beside = Beside::new(pace);
+            self.beside = Beside::new(pace).map(Box::new);
         }
     }
 
@@ -121,7 +121,7 @@ impl LevelEvidence {
 
     /// The canary was worse than the baseline allows when both were measured last.
     pub(super) fn is_worse(&self) -> bool {
-        self.beside.as_ref().is_some_and(Beside::is_worse)
+        self.beside.as_ref().is_some_and(|beside| beside.is_worse())
     }
 
     /// Takes in new samples. What is no number, or not newer than the last, is left out.

@@ -76,7 +76,9 @@ pub(super) fn read(
             .help("leave `arms` out");
     }
     let limit = limit::read(rule, sampled.as_ref(), report);
-    let compare = compare::read(rule, sampled.as_ref(), limit.as_ref(), report);
+    let compare = rule
+        .entry("compare")
+        .map(|entry| compare::read(entry, rule, sampled.as_ref(), limit.as_ref(), report));
     let over = read_over(rule, sampled.as_ref(), limit.as_ref(), report);
     let lasting = read_for(rule, default_for(sampled.as_ref()), report);
     let (limit, unit) = limit?;
@@ -88,7 +90,10 @@ pub(super) fn read(
                 unit,
             },
             limit,
-            compare: compare?,
+            compare: match compare {
+                None => None,
+                Some(compare) => Some(compare?),
+            },
         },
         lasting?,
     ))

@@ -57,21 +57,13 @@ fn noise(now: i64) -> f64 {
     0.8 + ((now * 7919) % 41) as f64 / 100.0
 }
 
-fn old(_: i64, now: i64) -> Option<f64> {
-    Some(100.0 * noise(now))
-}
+const OLD: Value = |_, now| Some(100.0 * noise(now));
 
-fn equal(_: i64, now: i64) -> Option<f64> {
-    Some(100.0 * noise(now + 17))
-}
+const EQUAL: Value = |_, now| Some(100.0 * noise(now + 17));
 
-fn more(_: i64, now: i64) -> Option<f64> {
-    Some(140.0 * noise(now + 17))
-}
+const MORE: Value = |_, now| Some(140.0 * noise(now + 17));
 
-fn half(_: i64, now: i64) -> Option<f64> {
-    Some(50.0 * noise(now + 17))
-}
+const HALF: Value = |_, now| Some(50.0 * noise(now + 17));
 
 fn finding(world: &World) -> Finding {
     let snapshot = world.engine.snapshot(at(world.now));
@@ -99,7 +91,7 @@ fn beside(world: &World) -> Compared {
 
 #[test]
 fn what_is_surely_more_than_the_baseline_is_told_and_decides_nothing() {
-    let mut world = canary(memory(false), old, more);
+    let mut world = canary(memory(false), OLD, MORE);
     world.run(200);
     let compared = beside(&world);
     assert!(compared.against > 100.0_f64.ln(), "{compared:?}");
@@ -114,7 +106,7 @@ fn what_is_surely_more_than_the_baseline_is_told_and_decides_nothing() {
 
 #[test]
 fn a_comparison_that_decides_takes_back_what_is_within_its_limit() {
-    let mut world = canary(memory(true), old, more);
+    let mut world = canary(memory(true), OLD, MORE);
     let took = world.run_until(300, |world| !world.commands.is_empty());
     // The first block is ten ticks, later ones four and more; ln(200) / ln(1.96) of them at least.
     assert!((40..=120).contains(&took), "{took} s");
@@ -125,8 +117,17 @@ fn a_comparison_that_decides_takes_back_what_is_within_its_limit() {
 }
 
 #[test]
+fn a_difference_of_many_times_its_scatter_is_found_at_once() {
+    const STEADY: Value = |_, now| Some(100.0 + 5.0 * noise(now));
+    const FAR_ABOVE: Value = |_, now| Some(900.0 + 5.0 * noise(now + 17));
+    let mut world = canary(memory(true), STEADY, FAR_ABOVE);
+    let took = world.run_until(300, |world| !world.commands.is_empty());
+    assert!((40..=90).contains(&took), "{took} s");
+}
+
+#[test]
 fn an_equal_release_passes_when_its_comparison_says_so_too() {
-    let mut world = canary(memory(true), old, equal);
+    let mut world = canary(memory(true), OLD, EQUAL);
     world.run(35);
     let early = finding(&world).proof.expect("a release is judged");
     // The limit has been kept for long enough; the comparison has seen three stretches.
@@ -140,14 +141,14 @@ fn an_equal_release_passes_when_its_comparison_says_so_too() {
 #[test]
 fn with_a_min_less_than_the_baseline_is_worse() {
     let rule = || compared(at_least(gauge("throughput", FAR, 30), 1.0), true);
-    let mut world = canary(rule(), old, half);
+    let mut world = canary(rule(), OLD, HALF);
     world.run_until(300, |world| !world.commands.is_empty());
     let sentence = failed(&world).sentence;
     assert!(
         sentence.contains("stretches below what is allowed"),
         "{sentence}"
     );
-    let mut world = canary(rule(), old, more);
+    let mut world = canary(rule(), OLD, MORE);
     world.run(300);
     assert!(world.plans().is_empty(), "{}", world.transcript());
     assert_eq!(beside(&world).worse, 0);
@@ -156,14 +157,14 @@ fn with_a_min_less_than_the_baseline_is_worse() {
 #[test]
 fn the_mean_of_each_arm_is_compared_however_many_pods_it_has() {
     /// One of the pods shows four times as much, whatever the revision.
-    fn uneven(age: i64, now: i64) -> Option<f64> {
+    const UNEVEN: Value = |age, now| {
         Some(if age % 7 == 0 {
             400.0
         } else {
             100.0 * noise(now)
         })
-    }
-    let mut world = canary(memory(true), uneven, uneven);
+    };
+    let mut world = canary(memory(true), UNEVEN, UNEVEN);
     world.run(300);
     assert!(world.plans().is_empty(), "{}", world.transcript());
 }
@@ -171,7 +172,7 @@ fn the_mean_of_each_arm_is_compared_however_many_pods_it_has() {
 #[test]
 fn errors_are_compared_by_the_pod() {
     let rule = compared(error_count(FAR, 60), true);
-    let mut world = canary(rule.clone(), old, old);
+    let mut world = canary(rule.clone(), OLD, OLD);
     world.target().behave("v2", BAD);
     world.run_until(300, |world| !world.commands.is_empty());
     let compared = failed(&world).compared.expect("it is compared");
@@ -180,7 +181,7 @@ fn errors_are_compared_by_the_pod() {
         compared.canary > 10.0 * compared.baseline.max(1.0),
         "{compared:?}"
     );
-    let mut world = canary(rule, old, old);
+    let mut world = canary(rule, OLD, OLD);
     world.run(300);
     assert!(world.plans().is_empty(), "{}", world.transcript());
 }
@@ -199,8 +200,8 @@ fn a_value_of_the_whole_service_passes_by_its_limit_alone() {
 #[test]
 fn once_the_baseline_has_gone_the_limit_alone_lets_it_pass() {
     let mut world = World::settled(Setup::with(vec![memory(true)]));
-    world.target().values.insert("v1".to_owned(), old);
-    world.target().values.insert("v2".to_owned(), more);
+    world.target().values.insert("v1".to_owned(), OLD);
+    world.target().values.insert("v2".to_owned(), MORE);
     world.run(30);
     world.ship("v2");
     world.run(100);
@@ -217,7 +218,7 @@ fn once_the_baseline_has_gone_the_limit_alone_lets_it_pass() {
 
 #[test]
 fn a_metric_that_only_the_new_revision_has_is_not_compared() {
-    let mut world = canary(memory(true), |_, _| None, more);
+    let mut world = canary(memory(true), |_, _| None, MORE);
     world.run(120);
     let proof = finding(&world).proof.expect("a release is judged");
     assert!(proof.in_favour >= proof.in_favour_needed, "{proof:?}");
@@ -226,7 +227,7 @@ fn a_metric_that_only_the_new_revision_has_is_not_compared() {
 
 #[test]
 fn a_comparison_is_taken_up_again_bit_for_bit() {
-    let mut world = canary(memory(true), old, equal);
+    let mut world = canary(memory(true), OLD, EQUAL);
     world.run(100);
     let checkpoint = |world: &World| {
         let evidence = |record: &Record| match record {
@@ -267,8 +268,8 @@ fn what_is_no_number_or_of_another_time_is_not_compared() {
         }
     }
     let mut rule = memory(true);
-    rule.lasting = Duration::from_secs(60);
-    let mut world = canary(rule, old, broken);
+    rule.lasting = Duration::from_mins(1);
+    let mut world = canary(rule, OLD, broken);
     world.run(300);
     let compared = beside(&world);
     assert!(

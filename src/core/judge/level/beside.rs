@@ -106,7 +106,9 @@ impl Beside {
     /// `None`: a pace with which nothing can be compared.
     pub(super) fn new(pace: Pace) -> Option<Self> {
         // Tolerances are applied before, so that values below zero and a `min` have theirs on the right side.
-        let test = GaugeCompare::new(1.0, 0.0, SHORTEST, LONGEST, pace.ticks()).ok()?;
+        let test = GaugeCompare::new(1.0, 0.0, SHORTEST, LONGEST, pace.ticks())
+            .ok()?
+            .centred();
         Some(Self {
             test,
             tick: pace.tick(),

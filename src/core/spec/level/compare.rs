@@ -9,16 +9,14 @@ use crate::spec::tree::{Entry, Kind, Node};
 
 const HELP: &str = "write `compare: {}` for half as much again, or `compare: {margin: 20%, plus: 100}` with `plus` in the unit of the limit";
 
-/// Reads `compare`; the inner `None` when the rule has none.
+/// Reads the field `compare`.
 pub(super) fn read(
+    entry: &Entry,
     rule: &Fields<'_>,
     sampled: Option<&Sampled>,
     limit: Option<&(LevelLimit, LevelUnit)>,
     report: &mut Report<'_>,
-) -> Option<Option<LevelCompare>> {
-    let Some(entry) = rule.entry("compare") else {
-        return Some(None);
-    };
+) -> Option<LevelCompare> {
     has_arms(entry, sampled, report)?;
     let fields = opened(&entry.value, HELP, report)?;
     let margin = match fields.get("margin") {
@@ -43,11 +41,11 @@ pub(super) fn read(
             }
         }),
     };
-    Some(Some(LevelCompare {
+    Some(LevelCompare {
         margin: margin?,
         plus: plus?,
         decides: decides?,
-    }))
+    })
 }
 
 fn weighs_nothing(rule: &Fields<'_>) -> bool {
