@@ -1,5 +1,6 @@
 //! The commands, one file each: what is printed, and the exit code.
 
+pub mod backtest;
 pub mod check;
 pub mod demo;
 pub mod explain;

@@ -2,6 +2,7 @@
 
 pub mod actuate;
 pub mod agent;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
@@ -12,6 +13,7 @@ pub mod journal;
 pub mod json_path;
 mod library_error;
 pub mod notify;
+pub mod replay;
 pub mod ruletest;
 pub mod schema;
 pub mod secrets;

@@ -17,6 +17,7 @@ struct Recant {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
     Explain(cli::explain::ExplainArgs),
@@ -35,6 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Recant::parse().command {
+        Command::Backtest(args) => cli::backtest::backtest(&args, &mut io::stdout().lock()),
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),

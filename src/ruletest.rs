@@ -8,22 +8,27 @@ mod scaled;
 mod workload;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use recant_core::analysis::Ending;
-use recant_core::engine::{Answer, Effect, Engine, EngineSettings, Inputs, Output, ScaleAnswer};
+use recant_core::engine::{Engine, EngineSettings, ScaleAnswer};
 use recant_core::explain;
 use recant_core::guard::GuardSettings;
+use recant_core::ids::TargetId;
 use recant_core::judge::Finding;
 use recant_core::ledger::Ledger;
-use recant_core::notice::{Delivery, DeliveryOutcome, Notice};
-use recant_core::plan::{Action, StepCommand, StepOutcome};
+use recant_core::notice::Notice;
+use recant_core::observation::Observation;
+use recant_core::plan::{Action, StepCommand, StepResult};
 use recant_core::record::Record;
-use recant_core::rule::{Channel, RuleBook, SourceKind};
+use recant_core::rule::{Channel, Question, RuleBook, ScaleTarget, SourceKind};
+use recant_core::target::TargetNews;
 use recant_core::testcase::{ExpectedAction, ExpectedVerdict, Origin, TestCase};
 
+use crate::replay::{self, Replay};
 use recorded::Recording;
 use scaled::Scaled;
 use workload::Workload;
@@ -58,11 +63,14 @@ pub struct Failure {
 /// Runs one test; `channels` are those of the rule book that its watch is of.
 pub fn run<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Outcome {
     let begin = begin();
-    let mut world = World::new(test, channels, begin);
+    let mut world = World::new(test, begin);
+    let mut replay = Replay::new(engine(test, channels));
     let mut failures = Vec::new();
     let mut expectations = test.expect.iter().peekable();
     for second in seconds(test) {
-        world.tick(begin + SignedDuration::from_secs(second));
+        let now = begin + SignedDuration::from_secs(second);
+        replay.tick(now, &mut world);
+        world.look(&replay);
         while let Some(expectation) =
             expectations.next_if(|expectation| signed(expectation.at).as_secs() == second)
         {
@@ -123,18 +131,36 @@ fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-/// Everything around the engine.
+/// The engine with the watch of the test alone.
+fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Engine {
+    let book = RuleBook {
+        watches: vec![test.watch.clone()],
+        channels: channels
+            .into_iter()
+            .map(|channel| (channel.name.clone(), channel.clone()))
+            .collect(),
+    };
+    let settings = EngineSettings {
+        guards: GuardSettings {
+            cool_down: SignedDuration::from_mins(10),
+            actions_per_hour: 10,
+            dry_run: false,
+            kill_switch: false,
+        },
+        source: SourceKind::Prometheus,
+        interval: TICK,
+        ends_unwatched: true,
+    };
+    Engine::new(&book, settings, Ledger::default())
+}
+
+/// Everything around the engine, and what it made of it.
 struct World {
-    engine: Engine,
     workload: Workload,
     recording: Recording,
     begin: Timestamp,
     now: Timestamp,
     scaled: Scaled,
-    scales: Vec<ScaleAnswer>,
-    retrying: Vec<StepCommand>,
-    outcomes: Vec<StepOutcome>,
-    deliveries: Vec<Delivery>,
     verdict: ExpectedVerdict,
     findings: Vec<Finding>,
     notices: Vec<Notice>,
@@ -144,40 +170,13 @@ struct World {
 }
 
 impl World {
-    fn new<'c>(
-        test: &TestCase,
-        channels: impl IntoIterator<Item = &'c Channel>,
-        begin: Timestamp,
-    ) -> Self {
-        let book = RuleBook {
-            watches: vec![test.watch.clone()],
-            channels: channels
-                .into_iter()
-                .map(|channel| (channel.name.clone(), channel.clone()))
-                .collect(),
-        };
-        let settings = EngineSettings {
-            guards: GuardSettings {
-                cool_down: SignedDuration::from_mins(10),
-                actions_per_hour: 10,
-                dry_run: false,
-                kill_switch: false,
-            },
-            source: SourceKind::Prometheus,
-            interval: TICK,
-            ends_unwatched: true,
-        };
+    fn new(test: &TestCase, begin: Timestamp) -> Self {
         Self {
-            engine: Engine::new(&book, settings, Ledger::default()),
             workload: Workload::new(test, begin),
             recording: Recording::new(test, begin),
             begin,
             now: begin,
             scaled: Scaled::default(),
-            scales: Vec::new(),
-            retrying: Vec::new(),
-            outcomes: Vec::new(),
-            deliveries: Vec::new(),
             verdict: ExpectedVerdict::None,
             findings: Vec::new(),
             notices: Vec::new(),
@@ -187,71 +186,11 @@ impl World {
         }
     }
 
-    /// The cluster goes on, then the engine hears of it, asks, and hears the answers.
-    fn tick(&mut self, now: Timestamp) {
-        self.now = now;
-        self.workload.advance(now);
-        for command in std::mem::take(&mut self.retrying) {
-            self.carry_out(command);
-        }
-        let inputs = Inputs {
-            cluster: self.workload.news(),
-            steps: std::mem::take(&mut self.outcomes),
-            deliveries: std::mem::take(&mut self.deliveries),
-            scales: std::mem::take(&mut self.scales),
-            ..Inputs::default()
-        };
-        let output = self.engine.tick(now, inputs);
-        self.take(output);
-        let mut answers = Vec::new();
-        for asked in self.engine.questions(now) {
-            let pods = self.workload.pods();
-            let observation = self.recording.read(&asked.question, &pods, now);
-            for target in asked.targets {
-                answers.push(Answer {
-                    target,
-                    question: asked.question.clone(),
-                    observation: observation.clone(),
-                });
-            }
-        }
-        let output = self.engine.tick(
-            now,
-            Inputs {
-                answers,
-                ..Inputs::default()
-            },
-        );
-        self.take(output);
-        for target in self.engine.snapshot(now).targets {
+    /// Keeps what the rules say after a tick.
+    fn look(&mut self, replay: &Replay) {
+        for target in replay.engine().snapshot(self.now).targets {
             if let Some(analysis) = target.analysis {
                 self.findings = analysis.findings;
-            }
-        }
-    }
-
-    fn take(&mut self, output: Output) {
-        let at = self.now.duration_since(self.begin);
-        for record in output.records {
-            let texts = explain::texts(&record);
-            self.story.extend(texts.into_iter().map(|text| (at, text)));
-            self.records.push((self.now, record.clone()));
-            self.note(record);
-        }
-        for effect in output.effects {
-            match effect {
-                Effect::Step(command) => self.carry_out(command),
-                Effect::LookAtScale { target } => self.scales.push(self.scaled.look(target)),
-                Effect::Notify {
-                    notice, channels, ..
-                } => {
-                    self.deliveries
-                        .extend(channels.into_iter().map(|channel| Delivery {
-                            notice: notice.id.clone(),
-                            channel,
-                            outcome: DeliveryOutcome::Delivered,
-                        }));
-                }
             }
         }
     }
@@ -285,12 +224,28 @@ impl World {
             _ => {}
         }
     }
+}
 
-    fn carry_out(&mut self, command: StepCommand) {
-        let carried_out = match &command.action {
-            Action::Rollback(rollback) => {
-                self.workload.carry_out(&command.plan, rollback, self.now)
-            }
+impl replay::World for World {
+    fn news(&mut self, now: Timestamp) -> Vec<TargetNews> {
+        self.now = now;
+        self.workload.advance(now);
+        self.workload.news()
+    }
+
+    fn answer(
+        &mut self,
+        _target: &TargetId,
+        question: &Arc<Question>,
+        now: Timestamp,
+    ) -> Observation {
+        let pods = self.workload.pods();
+        self.recording.read(question, &pods, now)
+    }
+
+    fn carry_out(&mut self, command: &StepCommand, now: Timestamp) -> Option<StepResult> {
+        match &command.action {
+            Action::Rollback(rollback) => self.workload.carry_out(&command.plan, rollback, now),
             Action::Scale(change) => {
                 self.actions.push(ExpectedAction::Scale {
                     target: format!("{}/{}", change.target.kind, change.target.name),
@@ -298,14 +253,18 @@ impl World {
                 });
                 Some(self.scaled.carry_out(change, &command.plan))
             }
-        };
-        match carried_out {
-            None => self.retrying.push(command),
-            Some(result) => self.outcomes.push(StepOutcome {
-                plan: command.plan,
-                index: command.index,
-                result,
-            }),
         }
+    }
+
+    fn look_at_scale(&mut self, target: ScaleTarget) -> ScaleAnswer {
+        self.scaled.look(target)
+    }
+
+    fn heard(&mut self, now: Timestamp, record: Record) {
+        let at = now.duration_since(self.begin);
+        let texts = explain::texts(&record);
+        self.story.extend(texts.into_iter().map(|text| (at, text)));
+        self.records.push((now, record.clone()));
+        self.note(record);
     }
 }

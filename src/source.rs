@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use recant_core::ids::TargetId;
+use recant_core::ids::{PodName, TargetId};
 use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Question, ScrapeEndpoint};
 use recant_core::target::{Pod, Revision};
@@ -54,10 +54,24 @@ pub trait Source: Send + Sync {
     async fn read_range(&self, _query: &RangeQuery) -> Result<Vec<Past>, NoRange> {
         Err(NoRange {
             cause: Cause::Down,
-            reason: "this source keeps no history: it only knows what is now".to_owned(),
+            reason: NO_HISTORY.to_owned(),
+        })
+    }
+
+    /// Which pods, or values of the label that tells arms apart, had samples of a question's metric in a stretch of
+    /// the past, whoever they are of. What came and went between two moments may be missing.
+    ///
+    /// # Errors
+    /// Why there is no answer: nothing may be decided from a part of one.
+    async fn read_lives(&self, _query: &RangeQuery) -> Result<Vec<Life>, NoRange> {
+        Err(NoRange {
+            cause: Cause::Down,
+            reason: NO_HISTORY.to_owned(),
         })
     }
 }
+
+const NO_HISTORY: &str = "this source keeps no history: it only knows what is now";
 
 /// One question about a stretch of the past.
 #[derive(Debug, Clone)]
@@ -66,6 +80,24 @@ pub struct RangeQuery {
     pub targets: Vec<RangeTarget>,
     pub from: Timestamp,
     pub to: Timestamp,
+    /// Between two moments, whole seconds; the moments are multiples of it since 1970, so that whoever asks for the
+    /// same stretch asks for the same moments.
+    pub step: SignedDuration,
+}
+
+/// From when to when something had samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Empty: its series have no such label.
+    pub namespace: String,
+    /// Empty: its series have no such label.
+    pub pod: PodName,
+    /// The value of the label that tells arms apart; empty: the question has none.
+    pub arm: String,
+    /// The newest sample at the first moment that shows it,
+    pub first: Timestamp,
+    /// and at the last one.
+    pub last: Timestamp,
 }
 
 /// A target that wants to know its past.

@@ -1,10 +1,21 @@
 //! Counting over runs: false rollbacks, found faults, delays, passes; with Wilson's interval.
 
+use serde::{Deserialize, Serialize};
+
 use crate::methods::Ending;
 use crate::scenario::{Reference, Release, Scenario};
 
+/// How near medians have to be. Of few runs, of half of the runs found, of looks that are rare they are a coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medians {
+    /// A tick, or 5 %.
+    AsAsked,
+    /// Or three standard errors.
+    Drawn,
+}
+
 /// Of one judge on one scenario.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) runs: u32,
     /// Fails within the watch; of a bad release those after the fault began.
@@ -18,7 +29,7 @@ pub(crate) struct Counts {
     pub(crate) passed: u32,
     /// Passing at some time, and Fail later.
     pub(crate) passing_then_failed: u32,
-    /// Seconds from the fault to the Fail; infinite when it was not found.
+    /// Seconds from the fault to the Fail, of those runs in which it was found.
     delays: Vec<f64>,
 }
 
@@ -26,7 +37,7 @@ impl Counts {
     pub(crate) fn add(&mut self, ending: Ending, scenario: &Scenario) {
         let truth = &scenario.truth;
         self.runs += 1;
-        let failed = ending.failed.map(|tick| tick as f64 * scenario.tick_s);
+        let failed = ending.failed;
         let bad = truth.release == Release::Bad;
         let found = failed.filter(|at| !bad || *at > truth.since_s);
         self.failed += u32::from(found.is_some());
@@ -37,8 +48,7 @@ impl Counts {
         self.passed += u32::from(ending.passing.is_some() && failed.is_none());
         self.passing_then_failed += u32::from(ending.passing.is_some() && failed.is_some());
         if bad {
-            self.delays
-                .push(found.map_or(f64::INFINITY, |at| at - truth.since_s));
+            self.delays.extend(found.map(|at| at - truth.since_s));
         }
     }
 
@@ -57,39 +67,78 @@ impl Counts {
     pub(crate) fn delay(&self, share: f64) -> Option<f64> {
         let mut delays = self.delays.clone();
         delays.sort_unstable_by(f64::total_cmp);
-        let index = (share * delays.len() as f64).ceil() as usize;
-        let delay = delays.get(index.saturating_sub(1)).copied();
-        delay.filter(|delay| delay.is_finite())
+        let index = (share * f64::from(self.runs)).ceil() as usize;
+        delays.get(index.saturating_sub(1)).copied()
     }
 
-    /// Whether another implementation drew the same: shares within three standard errors, median delays within a tick
-    /// or 5 %.
-    pub(crate) fn agrees(&self, reference: &Reference, tick: f64) -> bool {
-        let share = |k: u32, n: u32, other_k: u32, other_n: u32| {
-            let (n, other_n) = (f64::from(n), f64::from(other_n));
-            let (p, other) = (f64::from(k) / n, f64::from(other_k) / other_n);
-            let pooled = f64::from(k + other_k) / (n + other_n);
+    /// Where another implementation got something else: shares beyond three standard errors, median delays further apart
+    /// than a tick and 5 %, of [`Medians::Drawn`] also than chance may be.
+    pub(crate) fn differs(
+        &self,
+        reference: &Reference,
+        tick: f64,
+        medians: Medians,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut share = |what: &str, k: u32, other: u32| {
+            let (n, other_n) = (f64::from(self.runs), f64::from(reference.runs));
+            let (p, other_p) = (f64::from(k) / n, f64::from(other) / other_n);
+            let pooled = f64::from(k + other) / (n + other_n);
             let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / other_n)).sqrt();
-            (p - other).abs() <= 3.0 * error + 1e-12
+            if (p - other_p).abs() > 3.0 * error + 1e-12 {
+                let (runs, others) = (self.runs, reference.runs);
+                let errors = (p - other_p) / error;
+                found.push(format!(
+                    "{what} {k} of {runs}, there {other} of {others} ({errors:+.1} standard errors)"
+                ));
+            }
         };
         // Theirs counts those before the fault, too.
-        let rollbacks = self.failed + self.before;
-        let rollbacks = share(rollbacks, self.runs, reference.rollbacks, reference.runs);
-        let before = share(
-            self.before,
-            self.runs,
-            reference.before_fault,
-            reference.runs,
-        );
-        let passed = reference
-            .passed
-            .is_none_or(|passed| share(self.passed, self.runs, passed, reference.runs));
-        let delays = match (self.delay(0.5), reference.delay_median_s) {
+        share("taken back", self.failed + self.before, reference.rollbacks);
+        share("before the fault", self.before, reference.before_fault);
+        if let Some(passing) = reference.passing {
+            share("shown Passing", self.passing, passing);
+        }
+        if let Some(passed) = reference.passed {
+            share("ended Pass", self.passed, passed);
+        }
+        found.extend(self.other_median(reference, tick, medians));
+        found
+    }
+
+    fn other_median(&self, reference: &Reference, tick: f64, medians: Medians) -> Option<String> {
+        let (ours, theirs) = (self.delay(0.5), reference.delay_median_s);
+        let near = match (ours, theirs) {
             (Some(a), Some(b)) => (a - b).abs() <= tick.max(0.05 * b) + 1e-9,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        rollbacks && before && passed && delays
+        // Theirs may be the median of our dice if, within three standard errors, half of the runs take at most so long, and
+        // half at least.
+        let at = theirs.unwrap_or(f64::MAX);
+        let share = |sooner: &dyn Fn(f64) -> bool| {
+            let count = self.delays.iter().filter(|delay| sooner(**delay)).count();
+            count as f64 / f64::from(self.runs)
+        };
+        let (runs, others) = (f64::from(self.runs), f64::from(reference.runs));
+        let error = 1.5 * (1.0 / runs + 1.0 / others).sqrt();
+        let before = share(&|delay| delay < at - 1e-6);
+        let until = if theirs.is_some() {
+            share(&|delay| delay <= at + 1e-6)
+        } else {
+            1.0
+        };
+        let chance = medians == Medians::Drawn && before <= 0.5 + error && until >= 0.5 - error;
+        (!near && !chance).then(|| {
+            let told =
+                |delay: Option<f64>| delay.map_or("never".to_owned(), |s| format!("{s:.1} s"));
+            let found = 100.0 * until;
+            format!(
+                "median {}, there {}, by when {found:.1} % were found",
+                told(ours),
+                told(theirs)
+            )
+        })
     }
 }
 

@@ -47,8 +47,31 @@ pub(crate) struct Run<'a> {
     unread: [Counted; 2],
 }
 
+/// One tick, with what its faults left of it.
+pub(crate) struct Drawn {
+    arms: [Counted; 2],
+    read: [bool; 2],
+    /// What our reader makes of it; `None`: there is no sample of both arms.
+    pub(crate) seen: Option<Seen>,
+}
+
+impl Drawn {
+    /// What an arm counted in the tick, and whether its counter was read at the end of it.
+    pub(crate) fn arm(&self, arm: Arm) -> (&Counted, bool) {
+        let [canary, baseline] = &self.arms;
+        let [of_canary, of_baseline] = self.read;
+        match arm {
+            Arm::Canary => (canary, of_canary),
+            Arm::Baseline => (baseline, of_baseline),
+            Arm::Both => (baseline, of_canary && of_baseline),
+        }
+    }
+}
+
 /// What a reader sees at the end of a tick.
 pub(crate) struct Seen {
+    /// Seconds since the start of the watch.
+    pub(crate) to: f64,
     pub(crate) canary: Counted,
     pub(crate) baseline: Counted,
 }
@@ -86,8 +109,8 @@ impl<'a> Run<'a> {
         self.draw(tick)[1].clone()
     }
 
-    /// Draws a tick; what was drawn is added to `totals`. `None`: the reader has no sample of both arms.
-    pub(crate) fn tick(&mut self, tick: &Tick, totals: &mut [Counted; 2]) -> Option<Seen> {
+    /// Draws a tick; what was drawn is added to `totals`.
+    pub(crate) fn tick(&mut self, tick: &Tick, totals: &mut [Counted; 2]) -> Drawn {
         let mut arms = self.draw(tick);
         for (total, counted) in totals.iter_mut().zip(&arms) {
             total.add(counted);
@@ -121,21 +144,20 @@ impl<'a> Run<'a> {
             unread.add(counted);
         }
         // Compared only over intervals common to both arms.
-        if read == [true, true] {
-            let [canary, baseline] = &mut self.unread;
-            let mut seen = Seen {
-                canary: canary.clone(),
-                baseline: baseline.clone(),
-            };
-            canary.clear();
-            baseline.clear();
-            if to <= self.scenario.rule.skip() {
-                seen.canary.clear();
-            }
-            Some(seen)
-        } else {
-            None
-        }
+        let seen = (read == [true, true]).then(|| self.read(to));
+        Drawn { arms, read, seen }
+    }
+
+    fn read(&mut self, to: f64) -> Seen {
+        let [canary, baseline] = &mut self.unread;
+        let seen = Seen {
+            to,
+            canary: canary.clone(),
+            baseline: baseline.clone(),
+        };
+        canary.clear();
+        baseline.clear();
+        seen
     }
 
     fn draw(&mut self, tick: &Tick) -> [Counted; 2] {

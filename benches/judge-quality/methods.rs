@@ -12,20 +12,25 @@ use crate::draw::{Counted, Seen};
 use crate::scenario::{Rule, Scenario};
 
 /// Names as in `scenario-results.json`.
-pub(crate) const NAMES: [&str; 4] = ["guarded", "compare", "limit", "strict"];
+const NAMES: [&str; 4] = ["guarded", "compare", "limit", "strict"];
 
-/// How one judge judged one run; ticks count from 1.
+/// How one judge judged one run, in seconds from the start of the watch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ending {
-    pub(crate) failed: Option<u64>,
-    pub(crate) passing: Option<u64>,
+    pub(crate) failed: Option<f64>,
+    pub(crate) passing: Option<f64>,
 }
 
 /// All judges on one run. The limit and the comparison by themselves are those inside the limit beside its baseline.
 pub(crate) struct Judges {
     rule: JudgeRule,
-    strict: JudgeRule,
+    /// Not kept where nobody asks for it.
+    strict: Option<JudgeRule>,
     analyses: [Analysis; NAMES.len()],
+    tick_s: f64,
+    skip_s: f64,
+    /// What is counted of a canary that is not counted yet.
+    nothing: Vec<f64>,
 }
 
 impl Judges {
@@ -34,6 +39,7 @@ impl Judges {
         alpha: f64,
         bounds: &Arc<[f64]>,
         history: Option<&[Counted]>,
+        skip_s: f64,
     ) -> Self {
         let settings = Settings {
             alpha,
@@ -43,7 +49,10 @@ impl Judges {
             },
             ..Settings::default()
         };
-        let (mut rule, mut strict) = rules(&scenario.rule, settings, bounds, history);
+        let (mut rule, strict) = rules(&scenario.rule, settings, bounds, history);
+        // Of errors without history nothing is known to compare it with, and no bar asks.
+        let asked = history.is_some() || scenario.latency.is_some();
+        let mut strict = Some(strict).filter(|_| asked);
         for counted in history.unwrap_or_default() {
             let measured = match &scenario.rule {
                 Rule::Share { .. } => Measured::Counts {
@@ -52,10 +61,8 @@ impl Judges {
                 },
                 Rule::Quantile { .. } => Measured::Histogram(&counted.buckets),
             };
-            assert!(
-                rule.warm(measured) && strict.warm(measured),
-                "they take history"
-            );
+            let mut rules = std::iter::once(&mut rule).chain(&mut strict);
+            assert!(rules.all(|rule| rule.warm(measured)), "they take history");
         }
         let one = || Analysis::new(&[1.0], alpha, settings.beta).expect("good error rates");
         let both = Analysis::new(&[1.0, 1.0], alpha, settings.beta).expect("good error rates");
@@ -63,27 +70,42 @@ impl Judges {
             rule,
             strict,
             analyses: [both, one(), one(), one()],
+            tick_s: scenario.tick_s,
+            skip_s,
+            nothing: vec![0.0; bounds.len() + 1],
         }
     }
 
     /// One tick; zeros when there is nothing to see. False when nothing can change any more.
     pub(crate) fn tick(&mut self, seen: Option<&Seen>) -> bool {
-        if let Some(Seen { canary, baseline }) = seen {
+        if let Some(Seen {
+            to,
+            canary,
+            baseline,
+        }) = seen
+        {
+            let skipped = *to <= self.skip_s;
             let measured = if canary.buckets.is_empty() {
                 Measured::BothCounts {
-                    n_c: canary.n,
-                    e_c: canary.e,
+                    n_c: if skipped { 0.0 } else { canary.n },
+                    e_c: if skipped { 0.0 } else { canary.e },
                     n_b: baseline.n,
                     e_b: baseline.e,
                 }
+            } else if skipped {
+                Measured::BothHistograms(&self.nothing, &baseline.buckets)
             } else {
                 Measured::BothHistograms(&canary.buckets, &baseline.buckets)
             };
             self.rule.update(measured);
-            self.strict.update(measured);
+            if let Some(strict) = &mut self.strict {
+                strict.update(measured);
+            }
         } else {
             self.rule.idle();
-            self.strict.idle();
+            if let Some(strict) = &mut self.strict {
+                strict.idle();
+            }
         }
         let (limit, compare) = match &self.rule {
             JudgeRule::RatioLimitBeside(rule) => (rule.limit().reading(), rule.compare().reading()),
@@ -102,15 +124,24 @@ impl Judges {
             guarded.judge(&[self.rule.reading(), compare]),
             compared.judge(&[compare]),
             limited.judge(&[limit]),
-            strict.judge(&[self.strict.reading()]),
+            match &self.strict {
+                Some(rule) => strict.judge(&[rule.reading()]),
+                None => State::Fail,
+            },
         ];
         states.iter().any(|state| *state != State::Fail)
     }
 
-    pub(crate) fn endings(&self) -> [Ending; NAMES.len()] {
-        self.analyses.each_ref().map(|analysis| Ending {
-            failed: analysis.failed_at(),
-            passing: analysis.passed_at(),
+    pub(crate) fn endings(&self) -> impl Iterator<Item = (&'static str, Ending)> {
+        let seconds = |tick: u64| tick as f64 * self.tick_s;
+        let kept = NAMES.len() - usize::from(self.strict.is_none());
+        let all = NAMES.into_iter().zip(&self.analyses).take(kept);
+        all.map(move |(name, analysis)| {
+            let ending = Ending {
+                failed: analysis.failed_at().map(seconds),
+                passing: analysis.passed_at().map(seconds),
+            };
+            (name, ending)
         })
     }
 }

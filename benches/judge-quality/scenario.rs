@@ -306,5 +306,6 @@ pub(crate) struct Reference {
     #[serde(default)]
     pub(crate) before_fault: u32,
     pub(crate) delay_median_s: Option<f64>,
+    pub(crate) passing: Option<u32>,
     pub(crate) passed: Option<u32>,
 }

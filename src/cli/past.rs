@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use recant_core::engine::{Answer, Back};
 use recant_core::rule::{Question, SourceKind};
@@ -13,6 +13,9 @@ use crate::source::{NoRange, QueryTarget, RangeQuery, RangeTarget, Source};
 
 /// Before a second attempt: a blip is no outage.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Between two moments. A sample that did not change is known by its time, so more than one look at it costs little;
+/// with a slower scrape interval nothing is missed.
+const STEP: SignedDuration = SignedDuration::from_secs(5);
 
 /// Answers by time.
 pub(in crate::cli) type Past = BTreeMap<Timestamp, Vec<Answer>>;
@@ -44,6 +47,7 @@ pub(in crate::cli) async fn read(
             targets: backs.iter().map(|back| target(back)).collect(),
             from,
             to: now,
+            step: STEP,
         };
         let answers = if let Ok(answers) = source.read_range(&query).await {
             answers

@@ -113,6 +113,22 @@ pub fn parse<'a>(
     Ok(())
 }
 
+/// Reads one line that holds a sample; what is wrong with it, if it cannot be read.
+pub fn parse_line<'a, 'l>(
+    line: &'a str,
+    format: Format,
+    labels: &'l mut Vec<Label<'a>>,
+) -> Result<Sample<'a, 'l>, String> {
+    let mut cursor = Cursor { rest: line };
+    let (name, value, timestamp) = cursor.sample(format, labels)?;
+    Ok(Sample {
+        name,
+        labels,
+        value,
+        timestamp,
+    })
+}
+
 /// What is left of a line.
 struct Cursor<'a> {
     rest: &'a str,

@@ -16,7 +16,7 @@ use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Level, Question, What};
 
 use super::http::{Fault, address};
-use super::{NoRange, Past, Query, QueryTarget, RangeQuery, Source};
+use super::{Life, NoRange, Past, Query, QueryTarget, RangeQuery, Source};
 use crate::clock::Clock;
 
 mod answer;
@@ -28,6 +28,7 @@ mod expression;
 mod options;
 mod query;
 mod range;
+pub mod recorded;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -170,6 +171,15 @@ impl Source for Prometheus {
 
     async fn read_range(&self, query: &RangeQuery) -> Result<Vec<Past>, NoRange> {
         self.range(query)
+            .await
+            .map_err(|Fault { cause, reason }| NoRange {
+                cause,
+                reason: format!("Prometheus at `{}` {reason}", self.address),
+            })
+    }
+
+    async fn read_lives(&self, query: &RangeQuery) -> Result<Vec<Life>, NoRange> {
+        self.lives(query)
             .await
             .map_err(|Fault { cause, reason }| NoRange {
                 cause,

@@ -27,7 +27,7 @@ use super::http::{Fault, fault_of, read_body, redirect_fault};
 use super::{Query, QueryTarget, Source};
 use crate::clock::Clock;
 
-mod matching;
+pub(super) mod matching;
 mod page;
 pub mod recorded;
 #[cfg(test)]

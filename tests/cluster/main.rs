@@ -7,6 +7,7 @@
 mod agent;
 mod alertmanager;
 mod autoscaler;
+mod backtest;
 mod bed;
 mod case;
 mod check;

@@ -134,7 +134,9 @@ const RECANT: &[(&str, &[&str])] = &[
     ("source", &["clock", "json_path", "secrets", "tls"]),
     ("cluster", &[]),
     ("journal", &["cluster"]),
-    ("ruletest", &["source"]),
+    ("replay", &[]),
+    ("ruletest", &["replay", "source"]),
+    ("backtest", &["replay", "source"]),
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),
     ("notify", &["secrets", "tls"]),
@@ -164,6 +166,7 @@ const RECANT: &[(&str, &[&str])] = &[
         &[
             "actuate",
             "agent",
+            "backtest",
             "clock",
             "cluster",
             "config",

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod always_documents;
+mod backtest;
 mod check;
 mod check_settings;
 mod demo;

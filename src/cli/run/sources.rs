@@ -66,7 +66,7 @@ pub(in crate::cli) fn sources(
     Ok(sources)
 }
 
-fn options(settings: &PrometheusSettings) -> anyhow::Result<PrometheusOptions> {
+pub(in crate::cli) fn options(settings: &PrometheusSettings) -> anyhow::Result<PrometheusOptions> {
     let PrometheusSettings {
         url,
         timeout,

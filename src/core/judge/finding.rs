@@ -220,6 +220,17 @@ impl Seen {
         self
     }
 
+    /// The same held against what the tests of the release allow, where nothing runs beside it.
+    #[must_use]
+    pub fn allowing(mut self, share: Option<f64>) -> Self {
+        if let (Basis::Counts { decision, before }, Some(share)) = (self.basis, share) {
+            let decision = decision.allowing(share);
+            self.state = decision.state();
+            self.basis = Basis::Counts { decision, before };
+        }
+        self
+    }
+
     /// A rule that fails only when it is broken for some time (`for`), and has not been for long enough at `now`.
     pub(super) fn lasting(mut self, rule: &Rule, now: Timestamp) -> Self {
         let (State::Failing, Some(since), Basis::Counts { decision, before }) =

@@ -39,6 +39,24 @@ pub(super) struct Collected {
     pub(super) doubled: Option<String>,
 }
 
+impl RowKey {
+    /// The key of a series with these labels.
+    pub(super) fn of<'l>(
+        label: impl Fn(Option<&str>) -> Option<&'l String>,
+        grouping: &Grouping,
+        question: &Question,
+    ) -> Self {
+        let value = |name: Option<&str>| label(name).cloned().unwrap_or_default();
+        // A value of an arm is one value, of however many pods.
+        let of_arm = matches!(question.what, What::Level(_)) && grouping.arm.is_some();
+        Self {
+            namespace: value(grouping.namespace.as_deref()),
+            pod: value(Some(grouping.pod.as_str()).filter(|_| !of_arm)),
+            arm: value(grouping.arm.as_deref()),
+        }
+    }
+}
+
 /// Sorts rows by key.
 pub(super) fn collect(
     rows: &[Row],
@@ -54,18 +72,8 @@ pub(super) fn collect(
         )));
     }
     for row in rows {
-        let value_of = |label: Option<&str>| {
-            label
-                .and_then(|label| row.labels.get(label))
-                .cloned()
-                .unwrap_or_default()
-        };
-        let key = RowKey {
-            namespace: value_of(grouping.namespace.as_deref()),
-            // A value of an arm is one value, of however many pods.
-            pod: value_of(Some(grouping.pod.as_str()).filter(|_| !level || grouping.arm.is_none())),
-            arm: value_of(grouping.arm.as_deref()),
-        };
+        let value = |label: Option<&str>| label.and_then(|label| row.labels.get(label));
+        let key = RowKey::of(value, grouping, question);
         let collected = all.entry(key).or_default();
         collected.evaluated = Some(row.evaluated);
         collected.take(row, question)?;
@@ -116,6 +124,55 @@ impl Collected {
             ));
         }
         Ok(())
+    }
+
+    /// Nothing yet, as of a moment.
+    pub(super) fn at(evaluated: Timestamp) -> Self {
+        Self {
+            evaluated: Some(evaluated),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn add_part(&mut self, value: f64) {
+        self.part = Some(self.part.unwrap_or(0.0) + value);
+    }
+
+    pub(super) fn add_total(&mut self, value: f64, millis: i64) {
+        self.total = Some(self.total.unwrap_or(0.0) + value);
+        self.sampled(millis);
+    }
+
+    pub(super) fn has_shape(&mut self) {
+        self.shape = true;
+    }
+
+    pub(super) fn add_bucket(&mut self, bound: &str, value: f64, millis: i64) {
+        match self.buckets.get_mut(bound) {
+            Some(sum) => *sum += value,
+            None => {
+                self.buckets.insert(bound.to_owned(), value);
+            }
+        }
+        if bound == "+Inf" {
+            self.sampled(millis);
+        }
+    }
+
+    pub(super) fn add_value(&mut self, series: &str, at: Timestamp, value: f64, millis: i64) {
+        match self.values.get_mut(series) {
+            Some(values) => values.push((at, value)),
+            None => {
+                self.values.insert(series.to_owned(), vec![(at, value)]);
+            }
+        }
+        self.sampled(millis);
+    }
+
+    /// The newest sample counts.
+    fn sampled(&mut self, millis: i64) {
+        let seconds = millis as f64 / 1000.0;
+        self.time = Some(self.time.map_or(seconds, |time| time.max(seconds)));
     }
 
     /// The values and when they were sampled, oldest first; an error says why they cannot be used.

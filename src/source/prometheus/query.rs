@@ -97,17 +97,7 @@ pub(super) fn promql<'a>(
     };
     match &question.what {
         What::Ratio { part, total } => {
-            let shape = Selector {
-                metric: part.metric.clone(),
-                matchers: part
-                    .matchers
-                    .iter()
-                    .map(|matcher| &matcher.label)
-                    .collect::<BTreeSet<_>>()
-                    .into_iter()
-                    .map(|name| matcher(name, MatchOp::NotEqual, ""))
-                    .collect(),
-            };
+            let shape = shape_of(part);
             let total = scoped(total, "", vec![]);
             [
                 marked(
@@ -152,6 +142,52 @@ pub(super) fn promql<'a>(
     }
 }
 
+/// The query that says when each pod, or each arm, was last sampled; `None`: an expression, which is asked as it is.
+pub(super) fn lives<'a>(
+    question: &Question,
+    grouping: &Grouping,
+    targets: impl IntoIterator<Item = &'a QueryTarget> + Clone,
+) -> Option<String> {
+    let (selector, suffix) = main_selector(question)?;
+    let selector = narrowed(selector, &scope(grouping, targets));
+    let by = grouping.labels(None);
+    let series = selector_with(&selector.metric, suffix, &selector.matchers);
+    Some(format!("max by ({by}) (timestamp({series}))"))
+}
+
+/// The selector whose samples say that something is measured at all, and what its name ends with.
+pub(super) fn main_selector(question: &Question) -> Option<(&Selector, &'static str)> {
+    match &question.what {
+        What::Ratio { total, .. } => Some((total, "")),
+        What::Histogram { histogram } => Some((histogram, "_bucket")),
+        What::Level(Level::Gauge(gauge)) => Some((gauge, "")),
+        What::Level(
+            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+        ) => None,
+    }
+}
+
+/// Series that have the labels that the part asks for, with whatever values.
+pub(super) fn shape_of(part: &Selector) -> Selector {
+    let names: BTreeSet<&String> = part.matchers.iter().map(|matcher| &matcher.label).collect();
+    Selector {
+        metric: part.metric.clone(),
+        matchers: names
+            .into_iter()
+            .map(|name| matcher(name, MatchOp::NotEqual, ""))
+            .collect(),
+    }
+}
+
+/// The selector with more matchers.
+pub(super) fn narrowed(selector: &Selector, more: &[Matcher]) -> Selector {
+    let all = selector.matchers.iter().chain(more);
+    Selector {
+        metric: selector.metric.clone(),
+        matchers: all.cloned().collect(),
+    }
+}
+
 fn selectors(question: &Question) -> Vec<&Selector> {
     match &question.what {
         What::Ratio { part, total } => vec![part, total],
@@ -168,7 +204,7 @@ fn marked(mark: &str, expression: &str) -> String {
 }
 
 /// The smallest matchers that cover all targets; never the whole cluster for a few.
-fn scope<'a>(
+pub(super) fn scope<'a>(
     grouping: &Grouping,
     targets: impl IntoIterator<Item = &'a QueryTarget> + Clone,
 ) -> Vec<Matcher> {

@@ -1,6 +1,6 @@
 //! The past of a question: the very same expression, evaluated at many moments by a range query.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -9,19 +9,21 @@ use recant_core::ids::PodName;
 use recant_core::rule::{Level, What};
 use recant_core::target::{Pod, is_pod_of, prefix_of_pods};
 
-use super::ask::Instants;
+use super::answer::{Row, timestamp};
+use super::collect::RowKey;
 use super::query::Grouping;
 use super::{Prometheus, collect, deliver, query};
 use crate::source::http::Fault;
-use crate::source::{Past, QueryTarget, RangeQuery, RangeTarget};
+use crate::source::{Life, Past, QueryTarget, RangeQuery, RangeTarget};
 
-/// Between two moments, in seconds. A sample that did not change is known by its time, so more than one look at it
-/// costs little; with a slower scrape interval nothing is missed.
-const STEP: i64 = 5;
 /// Moments that are asked for at once: answers stay small.
 const MOMENTS: i64 = 120;
 /// Moments of all the past together: what a server allows for one query.
 const MOST_MOMENTS: i64 = 11_000;
+/// Moments of lives that are asked for at once: one value for each pod.
+const MOMENTS_OF_LIVES: i64 = 720;
+/// Pods, or values of a label, whose lives are told.
+const MOST_LIVES: usize = 100_000;
 /// Pods that are gone, for one target.
 const MOST_GONE: usize = 5_000;
 
@@ -60,18 +62,19 @@ impl Prometheus {
     async fn range_of(&self, query: &RangeQuery, text: &str) -> Result<Vec<Past>, Fault> {
         let grouping = Grouping::new(&self.options, &query.question);
         let mut past = Vec::new();
-        let (first, last) = moments(query.from, query.to);
+        let step = step(query);
+        let (first, last) = moments(query.from, query.to, step);
         let mut from = first;
         while from <= last {
-            let to = last.min(from + (MOMENTS - 1) * STEP);
-            let asked = self.ask_between(text, from, to, STEP);
+            let to = last.min(from + (MOMENTS - 1) * step);
+            let asked = self.ask_between(text, from, to, step);
             let mut instants = self.in_time(timeout(self.options.timeout, asked).await)?;
-            let targets = with_gone_pods(&query.targets, &grouping, &instants);
+            let rows = instants.values().flatten();
+            let targets = with_gone_pods(&query.targets, &grouping, &pods_of(rows, &grouping));
             let targets: Vec<&QueryTarget> = targets.iter().collect();
             let mut second = from;
             while second <= to {
-                let at = Timestamp::from_second(second)
-                    .map_err(|_| Fault::malformed("was asked about an impossible time"))?;
+                let at = moment(second)?;
                 let rows = instants.remove(&at).unwrap_or_default();
                 let collected = collect::collect(&rows, &grouping, &query.question)?;
                 past.push(Past {
@@ -83,29 +86,95 @@ impl Prometheus {
                         &targets,
                     ),
                 });
-                second += STEP;
+                second += step;
             }
-            from = to + STEP;
+            from = to + step;
         }
         Ok(past)
     }
+
+    /// See [`crate::source::Source::read_lives`].
+    pub(super) async fn lives(&self, query: &RangeQuery) -> Result<Vec<Life>, Fault> {
+        let grouping = Grouping::new(&self.options, &query.question);
+        let targets = query.targets.iter().map(|target| &target.target);
+        let Some(text) = query::lives(&query.question, &grouping, targets) else {
+            return Ok(Vec::new());
+        };
+        let step = step(query);
+        let mut lives = Lives::default();
+        let last = query.to.as_second().div_euclid(step) * step;
+        let mut from = (query.from.as_second() + step - 1).div_euclid(step) * step;
+        while from <= last {
+            let to = last.min(from + (MOMENTS_OF_LIVES - 1) * step);
+            let asked = self.ask_between(&text, from, to, step);
+            let instants = self.in_time(timeout(self.options.timeout, asked).await)?;
+            for row in instants.into_values().flatten() {
+                let sampled = timestamp(row.value)
+                    .ok_or_else(|| Fault::malformed("answered with an impossible time"))?;
+                let value = |label: Option<&str>| label.and_then(|label| row.labels.get(label));
+                lives.see(RowKey::of(value, &grouping, &query.question), sampled)?;
+            }
+            from = to + step;
+        }
+        Ok(lives.all())
+    }
 }
 
-/// The first and the last moment, in whole steps: whoever asks for the same stretch asks for the same moments.
-fn moments(from: Timestamp, to: Timestamp) -> (i64, i64) {
-    let last = to.as_second().div_euclid(STEP) * STEP;
-    let first = (from.as_second() + STEP - 1).div_euclid(STEP) * STEP;
-    (first.max(last - (MOST_MOMENTS - 1) * STEP), last)
+/// Lives so far, bounded in number.
+#[derive(Default)]
+pub(super) struct Lives(BTreeMap<RowKey, (Timestamp, Timestamp)>);
+
+impl Lives {
+    pub(super) fn see(&mut self, key: RowKey, sampled: Timestamp) -> Result<(), Fault> {
+        if self.0.len() >= MOST_LIVES && !self.0.contains_key(&key) {
+            return Err(Fault::malformed(format!(
+                "has samples of more than {MOST_LIVES} pods: look at a shorter time, or at fewer watches"
+            )));
+        }
+        let (first, last) = self.0.entry(key).or_insert((sampled, sampled));
+        *first = sampled.min(*first);
+        *last = sampled.max(*last);
+        Ok(())
+    }
+
+    pub(super) fn all(self) -> Vec<Life> {
+        let lives = self.0.into_iter();
+        lives
+            .map(|(key, (first, last))| Life {
+                namespace: key.namespace,
+                pod: PodName(key.pod),
+                arm: key.arm,
+                first,
+                last,
+            })
+            .collect()
+    }
 }
 
-/// The targets with the pods that this answer shows to have been theirs.
-fn with_gone_pods(
-    targets: &[RangeTarget],
+/// In whole seconds, at least one.
+pub(super) fn step(query: &RangeQuery) -> i64 {
+    query.step.as_secs().max(1)
+}
+
+pub(super) fn moment(second: i64) -> Result<Timestamp, Fault> {
+    Timestamp::from_second(second)
+        .map_err(|_| Fault::malformed("was asked about an impossible time"))
+}
+
+/// The first and the last moment, in whole steps.
+pub(super) fn moments(from: Timestamp, to: Timestamp, step: i64) -> (i64, i64) {
+    let last = to.as_second().div_euclid(step) * step;
+    let first = (from.as_second() + step - 1).div_euclid(step) * step;
+    (first.max(last - (MOST_MOMENTS - 1) * step), last)
+}
+
+/// The names of pods that rows are of, by namespace.
+fn pods_of<'r>(
+    rows: impl Iterator<Item = &'r Row>,
     grouping: &Grouping,
-    instants: &Instants,
-) -> Vec<QueryTarget> {
-    let mut names: BTreeMap<&str, std::collections::BTreeSet<&str>> = BTreeMap::new();
-    for row in instants.values().flatten() {
+) -> BTreeMap<&'r str, BTreeSet<&'r str>> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
         let value = |label: Option<&str>| label.and_then(|label| row.labels.get(label));
         if let Some(pod) = value(Some(&grouping.pod)) {
             let namespace = value(grouping.namespace.as_deref());
@@ -113,6 +182,15 @@ fn with_gone_pods(
             names.entry(namespace).or_default().insert(pod);
         }
     }
+    names
+}
+
+/// The targets with the pods that an answer shows to have been theirs.
+pub(super) fn with_gone_pods(
+    targets: &[RangeTarget],
+    grouping: &Grouping,
+    names: &BTreeMap<&str, BTreeSet<&str>>,
+) -> Vec<QueryTarget> {
     let mut with = Vec::with_capacity(targets.len());
     for RangeTarget { target, revisions } in targets {
         let mut target = target.clone();
@@ -121,9 +199,10 @@ fn with_gone_pods(
             None => "",
         };
         let mut gone = Vec::new();
+        let known: BTreeSet<&PodName> = target.pods.iter().map(|pod| &pod.name).collect();
         for name in names.get(namespace).into_iter().flatten() {
             let name = PodName((*name).to_owned());
-            if gone.len() >= MOST_GONE || target.pods.iter().any(|pod| pod.name == name) {
+            if gone.len() >= MOST_GONE || known.contains(&name) {
                 continue;
             }
             let revision = revisions.iter().find(|revision| {
@@ -153,10 +232,11 @@ mod tests {
     #[test]
     fn moments_lie_within_the_stretch_and_are_bounded() {
         let at = |second| Timestamp::from_second(second).expect("in range");
-        assert_eq!(moments(at(11), at(29)), (15, 25));
-        assert_eq!(moments(at(15), at(25)), (15, 25));
-        assert_eq!(moments(at(16), at(19)), (20, 15), "none");
-        let (first, last) = moments(at(0), at(1_000_000));
-        assert_eq!((last - first) / STEP + 1, MOST_MOMENTS);
+        assert_eq!(moments(at(11), at(29), 5), (15, 25));
+        assert_eq!(moments(at(15), at(25), 5), (15, 25));
+        assert_eq!(moments(at(16), at(19), 5), (20, 15), "none");
+        assert_eq!(moments(at(16), at(60), 15), (30, 60));
+        let (first, last) = moments(at(0), at(1_000_000), 5);
+        assert_eq!((last - first) / 5 + 1, MOST_MOMENTS);
     }
 }

@@ -15,9 +15,9 @@ const LARGEST_PATTERN: usize = 1024 * 1024;
 
 /// Namespace and name of the pod that is scraped.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PodLabels<'a> {
-    pub(super) namespace: &'a str,
-    pub(super) pod: &'a str,
+pub(in crate::source) struct PodLabels<'a> {
+    pub(in crate::source) namespace: &'a str,
+    pub(in crate::source) pod: &'a str,
 }
 
 /// What of a question a sample can be.
@@ -70,8 +70,8 @@ impl Asked {
 
 /// A selector with its patterns compiled.
 #[derive(Debug)]
-pub(super) struct CompiledSelector {
-    pub(super) name: String,
+pub(in crate::source) struct CompiledSelector {
+    pub(in crate::source) name: String,
     conditions: Vec<(String, Condition)>,
 }
 
@@ -84,7 +84,8 @@ enum Condition {
 }
 
 impl CompiledSelector {
-    fn new(selector: &Selector, suffix: &str) -> Result<Self, String> {
+    /// Compiles all patterns; the error names the one that cannot be.
+    pub(in crate::source) fn new(selector: &Selector, suffix: &str) -> Result<Self, String> {
         Ok(Self {
             name: format!("{}{suffix}", selector.metric),
             conditions: selector
@@ -107,7 +108,7 @@ impl CompiledSelector {
     }
 
     /// Whether a sample of this name and these labels is selected. A label that is not there is empty.
-    pub(super) fn selects(&self, labels: &[Label<'_>], pod: PodLabels<'_>) -> bool {
+    pub(in crate::source) fn selects(&self, labels: &[Label<'_>], pod: PodLabels<'_>) -> bool {
         self.conditions.iter().all(|(name, condition)| {
             let value = match (value_of(labels, name), name.as_str()) {
                 ("", NAMESPACE_LABEL) => pod.namespace,

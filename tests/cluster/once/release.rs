@@ -74,7 +74,7 @@ fn a_bad_release_between_two_rounds_is_taken_back() {
 #[test]
 fn a_pipeline_waits_for_the_verdict() {
     run(async {
-        let (ns, _prometheus, once, rules, traffic) = watched("10s", 80.0).await;
+        let (ns, _prometheus, once, rules, traffic) = watched("20s, whenUnclear: pass", 80.0).await;
 
         ns.set_image("checkout", "v3").await;
         let good = once.run(&[&rules, "--wait=40s"], &[]).await;

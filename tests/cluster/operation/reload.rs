@@ -117,7 +117,7 @@ fn a_hundred_reloads_under_load_lose_nothing() {
         };
         assert!((10..=refused).contains(&told(NoticeKind::ReloadFailed)));
         // Each was mended by the next; the last round of a hundred is a good one.
-        assert_eq!(told(NoticeKind::Reloaded), 10);
+        assert!((10..=refused).contains(&told(NoticeKind::Reloaded)));
         let message = agent.wait_slack("maxx", WITHIN).await;
         assert!(message.body.contains("rules.yaml:"), "{}", message.body);
         let metrics = agent.get("/metrics").await.expect("metrics");

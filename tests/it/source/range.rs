@@ -49,6 +49,7 @@ fn query(now: Timestamp, minutes: i64) -> RangeQuery {
         }],
         from: now - SignedDuration::from_mins(minutes),
         to: now,
+        step: SignedDuration::from_secs(5),
     }
 }
 

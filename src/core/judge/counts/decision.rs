@@ -2,6 +2,7 @@
 
 use super::share::Share;
 use crate::judge::DRIFT;
+use crate::judge::finding::State;
 use crate::measurement::Counts;
 use crate::rule::{Compare, CountsCheck, Metric, Part};
 
@@ -40,6 +41,45 @@ impl Decision {
         Self {
             says: Says::Failing,
             ..self
+        }
+    }
+
+    /// The same held against what the tests of the release allow in a comparison with the time before: of a short
+    /// history they know less than its mere share says.
+    pub(in crate::judge) fn allowing(self, share: f64) -> Self {
+        let Against::Compared {
+            canary,
+            baseline,
+            allowed: _,
+            bound: None,
+            before: true,
+        } = self.against
+        else {
+            return self;
+        };
+        let says = match self.says {
+            Says::Unsure | Says::Suspected | Says::Failing if !canary.above(share) => Says::Within,
+            says => says,
+        };
+        let against = Against::Compared {
+            canary,
+            baseline,
+            allowed: share,
+            bound: None,
+            before: true,
+        };
+        Self { says, against }
+    }
+
+    /// What that is as the state of a rule.
+    pub(in crate::judge) fn state(self) -> State {
+        match self.says {
+            Says::Within => State::Within,
+            Says::Unsure => State::Unsure,
+            Says::TooFew | Says::TooFewBeside | Says::NotSurelyWorse => State::TooLittle,
+            Says::BaselineAlsoBad => State::BaselineAlsoBad,
+            Says::Suspected => State::Suspected,
+            Says::Failing => State::Failing,
         }
     }
 
@@ -372,5 +412,32 @@ impl Comparison {
             bound: self.bound,
             before: self.before,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_history_allows_what_the_tests_allow() {
+        let share = |events, bad| Share { events, bad };
+        let decision = |before| Decision {
+            says: Says::Unsure,
+            against: Against::Compared {
+                canary: share(1_000.0, 40.0),
+                baseline: share(970.0, 16.0),
+                allowed: 0.032,
+                bound: None,
+                before,
+            },
+        };
+        assert_eq!(decision(true).allowing(0.07).state(), State::Within);
+        assert_eq!(decision(true).allowing(0.035).state(), State::Unsure);
+        assert_eq!(
+            decision(false).allowing(0.07),
+            decision(false),
+            "beside a baseline nothing changes"
+        );
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::decision::{Against, Beside, Decision, Says, Sums, counted, decide, keeps_limit};
-use crate::judge::finding::{Basis, Measured, Seen, State};
+use crate::judge::finding::{Basis, Measured, Seen};
 use crate::judge::release::ReleaseEvidence;
 use crate::judge::{CONFIRM, Phase, RECENT, RECENT_SIGMAS, SIGMAS, WINDOW};
 use crate::measurement::Counts;
@@ -185,7 +185,7 @@ impl CountsEvidence {
         let broken = matches!(decision.says, Says::Suspected | Says::Failing);
         self.since = broken.then(|| self.since.unwrap_or(now));
         Seen {
-            state: state(decision.says),
+            state: decision.state(),
             canary,
             baseline,
             since: self.since,
@@ -280,17 +280,6 @@ impl CountsEvidence {
         let silent = |tick: &&Arms| tick.baseline.as_ref().is_none_or(|arm| arm.total() <= 0.0);
         let oldest = self.window.iter().rev().take_while(silent).last();
         oldest.is_some_and(|oldest| elapsed(oldest.at, now) >= BASELINE_IDLE)
-    }
-}
-
-pub(super) fn state(says: Says) -> State {
-    match says {
-        Says::Within => State::Within,
-        Says::Unsure => State::Unsure,
-        Says::TooFew | Says::TooFewBeside | Says::NotSurelyWorse => State::TooLittle,
-        Says::BaselineAlsoBad => State::BaselineAlsoBad,
-        Says::Suspected => State::Suspected,
-        Says::Failing => State::Failing,
     }
 }
 

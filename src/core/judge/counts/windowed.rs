@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alarm::Alarm;
 use super::decision::{Beside, Says, Sums, decide};
-use super::evidence::{measured, state};
+use super::evidence::measured;
 use crate::judge::SIGMAS;
 use crate::judge::finding::{Basis, Seen, State};
 use crate::measurement::Counts;
@@ -130,7 +130,7 @@ impl WindowedCounts {
         let mut decision = decide(rule, &sums);
         decision.says = self.with_alarm(decision.says);
         Seen {
-            state: state(decision.says),
+            state: decision.state(),
             canary: measured(rule, &sum),
             baseline: None,
             since: None,
