@@ -45,8 +45,14 @@ impl Evidence {
                 let tests = ReleaseEvidence::new(check, rule.judging, phase, pace, past);
                 Self::Counts(CountsEvidence::new(counts).of_release(tests))
             }
-            (Check::Level(check), Before::Level { beyond }) => {
-                let mut evidence = LevelEvidence::new(beyond);
+            (
+                Check::Level(check),
+                Before::Level {
+                    beyond,
+                    incomparable,
+                },
+            ) => {
+                let mut evidence = LevelEvidence::new(beyond, incomparable);
                 if let Some(Beginning { phase, pace, .. }) = release {
                     evidence.compare(check, phase, pace);
                 }
@@ -108,6 +114,17 @@ impl Evidence {
         match (self, &rule.check) {
             (Self::Level(evidence), Check::Level(check)) => evidence.compared(check),
             (Self::Counts(_), _) | (Self::Level(_), Check::Counts(_)) => None,
+        }
+    }
+
+    /// Whether a rule that failed did so by the comparison of values, which its limit does not show.
+    pub fn failed_by_comparison(&self, rule: &Rule) -> bool {
+        match self {
+            Self::Level(evidence) => {
+                let compared = self.compared(rule);
+                compared.is_some_and(|compared| compared.decides) && evidence.keeps_limit()
+            }
+            Self::Counts(_) => false,
         }
     }
 
@@ -262,6 +279,7 @@ impl Evidence {
             Self::Counts(evidence) => Before::Counts(evidence.before().cloned()),
             Self::Level(evidence) => Before::Level {
                 beyond: evidence.beyond_before(),
+                incomparable: false,
             },
         }
     }
@@ -280,8 +298,10 @@ pub struct Beginning {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Before {
     Counts(Option<Counts>),
-    /// Whether the value was beyond the limit already.
     Level {
+        /// The value was beyond the limit already.
         beyond: bool,
+        /// The rule failed by its comparison, and nothing will run beside it to compare with.
+        incomparable: bool,
     },
 }

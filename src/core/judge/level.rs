@@ -71,6 +71,9 @@ pub struct LevelEvidence {
     /// The comparison, of a rule that has one, in a release that began beside a baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     beside: Option<Box<Beside>>,
+    /// To keep the limit says nothing: the rule failed by its comparison, which cannot be repeated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    incomparable: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -80,10 +83,12 @@ struct Counted {
 }
 
 impl LevelEvidence {
-    /// Evidence at the beginning of an analysis; `beyond`: the value was beyond the limit already.
-    pub fn new(beyond: bool) -> Self {
+    /// Evidence at the beginning of an analysis; `beyond`: the value was beyond the limit already. `incomparable`: the
+    /// rule failed by its comparison before, so that to keep the limit says nothing.
+    pub fn new(beyond: bool, incomparable: bool) -> Self {
         Self {
             beyond_before: beyond,
+            incomparable,
             ..Self::default()
         }
     }
@@ -215,6 +220,7 @@ impl LevelEvidence {
         let counted = per(check).map(|per| self.counted.canary.observed(last.at).min(per));
         let state = match since {
             None if self.counts_too_little(check, last.at) => State::TooLittle,
+            None if self.incomparable => State::TooLittle,
             None => State::Within,
             Some(_) if shared || self.beyond_before => State::BaselineAlsoBad,
             Some(since) if elapsed(since, last.at) >= lasting => State::Failing,
@@ -238,6 +244,7 @@ impl LevelEvidence {
                 shared,
                 counted,
                 compared: None,
+                incomparable: self.incomparable,
                 reaches: match state {
                     State::Within => self.trend.reaches(check.limit),
                     State::NoData

@@ -20,12 +20,22 @@ const HIGHEST: i32 = 17;
 /// Buckets of one histogram: more than any client keeps.
 const MOST_BUCKETS: usize = 1000;
 
-/// The layout of each schema, and its bounds.
-static LAYOUTS: LazyLock<Vec<(i8, NativeLayout, Arc<[f64]>)>> = LazyLock::new(|| {
+/// The layout of a schema.
+struct Fixed {
+    schema: i8,
+    layout: NativeLayout,
+    bounds: Arc<[f64]>,
+}
+
+static LAYOUTS: LazyLock<Vec<Fixed>> = LazyLock::new(|| {
     (COARSEST..=FINEST)
         .filter_map(|schema| {
             let layout = NativeLayout::between(schema, LOWEST, HIGHEST)?;
-            Some((schema, layout, Arc::from(layout.bounds())))
+            Some(Fixed {
+                schema,
+                layout,
+                bounds: layout.bounds().into(),
+            })
         })
         .collect()
 });
@@ -43,9 +53,9 @@ impl Native {
     pub(super) fn counters(&self) -> Result<HistogramCounters, String> {
         let buckets = self.read()?;
         let schema = buckets.schema.min(FINEST);
-        let (_, layout, bounds) = LAYOUTS
+        let Fixed { layout, bounds, .. } = LAYOUTS
             .iter()
-            .find(|(of, ..)| *of == schema)
+            .find(|fixed| fixed.schema == schema)
             .ok_or_else(|| format!("the native histogram has the unknown schema {schema}"))?;
         let mut counters = vec![0.0; bounds.len() + 1];
         if !layout.fold(&buckets, &mut counters) {
@@ -170,8 +180,7 @@ mod tests {
     fn buckets_of_every_schema_keep_their_events() {
         for schema in -4..=8 {
             // Two doublings around 1 in each: (0.25, 1] and (1, 4].
-            let per = f64::from(schema).exp2();
-            let far = if schema < 0 { 1 } else { (2.0 * per) as i32 };
+            let far = if schema < 0 { 1 } else { 2 << schema };
             let buckets: Vec<_> = (1 - far..=far)
                 .map(|index| bucket(schema, index, 3.0))
                 .collect();

@@ -73,7 +73,7 @@ impl Shown {
         double(&mut message, 6, (-128.0_f64).exp2());
         number(&mut message, 7, self.zero);
         let (mut next, mut before) = (0, 0);
-        for (index, count) in &self.buckets {
+        for index in self.buckets.keys() {
             let mut span = Vec::new();
             number(&mut span, 1, zigzag(i64::from(index - next)));
             number(&mut span, 2, 1);

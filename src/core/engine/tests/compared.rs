@@ -11,6 +11,7 @@ use crate::judge::{Compared, Evidence, Finding};
 use crate::notice::NoticeKind;
 use crate::record::Record;
 use crate::rule::{Check, LevelCompare, LevelLimit, Rule};
+use crate::verify::VerificationEnd;
 
 /// Far above all values, so that only the comparison can say anything.
 const FAR: f64 = 10_000.0;
@@ -114,6 +115,19 @@ fn a_comparison_that_decides_takes_back_what_is_within_its_limit() {
     let notice = world.read(NoticeKind::RollingBack);
     assert!(notice.contains("if the release were fine"), "{notice}");
     insta::assert_snapshot!(notice);
+    // What was wrong cannot be seen any more, nor that it is gone.
+    world.run(200);
+    let ends: Vec<VerificationEnd> = world
+        .records(|record| match record {
+            Record::VerificationEnded { end, .. } => Some(end.clone()),
+            _ => None,
+        })
+        .map(|(_, end)| end)
+        .collect();
+    assert!(
+        matches!(ends.as_slice(), [VerificationEnd::Unknown { reason }] if reason.contains("failed by its comparison")),
+        "{ends:?}"
+    );
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn a_steady_rise_is_told_and_noise_is_not() {
 fn what_was_so_before_the_release_is_not_its_doing() {
     let check = gauge(LevelLimit::Max(100.0));
     let lasting = Duration::from_secs(30);
-    let mut evidence = LevelEvidence::new(true);
+    let mut evidence = LevelEvidence::new(true, false);
     let mut state = |second: i64, value: f64| {
         evidence.update(&check, lasting, &one(second, value));
         let seen = evidence.judge(&check, lasting, Phase::Alone, at(second), PATIENCE);

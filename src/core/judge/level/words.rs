@@ -21,6 +21,8 @@ pub(in crate::judge) struct Said {
     pub(super) reaches: Option<f64>,
     /// How it compares with the baseline, of a rule that asks for it.
     pub(super) compared: Option<Compared>,
+    /// The rule failed by its comparison, and nothing runs beside it now.
+    pub(super) incomparable: bool,
 }
 
 impl Said {
@@ -90,6 +92,10 @@ impl Said {
                     "; {side} it for {lasted}, and it fails after {}",
                     span(lasting)
                 )
+            }
+            (State::TooLittle, _, _) if self.incomparable => {
+                "; it failed by its comparison, and nothing runs beside it now to compare with"
+                    .to_owned()
             }
             (State::TooLittle, _, _) => "; that is too short to tell".to_owned(),
             (State::BaselineAlsoBad, _, _) if self.shared => {
