@@ -5,6 +5,7 @@
 mod gather;
 mod journaling;
 mod looking;
+mod reports;
 mod shut;
 mod traced;
 mod updating;
@@ -30,6 +31,7 @@ use recant_core::snapshot::Snapshot;
 use crate::actuate::{Executor, Gate, Permit};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::http::reports::Reported;
 use crate::journal::Journal;
 use crate::notify::Attempt;
 use crate::notify::outbox::Outbox;
@@ -57,6 +59,8 @@ pub struct Parts {
     pub deliveries: mpsc::UnboundedReceiver<Delivery>,
     /// Rules and settings that changed.
     pub updates: mpsc::Receiver<Update>,
+    /// What others report.
+    pub reports: mpsc::Receiver<Reported>,
     pub observer: Box<dyn Observer>,
     pub clock: Clock,
     /// Between ticks when nothing happens.
@@ -96,6 +100,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut inputs = Inputs::default();
     let mut held = journaling::Held::default();
+    let mut waiting = reports::Waiting::default();
     let mut looker = looking::Looker::new(Arc::clone(&parts.cluster));
     loop {
         let mut look = false;
@@ -112,6 +117,14 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             }
             () = parts.cluster.changed() => {}
             _ = ticks.tick() => look = true,
+            // Last, so that a flood of them keeps nobody waiting; and not while the journal cannot be written: then they
+            // wait in their queue, which is bounded.
+            Some(reported) = parts.reports.recv(), if inputs.hooks.is_empty() => {
+                waiting.take(reported, &mut inputs.hooks);
+                while let Ok(reported) = parts.reports.try_recv() {
+                    waiting.take(reported, &mut inputs.hooks);
+                }
+            }
         }
         while let Ok(outcome) = parts.outcomes.try_recv() {
             inputs.steps.push(outcome);
@@ -125,14 +138,19 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
         if matches!(parts.gate.permit(), Permit::Later { .. }) || !held.write(&mut parts, look) {
             continue;
         }
+        waiting.durable();
         inputs.steps.append(&mut held.refused);
         inputs.cluster = parts.cluster.news();
         let begun = Instant::now();
         let now = (parts.clock)();
         let output = parts.engine.tick(now, std::mem::take(&mut inputs));
         held.hold(now, output, begun.elapsed());
-        if held.write(&mut parts, true) && look {
-            gatherer.ask(&mut parts, now);
+        waiting.ticked();
+        if held.write(&mut parts, true) {
+            waiting.durable();
+            if look {
+                gatherer.ask(&mut parts, now);
+            }
         }
         for target in held.looks.drain(..) {
             looker.look(target);

@@ -1,5 +1,6 @@
 //! The commands, one file each: what is printed, and the exit code.
 
+pub mod argo_template;
 pub mod backtest;
 pub mod check;
 pub mod demo;

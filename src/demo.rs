@@ -230,6 +230,8 @@ fn wire(
         deliveries,
         // The rules of the demo are part of the program.
         updates: mpsc::channel(1).1,
+        // Nobody reports to it.
+        reports: mpsc::channel(1).1,
         observer: Box::new(show::Watching { events }),
         clock,
         interval: Duration::from_secs(1),

@@ -1,4 +1,5 @@
-//! The ops port: what Kubernetes, Prometheus and people ask about Recant itself. Only reads, and no secrets.
+//! The ops port: what Kubernetes, Prometheus and people ask about Recant itself. Only reads, and no secrets. What other
+//! programs ask about releases is a port of its own: `api`.
 //!
 //! | path | answer |
 //! |---|---|
@@ -7,10 +8,14 @@
 //! | `/metrics` | `OpenMetrics` about itself |
 //! | `/snapshot` | JSON: what it watches and what it thinks of it |
 
+pub mod api;
+pub mod certificate;
 pub mod health;
 pub mod metrics;
+pub mod reports;
 pub mod serve;
 pub mod snapshot;
+pub mod view;
 
 use std::sync::Arc;
 
@@ -23,6 +28,7 @@ use prometheus_client::registry::Registry;
 
 use health::{Health, Readiness};
 use snapshot::SnapshotCell;
+use view::View;
 
 /// What the ops port shows. Clones share the same parts.
 #[derive(Debug, Clone)]
@@ -31,6 +37,8 @@ pub struct Ops {
     pub readiness: Arc<Readiness>,
     pub registry: Arc<Registry>,
     pub snapshot: Arc<SnapshotCell>,
+    /// The same as other programs are answered from it.
+    pub view: Arc<View>,
 }
 
 impl Ops {

@@ -17,6 +17,7 @@ struct Recant {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    ArgoTemplate(cli::argo_template::ArgoTemplateArgs),
     Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
     Demo(cli::demo::DemoArgs),
@@ -36,6 +37,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Recant::parse().command {
+        Command::ArgoTemplate(args) => {
+            cli::argo_template::argo_template(&args, &mut io::stdout().lock())
+        }
         Command::Backtest(args) => cli::backtest::backtest(&args, &mut io::stdout().lock()),
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Demo(args) => cli::demo::demo(&args),

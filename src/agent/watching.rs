@@ -154,6 +154,7 @@ impl Observer for Watching {
         }
         self.show(tick.snapshot);
         let snapshot: Arc<Snapshot> = tick.snapshot.clone();
+        self.ops.view.store(snapshot.clone());
         self.ops.snapshot.store(snapshot);
     }
 
@@ -241,10 +242,15 @@ pub fn log_record(record: &Record) {
             let target = &plan.fence.target;
             tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
         }
+        Record::Marked { marker } => {
+            let target = &marker.target;
+            tracing::info!(target.name = %target, "{target}: {text}");
+        }
         Record::SourceLost { .. } => tracing::warn!("{text}"),
         Record::ReloadRefused { .. } => tracing::error!("{text}"),
         Record::Started { .. }
         | Record::Reloaded { .. }
+        | Record::Alerted { .. }
         | Record::TargetSeen { .. }
         | Record::AnalysisBegan { .. }
         | Record::StepBegun(_)

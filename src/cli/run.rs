@@ -1,5 +1,6 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
+mod api;
 mod catch_up;
 pub(super) mod logging;
 mod opening;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::rule::{Channel, RuleBook, SecretRef};
@@ -31,6 +32,7 @@ use crate::config::settings::{self, Flags, Settings};
 use crate::http::Ops;
 use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
+use crate::http::reports::{self, Reported};
 use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
 use crate::telemetry::{Spans, Telemetry};
@@ -182,6 +184,7 @@ async fn serve(
         readiness: Arc::new(Readiness::default()),
         registry: Arc::new(metrics.registry()),
         snapshot: Arc::new(SnapshotCell::default()),
+        view: Arc::default(),
     };
     let server = Server::start(settings.listen, ops.clone().router(), Limits::default()).await?;
     tracing::info!(
@@ -213,12 +216,19 @@ async fn serve(
         }
     });
 
+    // Before the Lease is held, too: it says then that it cannot answer yet.
+    let (reports_in, reports) = reports::queue();
+    let api = api::start(settings, &ops, reports_in, &metrics, &stop).await?;
     let around = Around {
         files,
         hangup,
         spans,
+        reports,
     };
     let result = lead(settings, &book, &metrics, &ops, &stop, around).await;
+    if let Some(api) = api {
+        api.shutdown().await;
+    }
     server.shutdown().await;
     result
 }
@@ -229,6 +239,7 @@ struct Around {
     files: Files,
     hangup: Arc<Notify>,
     spans: Option<Spans>,
+    reports: mpsc::Receiver<Reported>,
 }
 
 /// What rules and settings are read anew from, and when.
@@ -278,12 +289,14 @@ async fn lead(
         files,
         hangup,
         spans,
+        reports,
     } = around;
     let outside = parts::Outside {
         client,
         namespace,
         lease: state,
         spans,
+        reports,
     };
     let changing = Changing { files, hangup };
     let worked = work(settings, book, metrics, ops, stop, outside, changing).await;

@@ -3,6 +3,7 @@
 //! [`TABLE`] is the one list of keys, defaults and meanings: what is read, what is refused and what is documented
 //! all follow from it.
 
+mod api;
 mod errors;
 mod getter;
 mod layers;
@@ -16,6 +17,7 @@ use config::Config;
 
 use recant_core::rule::{SecretRef, SourceKind};
 
+pub use self::api::{ApiSettings, TlsFiles};
 pub use self::errors::{SettingsError, SettingsErrors};
 
 use self::errors::Faults;
@@ -118,6 +120,48 @@ pub const TABLE: &[Entry] = &[
         "127.0.0.1:9464",
         "address for health, readiness, metrics and the snapshot",
     ),
+    entry(
+        "api.address",
+        "",
+        "address where others ask for verdicts and report to: Argo Rollouts, Flagger, Alertmanager, CI; empty: nobody can",
+    ),
+    entry(
+        "api.tls.certFile",
+        "",
+        "PEM file with the certificate of the API port, and those it was signed with; without it plain HTTP",
+    ),
+    entry(
+        "api.tls.keyFile",
+        "",
+        "PEM file with its key; both are read again when they change",
+    ),
+    entry(
+        "api.readToken.env",
+        "",
+        "environment variable that holds the token of those who may ask the API port",
+    ),
+    entry(
+        "api.readToken.file",
+        "",
+        "file that holds it; read again when it changes. Without a token the API port must have a loopback address",
+    ),
+    entry(
+        "api.hookToken.env",
+        "",
+        "environment variable that holds the token of those who may report to the API port as well",
+    ),
+    entry("api.hookToken.file", "", "file that holds it"),
+    entry(
+        "api.markerKey.env",
+        "",
+        "environment variable that holds the key that deployment markers are signed with; without one there are none",
+    ),
+    entry("api.markerKey.file", "", "file that holds it"),
+    entry(
+        "api.kayentaFolder",
+        "",
+        "folder with Kayenta's canary configs (JSON), which new ones are written to; without one they go with the process",
+    ),
     entry("log.format", "text", "`text` or `json`"),
     entry(
         "log.level",
@@ -198,6 +242,8 @@ pub struct Settings {
     pub templates: Option<PathBuf>,
     pub journal: PathBuf,
     pub listen: SocketAddr,
+    /// Where others ask; `None`: nowhere.
+    pub api: Option<ApiSettings>,
     pub log: LogSettings,
     pub dry_run: bool,
     pub kill_switch: bool,
@@ -278,6 +324,7 @@ impl Settings {
         let templates = faults.take(get.optional("templates"));
         let journal = faults.take(get.text("journal"));
         let listen = faults.take(get.parse("listen", "is no address like `0.0.0.0:9464`"));
+        let api = get.api(faults);
         let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
         let level = faults.take(get.parse("log.level", "is no log level"));
         let yes_or_no = "is neither `true` nor `false`";
@@ -301,6 +348,7 @@ impl Settings {
             templates: templates?.map(PathBuf::from),
             journal: journal?.into(),
             listen: listen?,
+            api: api.ok()?,
             log: LogSettings {
                 json: json?,
                 level: level?,

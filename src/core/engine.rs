@@ -11,6 +11,7 @@ mod arms;
 mod decide;
 mod finish;
 mod hold;
+mod hooks;
 mod levels;
 mod live;
 mod look_back;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::guard::GuardSettings;
+use crate::hook::Hook;
 use crate::ids::{ChannelName, TargetId};
 use crate::ledger::{Ledger, TargetLedger};
 use crate::notice::{Delivery, Notice};
@@ -74,6 +76,8 @@ pub struct Inputs {
     pub deliveries: Vec<Delivery>,
     /// Files of rules or settings have changed; in the order in which they did.
     pub reloads: Vec<Reload>,
+    /// What others reported.
+    pub hooks: Vec<Hook>,
 }
 
 /// What a source answered to one question about one target.
@@ -230,6 +234,7 @@ impl Engine {
             };
             reload::reload(&mut turn, held, news);
         }
+        hooks::take_in(&mut turn, live, inputs.hooks);
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);
         }

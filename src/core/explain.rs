@@ -61,6 +61,7 @@ impl Story {
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. } => self.begin(at, None, first),
             Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
@@ -205,9 +206,11 @@ impl Story {
             Record::IncidentBegan { incident, .. } => Some(incident.target.clone()),
             Record::ScalingBegan { plan } => Some(plan.target.clone()),
             Record::Noticed(notice) => notice.target.clone(),
+            Record::Marked { marker } => Some(marker.target.clone()),
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::NoticeEnded(_) => None,
@@ -268,6 +271,14 @@ pub fn texts(record: &Record) -> Vec<String> {
             lines.extend(faults.iter().cloned());
             lines
         }
+        Record::Alerted { alert } => vec![match (alert.ended, &alert.summary) {
+            (Some(_), _) => format!("alert is over: {}", alert.in_words()),
+            (None, Some(summary)) => {
+                format!("alert: {}: {}", alert.in_words(), short(summary, 300))
+            }
+            (None, None) => format!("alert: {}", alert.in_words()),
+        }],
+        Record::Marked { marker } => vec![format!("CI tells: {}", marker.in_words())],
         Record::TargetSeen { target, stable, .. } => {
             vec![format!("{target} seen: revision {stable} is the way back")]
         }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::hook::{Alert, Marker, Reported};
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId};
 use crate::notice::Notice;
 use crate::record::Record;
@@ -39,6 +40,8 @@ pub struct Ledger {
     pub lost_sources: BTreeMap<SourceKind, String>,
     /// The digest of changed files that could not be used, while what held before goes on to hold.
     pub refused: Option<String>,
+    /// What others reported.
+    pub reported: Reported,
     /// Notices ever made: the last part of their ids.
     pub notices: u64,
     /// Analyses ever begun: the last part of their ids. Two targets in two namespaces may well have the same name,
@@ -51,6 +54,8 @@ impl Ledger {
     pub fn apply(&mut self, at: Timestamp, record: &Record) {
         match record {
             Record::Started { .. } => {}
+            Record::Alerted { alert } => self.reported.alert(at, Alert::clone(alert)),
+            Record::Marked { marker } => self.reported.marker(Marker::clone(marker)),
             Record::Reloaded { .. } => self.refused = None,
             Record::ReloadRefused { digest, .. } => self.refused = Some(digest.clone()),
             Record::TargetSeen {
@@ -63,6 +68,7 @@ impl Ledger {
             }
             Record::TargetGone { target } => {
                 self.targets.remove(target);
+                self.reported.markers.remove(target);
             }
             Record::SourceLost { source, reason } => {
                 self.lost_sources.insert(*source, reason.clone());

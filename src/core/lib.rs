@@ -7,8 +7,10 @@
 pub mod analysis;
 pub mod engine;
 pub mod explain;
+pub mod gate;
 pub mod guard;
 pub mod history;
+pub mod hook;
 pub mod ids;
 pub mod incident;
 pub mod judge;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
+use crate::hook::{Alert, Marker};
 use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId};
 use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
 use crate::judge::{Continuous, Evidence, Finding};
@@ -199,6 +200,14 @@ pub enum Record {
         target: TargetId,
         rule: RuleName,
     },
+    /// Others reported that an alert fires, or that it is over.
+    Alerted {
+        alert: Box<Alert>,
+    },
+    /// Others reported a deployment.
+    Marked {
+        marker: Box<Marker>,
+    },
     /// A notice is about to be sent.
     Noticed(Box<Notice>),
     /// A notice reached a channel, or was given up.
@@ -231,6 +240,7 @@ impl Record {
             | Self::DataBack { target, .. } => Some(target),
             Self::IncidentBegan { incident, .. } => Some(&incident.target),
             Self::ScalingBegan { plan } => Some(&plan.target),
+            Self::Marked { marker } => Some(&marker.target),
             Self::AnalysisBegan { analysis } => Some(&analysis.target),
             Self::PlanBegan { plan } => Some(&plan.fence.target),
             Self::StepBegun(command) => {
@@ -246,7 +256,8 @@ impl Record {
             | Self::SourceBack { .. }
             | Self::NoticeEnded(_)
             | Self::Reloaded { .. }
-            | Self::ReloadRefused { .. } => None,
+            | Self::ReloadRefused { .. }
+            | Self::Alerted { .. } => None,
         }
     }
 }

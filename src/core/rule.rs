@@ -62,9 +62,21 @@ pub struct Watch {
 impl Watch {
     /// Every source that its rules ask; `default` answers what names no source of its own.
     pub fn sources(&self, default: SourceKind) -> BTreeSet<SourceKind> {
-        let typed = self.source.unwrap_or(default);
         let always = self.always.iter().map(|always| &always.rule);
-        let rules = self.rules.iter().chain(always);
+        self.asked(default, self.rules.iter().chain(always))
+    }
+
+    /// Every source that its rules about releases ask.
+    pub fn release_sources(&self, default: SourceKind) -> BTreeSet<SourceKind> {
+        self.asked(default, self.rules.iter())
+    }
+
+    fn asked<'a>(
+        &self,
+        default: SourceKind,
+        rules: impl Iterator<Item = &'a Arc<Rule>>,
+    ) -> BTreeSet<SourceKind> {
+        let typed = self.source.unwrap_or(default);
         rules
             .map(|rule| Question::of(rule).source().unwrap_or(typed))
             .collect()

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::analysis::WayBack;
 use crate::guard::Hold;
+use crate::hook::{Alert, Marker};
 use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
 use crate::incident::ScalingEnd;
 use crate::judge::Finding;
@@ -18,9 +19,23 @@ use crate::scaling::ScaleChange;
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     pub at: Timestamp,
+    /// In the order of their targets.
     pub targets: Vec<TargetSnapshot>,
     pub lost_sources: Vec<LostSource>,
     pub pending_notices: usize,
+    /// Alerts that others reported and that fire.
+    pub alerts: Vec<Alert>,
+}
+
+impl Snapshot {
+    /// One target, if it is watched.
+    pub fn target(&self, id: &TargetId) -> Option<&TargetSnapshot> {
+        let place = self
+            .targets
+            .binary_search_by(|target| target.target.cmp(id))
+            .ok()?;
+        self.targets.get(place)
+    }
 }
 
 /// A source that cannot be used now.
@@ -40,12 +55,18 @@ pub struct TargetSnapshot {
     pub seen: bool,
     pub current: Option<RevisionHash>,
     pub standing: Option<Standing>,
+    /// The revision that failed last, as long as it is remembered as bad.
+    pub failed: Option<RevisionHash>,
+    /// Why releases of it cannot be judged now: a source that its rules ask cannot be used.
+    pub blind: Option<String>,
     pub analysis: Option<AnalysisSnapshot>,
     pub plan: Option<PlanSnapshot>,
     /// A rollback was carried out, and its effect is being verified.
     pub verifying: bool,
     pub holds: Vec<Hold>,
     pub rules_without_data: Vec<RuleName>,
+    /// Deployments that CI told of, oldest first.
+    pub markers: Vec<Marker>,
     /// The rules between releases.
     pub always: Vec<AlwaysSnapshot>,
 }

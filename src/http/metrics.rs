@@ -1,5 +1,6 @@
 //! What Recant counts about itself, typed: one struct per part, all of them registered here.
 
+mod api;
 mod config;
 mod journal;
 mod source;
@@ -11,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::notify::metrics::NotifyMetrics;
 
+pub use api::ApiMetrics;
 pub use config::ConfigMetrics;
 pub use journal::JournalMetrics;
 pub use source::SourceMetrics;
@@ -26,6 +28,7 @@ pub struct Metrics {
     pub journal: JournalMetrics,
     pub config: ConfigMetrics,
     pub notify: NotifyMetrics,
+    pub api: ApiMetrics,
 }
 
 impl Metrics {
@@ -38,6 +41,7 @@ impl Metrics {
             journal,
             config,
             notify,
+            api,
         } = self;
         let mut registry = Registry::with_prefix("recant");
         registry.register(
@@ -51,6 +55,7 @@ impl Metrics {
         journal.register(&mut registry);
         config.register(&mut registry);
         notify.register(&mut registry);
+        api.register(&mut registry);
         registry
     }
 }

@@ -1,4 +1,4 @@
-//! Serves the ops port: bounded in connections, header size and time, so that no client can take it from the others.
+//! Serves a port: bounded in connections, header size and time, so that no client can take it from the others.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,13 +9,16 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Bounds of the ops port. The default is what the agent uses; tests are quicker.
+use super::certificate::Certificate;
+
+/// Bounds of a port. The default is what the agent uses for the ops port; tests are quicker.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at once; more wait.
@@ -80,11 +83,24 @@ impl Server {
         router: Router,
         limits: Limits,
     ) -> Result<Self, ServeError> {
+        Self::start_with(address, router, limits, None).await
+    }
+
+    /// The same over TLS, when there is a certificate.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start_with(
+        address: SocketAddr,
+        router: Router,
+        limits: Limits,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Result<Self, ServeError> {
         let bind = |source| ServeError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(accept(listener, router, limits, stop.clone()));
+        let task = tokio::spawn(accept(listener, router, limits, certificate, stop.clone()));
         Ok(Self {
             address,
             task,
@@ -101,12 +117,18 @@ impl Server {
     pub async fn shutdown(self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the server of the ops port ended with a panic");
+            tracing::error!(%error, "a server ended with a panic");
         }
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    certificate: Option<Arc<Certificate>>,
+    stop: CancellationToken,
+) {
     let free = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -124,7 +146,7 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: Can
         };
         match accepted {
             Ok((stream, _)) => {
-                let serving = serve(stream, router.clone(), limits.clone());
+                let serving = serve(stream, router.clone(), limits.clone(), certificate.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop(permit);
@@ -132,7 +154,7 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: Can
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others have to be closed first.
-                tracing::warn!(%error, "a connection to the ops port could not be accepted");
+                tracing::warn!(%error, "a connection could not be accepted");
                 sleep(Duration::from_millis(100)).await;
             }
         }
@@ -145,17 +167,40 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, stop: Can
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, limits: Limits) {
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    certificate: Option<Arc<Certificate>>,
+) {
+    let within = limits.connection;
+    let connection = async {
+        let Some(certificate) = certificate else {
+            return speak(stream, router, &limits).await;
+        };
+        match timeout(limits.headers, certificate.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => speak(stream, router, &limits).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
+            Err(_) => tracing::debug!("a client did not come to an end with TLS"),
+        }
+    };
+    if timeout(within, connection).await.is_err() {
+        tracing::debug!("a connection took too long");
+    }
+}
+
+async fn speak<S>(stream: S, router: Router, limits: &Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
         .max_buf_size(MAX_HEADER_BYTES)
-        // Probes and scrapes are rare: an idle connection would only take the place of another.
+        // Questions are rare: an idle connection would only take the place of another.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match timeout(limits.connection, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection to the ops port failed"),
-        Err(_) => tracing::debug!("a connection to the ops port took too long"),
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection failed");
     }
 }

@@ -31,10 +31,12 @@ mod query;
 mod range;
 pub mod recorded;
 mod reply;
+mod series;
 #[cfg(test)]
 mod tests;
 
 pub use options::{Auth, Credential, PrometheusOptions, PrometheusOptionsError};
+pub use series::Series;
 
 use query::Grouping;
 

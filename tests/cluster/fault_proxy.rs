@@ -189,8 +189,10 @@ impl Proxy {
             .http
             .request(parts.method, format!("{upstream}{path}"))
             .body(body);
-        if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
-            forwarded = forwarded.header(header::CONTENT_TYPE, kind);
+        for name in [header::CONTENT_TYPE, header::AUTHORIZATION] {
+            if let Some(value) = parts.headers.get(&name) {
+                forwarded = forwarded.header(name, value);
+            }
         }
         let answer = forwarded.send().await?;
         let status = answer.status();

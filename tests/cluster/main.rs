@@ -6,6 +6,8 @@
 
 mod agent;
 mod alertmanager;
+mod argo_kayenta;
+mod argo_web;
 mod autoscaler;
 mod backtest;
 mod bed;
@@ -29,6 +31,7 @@ mod proofs;
 mod queue;
 mod receiver;
 mod redis;
+mod reports;
 mod scaling;
 mod scenario;
 mod script;

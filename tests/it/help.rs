@@ -20,6 +20,7 @@ fn shown(arguments: &[&str]) -> String {
 fn help_tells_what_a_newcomer_needs() {
     for (name, arguments) in [
         ("recant", &["--help"][..]),
+        ("argo_template", &["argo-template", "--help"]),
         ("backtest", &["backtest", "--help"]),
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),

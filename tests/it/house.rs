@@ -47,11 +47,13 @@ const CORE: &[(&str, &[&str])] = &[
         "incident",
         &["guard", "ids", "notice", "plan", "rule", "scaling", "time"],
     ),
+    ("hook", &["ids", "time"]),
     (
         "record",
         &[
             "analysis",
             "guard",
+            "hook",
             "ids",
             "incident",
             "judge",
@@ -68,6 +70,7 @@ const CORE: &[(&str, &[&str])] = &[
         &[
             "analysis",
             "guard",
+            "hook",
             "ids",
             "incident",
             "judge",
@@ -85,9 +88,10 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "snapshot",
         &[
-            "analysis", "guard", "ids", "incident", "judge", "record", "rule", "scaling",
+            "analysis", "guard", "hook", "ids", "incident", "judge", "record", "rule", "scaling",
         ],
     ),
+    ("gate", &["ids", "judge", "record", "snapshot"]),
     (
         "explain",
         &[
@@ -101,6 +105,7 @@ const CORE: &[(&str, &[&str])] = &[
             "analysis",
             "guard",
             "history",
+            "hook",
             "ids",
             "incident",
             "judge",
@@ -140,7 +145,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("actuate", &["clock", "cluster"]),
     ("notify", &["secrets", "tls"]),
-    ("http", &["notify"]),
+    ("http", &["notify", "secrets", "source"]),
     ("telemetry", &[]),
     (
         "agent",

@@ -2,6 +2,8 @@
 
 mod alerts;
 mod always_documents;
+mod api;
+mod argo_template;
 mod backtest;
 mod check;
 mod check_settings;

@@ -241,6 +241,39 @@ fn variables_of_a_service_called_recant_are_left_alone() {
 }
 
 #[test]
+fn the_api_port_is_off_until_it_has_an_address_and_is_never_open_to_all() {
+    assert_eq!(load("", &[], &[]).expect("good").api, None);
+    let alone = load("api: {address: '127.0.0.1:9465'}", &[], &[]);
+    let api = alone
+        .expect("loopback needs no token")
+        .api
+        .expect("it is on");
+    assert_eq!((api.read_token, api.tls), (None, None));
+    let guarded =
+        "api: {address: '0.0.0.0:9465', readToken: {file: t}, tls: {certFile: c, keyFile: k}}";
+    let api = load(guarded, &[], &[])
+        .expect("good")
+        .api
+        .expect("it is on");
+    assert_eq!(api.read_token, Some(SecretRef::File("t".to_owned())));
+    for (file, says) in [
+        ("api: {address: '0.0.0.0:9465'}", "give `api.readToken`"),
+        (
+            "api: {address: '[::]:9465', hookToken: {file: t}}",
+            "give `api.readToken`",
+        ),
+        ("api: {address: recant}", "is no address like"),
+        ("api: {tls: {certFile: c}}", "needs `api.tls.keyFile`"),
+        ("api: {tls: {keyFile: k}}", "needs `api.tls.certFile`"),
+        ("api: {readToken: {file: t, env: T}}", "give one of them"),
+        ("api: {readToken: secret}", "give a mapping"),
+    ] {
+        let shown = refused(file, &[], &[]);
+        assert!(shown.contains(says), "{file}: {shown}");
+    }
+}
+
+#[test]
 fn files_that_are_no_settings_are_refused() {
     for (file, words) in [
         ("- a\n- b\n".to_owned(), "is no YAML mapping"),

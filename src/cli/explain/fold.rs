@@ -312,6 +312,8 @@ impl Fold {
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
+            | Record::Marked { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
             | Record::StepBegun(_)

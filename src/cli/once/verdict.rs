@@ -316,11 +316,14 @@ mod tests {
             seen: true,
             current: None,
             standing: None,
+            failed: None,
+            blind: None,
             analysis: None,
             plan: None,
             verifying: false,
             holds: Vec::new(),
             rules_without_data: Vec::new(),
+            markers: Vec::new(),
             always: always.collect(),
         }
     }

@@ -25,6 +25,7 @@ use crate::cluster::kubernetes::lease::{self, LeaseState};
 use crate::config::settings::Settings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
+use crate::http::reports::Reported;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
@@ -43,6 +44,8 @@ pub(super) struct Outside {
     pub(super) lease: watch::Receiver<LeaseState>,
     /// Where traces go.
     pub(super) spans: Option<Spans>,
+    /// What others report.
+    pub(super) reports: mpsc::Receiver<Reported>,
 }
 
 /// What later changes of rules and settings are made ready with.
@@ -69,6 +72,7 @@ pub(super) fn assemble(
         namespace,
         lease,
         spans,
+        reports,
     } = outside;
     let Opened {
         journal,
@@ -127,6 +131,7 @@ pub(super) fn assemble(
         outbox,
         deliveries,
         updates,
+        reports,
         observer: match spans {
             Some(spans) => Box::new(Traced::new(watching, spans)),
             None => Box::new(watching),

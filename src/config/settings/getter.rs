@@ -20,7 +20,7 @@ pub(super) struct Getter<'a> {
 }
 
 impl Getter<'_> {
-    fn invalid(&self, key: &str, reason: impl Into<String>) -> SettingsError {
+    pub(super) fn invalid(&self, key: &str, reason: impl Into<String>) -> SettingsError {
         SettingsError::Invalid {
             key: key.to_owned(),
             reason: reason.into(),

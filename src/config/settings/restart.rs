@@ -13,6 +13,7 @@ impl Settings {
             prometheus: _,
             journal,
             listen,
+            api,
             log,
             dry_run: _,
             kill_switch: _,
@@ -24,6 +25,7 @@ impl Settings {
         let mut changed = Vec::new();
         keep(journal, &start.journal, "journal", &mut changed);
         keep(listen, &start.listen, "listen", &mut changed);
+        keep(api, &start.api, "api", &mut changed);
         keep(log, &start.log, "log", &mut changed);
         keep(lease, &start.lease, "lease", &mut changed);
         keep(otel, &start.otel, "otel", &mut changed);

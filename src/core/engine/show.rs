@@ -8,6 +8,7 @@ use super::live::Live;
 use super::resume::ours;
 use super::verdict::Together;
 use crate::guard::Hold;
+use crate::hook::Marker;
 use crate::ids::TargetId;
 use crate::snapshot::{
     AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, Snapshot,
@@ -33,6 +34,7 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
+            alerts: self.ledger.reported.firing().cloned().collect(),
             pending_notices: self
                 .ledger
                 .pending
@@ -50,6 +52,11 @@ impl Engine {
             seen: live.state.is_some(),
             current: known.map(|known| known.current.clone()),
             standing: known.and_then(|known| known.standings.get(&known.current).copied()),
+            failed: known.and_then(|known| {
+                let judged = &known.judged.as_ref()?.canary;
+                known.has_failed(judged).then(|| judged.clone())
+            }),
+            blind: self.blind(live),
             analysis: known.and_then(|known| {
                 let analysis = known.analysis.as_ref()?;
                 Some(AnalysisSnapshot {
@@ -80,6 +87,7 @@ impl Engine {
             rules_without_data: known
                 .map(|known| known.rules_without_data.iter().cloned().collect())
                 .unwrap_or_default(),
+            markers: self.markers(target),
             always: live
                 .always
                 .rules
@@ -87,6 +95,26 @@ impl Engine {
                 .map(|rule| self.always(target, rule, now))
                 .collect(),
         }
+    }
+
+    fn markers(&self, target: &TargetId) -> Vec<Marker> {
+        let markers = self.ledger.reported.markers.get(target);
+        markers.cloned().unwrap_or_default()
+    }
+
+    /// Why releases cannot be judged: sources of their rules that are lost.
+    fn blind(&self, live: &Live) -> Option<String> {
+        let lost = &self.ledger.lost_sources;
+        if lost.is_empty() {
+            return None;
+        }
+        let asked = live.watch.release_sources(self.settings.source);
+        let reasons: Vec<&str> = lost
+            .iter()
+            .filter(|(source, _)| asked.contains(source))
+            .map(|(_, reason)| reason.as_str())
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     fn always(&self, target: &TargetId, rule: &AlwaysRule, now: Timestamp) -> AlwaysSnapshot {

@@ -181,6 +181,8 @@ impl AlwaysLedger {
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
+            | Record::Marked { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

@@ -270,6 +270,8 @@ impl TargetLedger {
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
+            | Record::Marked { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::StepBegun(_)

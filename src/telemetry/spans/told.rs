@@ -214,6 +214,8 @@ impl Spans {
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
+            | Record::Marked { .. }
             | Record::TargetSeen { .. }
             | Record::RevisionReturned { .. }
             | Record::Promoted { .. }

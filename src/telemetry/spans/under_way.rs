@@ -130,6 +130,8 @@ impl UnderWay {
             | Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
+            | Record::Alerted { .. }
+            | Record::Marked { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

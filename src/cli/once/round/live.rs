@@ -97,6 +97,8 @@ impl Desk<'_> {
             outbox,
             deliveries,
             updates,
+            // Nobody reports to a round.
+            reports: mpsc::channel(1).1,
             observer: Box::new(Watching::new(
                 seen.clone(),
                 stop.clone(),

@@ -2,7 +2,7 @@
 
 use super::rules::{Setup, errors, latency};
 use super::target::{BAD, Behaviour, GOOD};
-use super::world::World;
+use super::world::{World, at};
 use crate::analysis::Ending;
 use crate::guard::Guard;
 use crate::notice::NoticeKind;
@@ -51,6 +51,8 @@ fn a_failing_source_is_told_once_and_work_resumes_by_itself() {
             "the hold is in the journal: {}",
             world.transcript()
         );
+        let shown = |world: &World| world.engine.snapshot(at(world.now)).targets.remove(0);
+        assert!(shown(&world).blind.is_some(), "readers see it");
         world.lie = None;
         world.run_until(20, |world| !world.commands.is_empty());
         world.run(60);
@@ -67,6 +69,8 @@ fn a_failing_source_is_told_once_and_work_resumes_by_itself() {
             "{}",
             world.transcript()
         );
+        let shown = shown(&world);
+        assert_eq!((shown.blind, shown.failed), (None, Some("v2".into())));
     }
 }
 

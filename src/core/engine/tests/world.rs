@@ -544,6 +544,8 @@ fn line(record: &Record) -> Option<String> {
         }
         Record::Reloaded { .. } => "reloaded".to_owned(),
         Record::ReloadRefused { .. } => "reload refused".to_owned(),
+        Record::Alerted { alert } => format!("alert: {}", alert.in_words()),
+        Record::Marked { marker } => format!("marker: {}", marker.in_words()),
         Record::Noticed(notice) => format!("told ({:?}): {}", notice.kind, notice.headline),
     })
 }

@@ -1,0 +1,32 @@
+//! What others report is written down when it is news. Nothing is decided by it.
+
+use std::collections::BTreeMap;
+
+use super::Turn;
+use super::live::Live;
+use crate::hook::Hook;
+use crate::ids::TargetId;
+use crate::record::Record;
+
+pub(super) fn take_in(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>, hooks: Vec<Hook>) {
+    for hook in hooks {
+        let reported = &turn.ledger.reported;
+        if !reported.is_news(&hook) {
+            continue;
+        }
+        match hook {
+            Hook::Alert(alert) => {
+                if alert.ended.is_some() || reported.has_room() {
+                    let alert = Box::new(alert);
+                    turn.record(Record::Alerted { alert });
+                }
+            }
+            // A target that is watched no more since the report was taken.
+            Hook::Marker(marker) if !lives.contains_key(&marker.target) => {}
+            Hook::Marker(marker) => {
+                let marker = Box::new(marker);
+                turn.record(Record::Marked { marker });
+            }
+        }
+    }
+}

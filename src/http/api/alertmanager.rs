@@ -1,0 +1,145 @@
+//! Alertmanager's webhook (version 4): alerts that fire, and alerts that are over.
+//!
+//! It sends again only after 5xx, so whatever may get better by itself is 503, never 429. Deliveries repeat: the engine
+//! knows what it has, by fingerprint and beginning.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use recant_core::hook::{Alert, Hook, MOST_ALERTS};
+use recant_core::wording::short;
+
+use super::Api;
+use super::body;
+use super::problem::Problem;
+
+const MOST_BYTES: usize = 2 << 20;
+/// Labels of one alert.
+const MOST_LABELS: usize = 64;
+/// Characters of a label's name or value, of a fingerprint, and of the summary.
+const LONGEST: usize = 512;
+
+/// One delivery. More fields may come.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delivery {
+    alerts: Vec<Delivered>,
+    #[serde(default)]
+    truncated_alerts: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delivered {
+    status: Status,
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    starts_at: Timestamp,
+    #[serde(default)]
+    ends_at: Option<Timestamp>,
+    fingerprint: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Firing,
+    Resolved,
+}
+
+pub(super) async fn webhook(State(api): State<Api>, request: Body) -> Response {
+    match take(&api, request).await {
+        Ok(taken) => Json(json!({"taken": taken})).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
+    let bytes = body::read(request, MOST_BYTES).await?;
+    let delivery: Delivery = body::json(&bytes, "webhook of Alertmanager, version 4")?;
+    let Delivery {
+        alerts,
+        truncated_alerts,
+    } = delivery;
+    if alerts.len() > MOST_ALERTS {
+        let detail = format!("the delivery holds more than {MOST_ALERTS} alerts: set `max_alerts`");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    let hooks = alerts
+        .into_iter()
+        .map(|delivered| alert(delivered).map(Hook::Alert))
+        .collect::<Result<Vec<_>, _>>()?;
+    let snapshot = api.snapshot()?;
+    let more = hooks.iter().filter(|hook| match hook {
+        Hook::Alert(alert) => {
+            let known = |known: &Alert| known.fingerprint == alert.fingerprint;
+            alert.ended.is_none() && !snapshot.alerts.iter().any(known)
+        }
+        Hook::Marker(_) => false,
+    });
+    if snapshot.alerts.len() + more.count() > MOST_ALERTS {
+        let detail =
+            format!("{MOST_ALERTS} alerts fire already: send fewer, by a route of its own");
+        return Err(Problem::unavailable(detail));
+    }
+    if truncated_alerts > 0 {
+        tracing::warn!(
+            "Alertmanager left {truncated_alerts} alerts out of a delivery: raise `max_alerts`"
+        );
+    }
+    let taken = hooks.len();
+    if taken > 0 {
+        api.submit(hooks).await?;
+    }
+    Ok(taken)
+}
+
+fn alert(delivered: Delivered) -> Result<Alert, Problem> {
+    let Delivered {
+        status,
+        labels,
+        annotations,
+        starts_at,
+        ends_at,
+        fingerprint,
+    } = delivered;
+    if fingerprint.is_empty() || fingerprint.len() > LONGEST {
+        return Err(Problem::bad("an alert has no usable `fingerprint`"));
+    }
+    let long = |text: &String| text.chars().count() > LONGEST;
+    if labels.len() > MOST_LABELS
+        || labels
+            .iter()
+            .any(|(label, value)| long(label) || long(value))
+    {
+        let detail = format!(
+            "an alert has more than {MOST_LABELS} labels, or one of more than {LONGEST} characters"
+        );
+        return Err(Problem::bad(detail));
+    }
+    let summary = ["summary", "description", "message"]
+        .into_iter()
+        .find_map(|name| annotations.get(name))
+        .map(|text| short(text, LONGEST));
+    let ended = match status {
+        Status::Firing => None,
+        // The zero time of Go stands for none.
+        Status::Resolved => Some(ends_at.unwrap_or(starts_at).max(starts_at)),
+    };
+    Ok(Alert {
+        fingerprint,
+        labels,
+        summary,
+        starts: starts_at,
+        ended,
+    })
+}
