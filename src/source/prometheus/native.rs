@@ -18,7 +18,7 @@ const COARSEST: i8 = -4;
 const LOWEST: i32 = -20;
 const HIGHEST: i32 = 17;
 /// Buckets of one histogram: more than any client keeps.
-const MOST_BUCKETS: usize = 1000;
+const MOST_BUCKETS: usize = 2000;
 
 /// The layout of a schema.
 struct Fixed {
@@ -224,7 +224,7 @@ mod tests {
             (vec![bucket(3, 1, 4.0), bucket(2, 5, 4.0)], "schema -53"),
             (vec![bucket(3, 1, -4.0)], "less than no events"),
             (vec![(3, -0.5, 0.5, 4.0)], "zero threshold"),
-            (vec![bucket(3, 1, 1.0); 1001], "1001 buckets"),
+            (vec![bucket(3, 1, 1.0); 2001], "2001 buckets"),
         ] {
             let said = native(&buckets).counters().expect_err(reason);
             assert!(said.contains(reason), "{said}");
