@@ -118,7 +118,7 @@ fn run() -> Result<bool, String> {
         return Err(format!("no scenario has `{}` in its name", asked.only));
     }
     if !asked.trial {
-        table::show(&measured);
+        table::show(&measured, asked.seed);
     }
     Ok(bars::show(&measured, &results))
 }

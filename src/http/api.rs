@@ -1,8 +1,7 @@
 //! The API port: what other programs ask about releases, each in its own dialect, and what they report.
 //!
 //! Answers come from the last snapshot: no request makes a source, the cluster or the engine work, but for Kayenta's,
-//! which are judged from samples of their own. What is reported
-//! waits in one bounded queue for the next tick.
+//! which are judged from samples of their own. What is reported waits in one bounded queue for the next tick.
 //!
 //! | path | for |
 //! |---|---|

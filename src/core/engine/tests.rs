@@ -11,6 +11,7 @@ mod compared;
 mod crash;
 mod good;
 mod guards;
+mod hooks;
 mod levels;
 mod look_back;
 mod plans;
