@@ -20,7 +20,7 @@ pub use continuous::Continuous;
 pub use counts::{Arms, BASELINE_IDLE, CountsEvidence, WindowedCounts};
 pub use evidence::{Before, Beginning, Evidence};
 pub use finding::{Finding, Measured, Proof, Seen, State};
-pub use level::{LevelArms, LevelEvidence, RateArms, Sample};
+pub use level::{Compared, LevelArms, LevelEvidence, RateArms, Sample};
 pub use release::{FALSE_PASSES, InAll, Pace, Past, ReleaseEvidence, TrialShown};
 
 /// How long counts are looked at. Longer where samples or events are few: see [`CountsEvidence`].

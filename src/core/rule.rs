@@ -21,7 +21,8 @@ pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
 pub use channel::{Channel, ChannelKind, SecretRef};
 pub use judging::{Assurance, Judging, WhenUnclear};
 pub use level::{
-    HttpJson, KubernetesFact, Level, LevelMetric, LevelUnit, Over, Redis, RedisKey, Sampled,
+    HttpJson, KubernetesFact, Level, LevelCompare, LevelMetric, LevelUnit, Over, Redis, RedisKey,
+    Sampled,
 };
 pub use metric::{HistogramMetric, Metric, Part, RatioMetric, Unit};
 pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
@@ -154,6 +155,8 @@ pub struct CountsCheck {
 pub struct LevelCheck {
     pub metric: LevelMetric,
     pub limit: LevelLimit,
+    /// How far it may lie from the baseline beside it.
+    pub compare: Option<LevelCompare>,
 }
 
 /// The limit of a value, in the metric's own unit.

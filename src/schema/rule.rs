@@ -49,13 +49,14 @@ pub struct Rule {
     pub http_json: Option<HttpJson>,
     /// The length of a list or a stream in Redis.
     pub redis: Option<Redis>,
-    /// How the values of several pods become one. Left out, the worst pod decides.
+    /// How the values of several pods become one for the limit. Left out, the worst pod decides.
     pub over: Option<Over>,
     /// Fails when surely above: `5%`, `500ms`, `100`, `512Mi`.
     pub max: Option<Limit>,
     /// Fails when surely below: `99%`, `3`.
     pub min: Option<Limit>,
-    /// Fails when surely worse than the revision that it replaces; `{}` for the usual tolerance.
+    /// Fails when surely worse than the revision that it replaces; `{}` for the usual tolerance. Beside the limit of a
+    /// value it is advisory.
     pub compare: Option<Compare>,
     /// How long it must be broken without a break before it fails, such as `5m`.
     #[schemars(rename = "for")]
@@ -92,6 +93,8 @@ pub enum Limit {
 pub struct Compare {
     /// Relative: `50%` allows one and a half times as much.
     pub margin: Option<String>,
-    /// Absolute, on top: `0.1%`.
-    pub plus: Option<String>,
+    /// Absolute, on top: `0.1%`; of a value in the unit of its limit, such as `100MiB`.
+    pub plus: Option<Limit>,
+    /// Of a value: whether it may call a release bad, with the weight of the rule. Left out, it is advisory: only shown.
+    pub decides: Option<bool>,
 }

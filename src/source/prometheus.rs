@@ -25,6 +25,7 @@ mod auth;
 mod collect;
 mod deliver;
 mod expression;
+mod native;
 mod options;
 mod query;
 mod range;

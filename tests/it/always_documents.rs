@@ -18,6 +18,7 @@ metadata: {name: shop}
 rules:
 - {name: errors, ratio: {bad: b, total: t}, max: 5%}
 - {name: worse, ratio: {bad: b, total: t}, compare: {margin: 50%}}
+- {name: queue, gauge: queue, max: 100, compare: {}}
 ---
 ";
 
@@ -92,6 +93,7 @@ fn what_cannot_be_is_refused_with_what_to_write() {
         (with("{rollback: {}}"), vec!["between releases there is no `rollback`", "nothing was released that could be taken back"]),
         ("[{rule: shop/worse, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["rule `shop/worse` only compares", "give the rule a `max` or a `min`"]),
         ("[{rule: shop, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["rule `shop/worse` only compares"]),
+        ("[{rule: shop/queue, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["rule `shop/queue` compares with a baseline, and between releases there is none", "copy it without its `compare`"]),
         ("[{rule: shop/error, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["has no rule `error`", "did you mean `errors`?"]),
         ("[{rule: shop/errors, onFail: [{notify: [oncal]}]}]".to_owned(), vec!["there is no channel `oncal`"]),
         ("[{rule: shop/errors, onFail: [{notify: [oncall]}]}, {rule: shop/errors, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["named twice in `always`"]),

@@ -23,13 +23,18 @@ struct Written {
 fn written(set: &str, test: &str) -> Written {
     let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
     let files = ["", "_test"].map(|end| rules.join(format!("{set}{end}.yaml")));
-    let (_, loaded) = load_files(&files);
-    let book = loaded.book.expect("the shipped rules have no errors");
+    of_files(&files, test)
+}
+
+fn of_files(files: &[PathBuf], test: &str) -> Written {
+    let (_, loaded) = load_files(files);
+    let shown: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    let book = loaded.book.unwrap_or_else(|| panic!("{shown:#?}"));
     let test = loaded
         .tests
         .iter()
         .find(|known| known.name == test)
-        .unwrap_or_else(|| panic!("{set} has no test {test}"));
+        .unwrap_or_else(|| panic!("{files:?} have no test {test}"));
     let outcome = ruletest::run(test, book.channels.values());
     assert_eq!(outcome.failures, []);
     let folder = TempDir::new().expect("a folder for the test");
@@ -147,6 +152,66 @@ fn a_value_beyond_its_limit_has_no_odds() {
     assert!(shown.contains("no odds"), "{shown}");
     assert!(!shown.contains("000 000"), "{shown}");
     assert_eq!(written.json(&[])["together"], Value::Null);
+}
+
+/// A release of which the pods run beside the old ones for twenty minutes, with 1.4 times their memory.
+fn beside(decides: bool, expect: &str) -> Written {
+    let values = |times: f64| {
+        let of = |value: f64| format!("{:.0}", value * times * 1e6);
+        let five = [100.0, 112.0, 96.0, 105.0, 91.0].map(of).join(" ");
+        [five.as_str(); 24].join(" ")
+    };
+    let text = format!(
+        "apiVersion: recant.dev/v1alpha1
+kind: RuleSet
+metadata: {{name: shop}}
+rules:
+- {{name: memory, gauge: heap_bytes, max: 1GiB, compare: {{margin: 20%, plus: 1MiB, decides: {decides}}}}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Test
+metadata: {{name: more-memory}}
+watch: {{rules: [shop], release: {{watch: 30m}}}}
+revisions: {{v1: [web-1], v2: [web-2, web-3]}}
+releases: [{{revision: v2, at: 5m, completes: 25m}}]
+series:
+- {{series: 'heap_bytes{{pod=\"web-1\"}}', values: '{}'}}
+- {{series: 'heap_bytes{{pod=\"web-2\"}}', values: '_x20 {}'}}
+- {{series: 'heap_bytes{{pod=\"web-3\"}}', values: '_x20 {}'}}
+expect:
+- {expect}
+",
+        values(1.0),
+        values(1.5),
+        values(1.3)
+    );
+    let folder = TempDir::new().expect("a folder for the test");
+    let file = folder.path().join("shop.yaml");
+    std::fs::write(&file, text).expect("the file is written");
+    of_files(&[file], "more-memory")
+}
+
+#[test]
+fn a_value_beside_its_baseline_is_explained() {
+    let told = beside(
+        false,
+        "{at: 24m, verdict: undecided, rules: {memory: within}, actions: []}",
+    );
+    snapshot("beside_told", &told.shown(&["--at", &after(24, 0)]));
+    let decided = beside(
+        true,
+        "{at: 24m, verdict: fail, rules: {memory: failing}, actions: [rollback to v1]}",
+    );
+    let shown = decided.shown(&[]);
+    snapshot("beside_decided", &shown);
+    assert!(!shown.contains("no odds"), "{shown}");
+    let json = decided.json(&[]);
+    let compared = &json["rules"][0]["compared"];
+    assert_eq!(compared["fails"], true, "{json:#}");
+    assert!(
+        json["together"]["oneIn"].as_f64() >= Some(100.0),
+        "{json:#}"
+    );
 }
 
 #[test]

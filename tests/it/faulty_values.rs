@@ -80,6 +80,51 @@ fn limits() {
             "compared",
             "gauge: queue_length\nmax: 100\ncompare: {}\nleast: 5\nquantile: 95%\nunit: seconds",
         ),
+        ("compare_without_limit", "gauge: queue_length\ncompare: {}"),
+        (
+            "compare_word",
+            "gauge: queue_length\nmax: 100\ncompare: 20%",
+        ),
+        (
+            "compare_unit",
+            "gauge: heap_bytes\nmax: 1GiB\ncompare: {margin: 20%, plus: 100ms}",
+        ),
+        (
+            "compare_min",
+            "gauge: workers\nmin: 2\ncompare: {margin: 100%}",
+        ),
+        (
+            "compare_decides_word",
+            "gauge: workers\nmin: 2\ncompare: {decides: always}",
+        ),
+        (
+            "compare_decides_nothing",
+            "gauge: workers\nmin: 2\ncompare: {decides: true}\nweight: 0",
+        ),
+        (
+            "compare_field",
+            "gauge: workers\nmin: 2\ncompare: {decide: true}",
+        ),
+        (
+            "compare_counts_decides",
+            "ratio: {bad: b, total: t}\nmax: 5%\ncompare: {decides: true}",
+        ),
+        (
+            "compare_redis",
+            "redis: {address: 'redis:6379', list: q}\nmax: 80\ncompare: {}",
+        ),
+        (
+            "compare_json",
+            "httpJson: {url: 'http://stats/q', path: '$.a'}\nmax: 80\ncompare: {}",
+        ),
+        (
+            "compare_kubernetes",
+            "kubernetes: unreadyPods\nmax: 1\ncompare: {}",
+        ),
+        (
+            "compare_range",
+            "promql: {query: up, range: 10m, step: 15s}\nmin: 1\ncompare: {}",
+        ),
     ] {
         check(name, &rule(fields));
     }

@@ -207,8 +207,8 @@ rules:
 - {name: a, ratio: {bad: 'b{c=\"5\"}', total: b, absentBad: zero}, max: 5%, compare: {margin: 50%, plus: 0.1%}, least: 50, dryRun: true, for: 1m}
 - {name: b, ratio: {good: 'b{c=\"2\"}', total: b}, min: 99%, arms: {label: version, canary: v2, baseline: v1}}
 - {name: c, histogram: h, quantile: 99.9%, unit: milliseconds, max: 500ms, compare: {}}
-- {name: d, gauge: process_resident_memory_bytes, over: mean, max: 512Mi, for: 5m}
-- {name: e, rate: {counter: 'b{c=\"5\"}', per: 5m}, max: 10}
+- {name: d, gauge: process_resident_memory_bytes, over: mean, max: 512Mi, for: 5m, compare: {margin: 20%, plus: 100MiB, decides: true}}
+- {name: e, rate: {counter: 'b{c=\"5\"}', per: 5m}, max: 10, compare: {plus: 5}}
 - {name: f, promql: 'max(up{namespace=\"${namespace}\"})', min: 1}
 - {name: g, promql: {query: up, range: 10m, step: 15s}, min: 1}
 - {name: h, kubernetes: restarts, max: 3}

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod http_json;
+mod native_histograms;
 mod prometheus;
 mod prometheus_faults;
 mod range;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use recant::config::rules::shipped;
 use recant_core::rule::{
-    Check, HttpJson, KubernetesFact, Level, LevelCheck, LevelLimit, LevelUnit, Over, PromqlRange,
-    Question, Redis, RedisKey, Rule, Sampled, SecretRef, SourceKind, What,
+    Check, HttpJson, KubernetesFact, Level, LevelCheck, LevelCompare, LevelLimit, LevelUnit, Over,
+    PromqlRange, Question, Redis, RedisKey, Rule, Sampled, SecretRef, SourceKind, What,
 };
 use recant_core::spec::{self, SourceFile};
 
@@ -137,6 +137,54 @@ fn limits_have_units_and_defaults() {
             "{fields}"
         );
         assert_eq!(rule.lasting, lasting, "{fields}");
+    }
+}
+
+#[test]
+fn a_value_may_be_compared_beside_its_limit() {
+    let default = LevelCompare {
+        margin: 0.5,
+        plus: 0.0,
+        decides: false,
+    };
+    for (fields, compare, over) in [
+        ("gauge: queue\nmax: 100\ncompare: {}", default, Over::Max),
+        (
+            "gauge: heap_bytes\nmax: 1GiB\ncompare: {margin: 20%, plus: 100MiB}",
+            LevelCompare {
+                margin: 0.2,
+                plus: 100.0 * 1_048_576.0,
+                ..default
+            },
+            Over::Max,
+        ),
+        (
+            "gauge: workers\nmin: 2\ncompare: {margin: 20%, decides: true}",
+            LevelCompare {
+                margin: 0.2,
+                decides: true,
+                ..default
+            },
+            Over::Min,
+        ),
+        (
+            "rate: {counter: errors_total, per: 5m}\nmax: 10\ncompare: {plus: 3}",
+            LevelCompare {
+                plus: 3.0,
+                ..default
+            },
+            Over::Sum,
+        ),
+        (
+            "promql: heap_bytes\nmax: 1GiB\ncompare: {plus: 0}\nover: mean",
+            default,
+            Over::Mean,
+        ),
+    ] {
+        let rule = rule(fields);
+        let check = level(&rule);
+        assert_eq!(check.compare, Some(compare), "{fields}");
+        assert_eq!(check.metric.over, over, "{fields}");
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use recant_core::analysis::Ending;
 use recant_core::guard::Hold;
 use recant_core::ids::{RevisionHash, RuleName, WatchName};
-use recant_core::judge::{Evidence, FALSE_PASSES, Finding, Measured, Phase, State};
+use recant_core::judge::{Compared, Evidence, FALSE_PASSES, Finding, Measured, Phase, State};
 use recant_core::sequential::Doubt;
 
 use super::change;
@@ -69,6 +69,9 @@ pub(super) struct RuleAccount {
     /// Of a value, which has no tests.
     pub(super) value: Option<Measured>,
     pub(super) baseline_value: Option<Measured>,
+    /// How the value compares with that of the baseline, of a rule that asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) compared: Option<Compared>,
     pub(super) tests: Vec<Test>,
     pub(super) against: Option<Weight>,
     pub(super) in_favour: Option<Weight>,
@@ -171,6 +174,15 @@ impl Account {
     }
 }
 
+impl RuleAccount {
+    /// Its value has been beyond its limit for long enough: a condition, which has no odds.
+    pub(super) fn decides_by_value(&self) -> bool {
+        self.value.is_some()
+            && self.against.is_some_and(|weight| weight.decides())
+            && !self.compared.is_some_and(|compared| compared.fails)
+    }
+}
+
 /// In the order of the findings, then what only evidence is known of.
 fn names(release: &Release) -> Vec<&RuleName> {
     let mut names: Vec<&RuleName> = release
@@ -211,6 +223,7 @@ fn of_rule(name: &RuleName, release: &Release) -> RuleAccount {
         since: finding.and_then(|finding| finding.since),
         value: value(|finding| Some(finding.canary)),
         baseline_value: value(|finding| finding.baseline),
+        compared: finding.and_then(|finding| finding.compared),
         tests,
         against,
         in_favour,
@@ -265,9 +278,7 @@ fn together(release: &Release, rules: &[RuleAccount]) -> Option<Weight> {
         .filter(|rule| !rule.dry_run && rule.share.is_some_and(|share| share > 0.0))
         .filter_map(|rule| rule.against)
         .collect();
-    let by_value = |rule: &RuleAccount| {
-        !rule.dry_run && rule.value.is_some() && rule.against.is_some_and(|weight| weight.decides())
-    };
+    let by_value = |rule: &RuleAccount| !rule.dry_run && rule.decides_by_value();
     if deciding.is_empty() || rules.iter().any(by_value) {
         return None;
     }

@@ -1,10 +1,12 @@
 //! What would change what a rule says: more data, or another limit. Estimates from what was measured, and said as such.
 
+use recant_core::judge::Compared;
 use recant_core::sequential::Doubt;
 use recant_core::wording::{count, percent};
 
-use super::account::RuleAccount;
+use super::account::{RuleAccount, kept_at};
 use super::measured::{AgainstWhat, Measure, Test};
+use super::odds::Weight;
 
 /// Evidence below this part of its threshold says nothing of how much more is needed.
 const TELLING: f64 = 0.1;
@@ -16,6 +18,7 @@ pub(super) fn of(rule: &RuleAccount, counted: bool, doubt: Option<Doubt>) -> Vec
         changes.push("nothing is decided by it as long as it has `dryRun`".to_owned());
     }
     if !counted {
+        changes.extend(rule.compared.as_ref().and_then(compared));
         return changes;
     }
     let speaks = rule.against.is_some_and(|weight| weight.decides());
@@ -60,6 +63,15 @@ pub(super) fn of(rule: &RuleAccount, counted: bool, doubt: Option<Doubt>) -> Vec
         ),
     }
     changes
+}
+
+/// A comparison of values that decides, and does not say yet that the rule is kept.
+fn compared(compared: &Compared) -> Option<String> {
+    let kept = Weight::new(compared.in_favour, kept_at());
+    (compared.decides && !compared.over && !compared.fails && !kept.decides()).then(|| {
+        "more stretches of time beside the baseline that are no worse than allowed, and it is surely kept"
+            .to_owned()
+    })
 }
 
 fn more_against(rule: &RuleAccount) -> Option<String> {
@@ -117,7 +129,6 @@ fn between(test: &Test) -> Option<String> {
 mod tests {
     use recant_core::ids::RuleName;
 
-    use super::super::odds::Weight;
     use super::*;
 
     fn rule(against: f64, in_favour: f64, low: f64, high: f64) -> RuleAccount {
@@ -129,6 +140,7 @@ mod tests {
             since: None,
             value: None,
             baseline_value: None,
+            compared: None,
             tests: vec![Test {
                 against_what: AgainstWhat::Limit,
                 measure: Measure::Share,

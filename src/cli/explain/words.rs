@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use recant_core::guard::Hold;
-use recant_core::judge::{Phase, State};
+use recant_core::judge::{Compared, Phase, State};
 use recant_core::time::elapsed;
 use recant_core::wording::{count, digits, listed, percent, span};
 
@@ -15,7 +15,7 @@ pub(super) fn page(account: &Account) -> String {
     let mut lines = vec![hurry(account), String::new()];
     lines.extend(head(account));
     // Shares of nothing tell nothing.
-    let speaks = account.rules.iter().any(decides_by_value)
+    let speaks = account.rules.iter().any(RuleAccount::decides_by_value)
         || account
             .together
             .is_some_and(|weight| weight.one_in.is_some());
@@ -152,7 +152,7 @@ fn head(account: &Account) -> Vec<String> {
             weight.needed()
         )),
         None if account.rules.is_empty() => {}
-        None if account.rules.iter().any(decides_by_value) => lines.push(
+        None if account.rules.iter().any(RuleAccount::decides_by_value) => lines.push(
             "together   no odds: a value that is beyond its limit is a condition, not a test".to_owned(),
         ),
         None => lines.push(
@@ -195,7 +195,12 @@ fn of_rule(rule: &RuleAccount, speaks: bool) -> Vec<String> {
     if let Some(value) = rule.baseline_value.and_then(|measured| measured.value) {
         line("baseline", &format!(" {}", digits(value)));
     }
-    if rule.tests.is_empty() && rule.value.is_some() && rule.against.is_some() {
+    for text in rule.compared.iter().flat_map(|it| compared(rule, it)) {
+        line("compared", &format!(" {text}"));
+    }
+    let by_test = rule.compared.is_some_and(|compared| compared.decides);
+    let is_condition = rule.decides_by_value() || !by_test;
+    if rule.tests.is_empty() && rule.value.is_some() && rule.against.is_some() && is_condition {
         line("against", &format!(" {}", condition(rule)));
     } else {
         if let Some(weight) = &rule.against {
@@ -260,14 +265,41 @@ fn in_favour(weight: &Weight) -> String {
     )
 }
 
-fn decides_by_value(rule: &RuleAccount) -> bool {
-    rule.value.is_some() && rule.against.is_some_and(|weight| weight.decides())
+/// A value beside that of the baseline, over the time that both were measured in.
+fn compared(rule: &RuleAccount, compared: &Compared) -> Vec<String> {
+    let ran = if compared.over { " while that ran" } else { "" };
+    let values = format!(
+        "{} in the mean, beside {} of the baseline{ran}; allowed is {}",
+        digits(compared.canary),
+        digits(compared.baseline),
+        digits(compared.allowed),
+    );
+    let stretches = match compared.stretches {
+        0 => "no stretch of time is long enough yet to be judged".to_owned(),
+        all => format!(
+            "worse than that in {} of {} stretches",
+            count(compared.worse as f64),
+            count(all as f64)
+        ),
+    };
+    let needed = rule.against.map(|against| against.log_needed);
+    let says = match needed {
+        Some(needed) if !compared.decides => {
+            let weight = Weight::new(compared.against, needed);
+            format!(
+                "; {}; advisory, it decides nothing",
+                said(&weight, "it were no worse than allowed")
+            )
+        }
+        Some(_) | None => String::new(),
+    };
+    vec![values, format!("{stretches}{says}")]
 }
 
 /// A value is no test: it says all or nothing (judge.md 8).
 fn condition(rule: &RuleAccount) -> &'static str {
     match (rule.against, rule.in_favour) {
-        (Some(_), _) if decides_by_value(rule) => {
+        (Some(_), _) if rule.decides_by_value() => {
             "the value has been beyond its limit for as long as the rule asks for: that decides"
         }
         (_, Some(weight)) if weight.decides() => "nothing: the value is within its limit",

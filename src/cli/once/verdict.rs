@@ -285,6 +285,7 @@ mod tests {
                     baseline: None,
                     since: None,
                     reaches_limit_in: None,
+                    compared: None,
                     proof: None,
                     sentence: "as it is".to_owned(),
                 }),

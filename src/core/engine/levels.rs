@@ -11,8 +11,8 @@ use crate::ids::RevisionHash;
 use crate::judge::{Evidence, LevelArms, Phase, RateArms, Sample};
 use crate::measurement::{Counts, KnownPods, Measurement, apart, combined};
 use crate::observation::{Levels, Observation, SeriesKey};
-use crate::rule::{ArmsBy, Check, LevelCheck};
-use crate::target::TargetState;
+use crate::rule::{ArmsBy, Check, LevelCheck, Over};
+use crate::target::{Pod, TargetState};
 
 /// One answer with values, and what is needed to make samples of it.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +54,10 @@ impl<'a> Values<'a> {
 
     /// Samples of all that the target shows, whatever its revision.
     pub(super) fn of_whole_target(&self, check: &LevelCheck) -> Vec<Sample> {
-        self.samples(check, |_| true)
+        self.samples(check.metric.over, |_| true)
     }
 
-    fn samples(&self, check: &LevelCheck, belongs: impl Fn(&SeriesKey) -> bool) -> Vec<Sample> {
-        let over = check.metric.over;
+    fn samples(&self, over: Over, belongs: impl Fn(&SeriesKey) -> bool) -> Vec<Sample> {
         combined(self.levels, over, self.now, self.pods, self.apart, belongs)
             .into_iter()
             .map(|(at, value)| Sample { at, value })
@@ -78,8 +77,8 @@ impl<'a> Values<'a> {
             return Heard::default();
         };
         let arms = &definition.arms;
-        let of = |wanted: Arm| {
-            self.samples(check, |key| {
+        let of = |wanted: Arm, over: Over| {
+            self.samples(over, |key| {
                 arm_of(key, arms, self.pods, analysis) == Some(wanted)
             })
         };
@@ -90,9 +89,10 @@ impl<'a> Values<'a> {
             let after = before.split_off(began);
             (before, after)
         };
-        let (_, canary) = since(of(Arm::Canary));
-        let (_, baseline) = since(of(Arm::Baseline));
-        let (before, whole) = since(of(Arm::Whole));
+        let over = check.metric.over;
+        let (_, canary) = since(of(Arm::Canary, over));
+        let (_, baseline) = since(of(Arm::Baseline, over));
+        let (before, whole) = since(of(Arm::Whole, over));
         if let (Some(last), Evidence::Level(evidence)) = (before.last(), &mut rule.evidence)
             && evidence.last_sample().is_none()
         {
@@ -101,11 +101,19 @@ impl<'a> Values<'a> {
         let tells_apart = !canary.is_empty() || !baseline.is_empty();
         let tick = if tells_apart {
             rule.one_arm = false;
-            LevelArms {
-                canary,
-                baseline: match analysis.phase {
-                    Phase::Beside => baseline,
-                    Phase::Alone => Vec::new(),
+            let newest = |arm| since(of(arm, Over::Mean)).1.pop();
+            match analysis.phase {
+                Phase::Beside => LevelArms {
+                    canary,
+                    baseline,
+                    means: match check.compare {
+                        Some(_) => (newest(Arm::Canary), newest(Arm::Baseline)),
+                        None => (None, None),
+                    },
+                },
+                Phase::Alone => LevelArms {
+                    canary,
+                    ..LevelArms::default()
                 },
             }
         } else if let Some(last) = whole.last() {
@@ -119,7 +127,7 @@ impl<'a> Values<'a> {
             }
             LevelArms {
                 canary: whole,
-                baseline: Vec::new(),
+                ..LevelArms::default()
             }
         } else {
             return Heard::default();
@@ -161,11 +169,11 @@ impl<'a> Values<'a> {
                 .of(key)
                 .is_some_and(|pod| Some(&pod.revision) == without),
         };
-        let mut canary = self.samples(check, |key| !is_gone(key));
+        let mut canary = self.samples(check.metric.over, |key| !is_gone(key));
         canary.retain(counts);
         let tick = LevelArms {
             canary,
-            baseline: Vec::new(),
+            ..LevelArms::default()
         };
         rule.evidence.update_level(&definition, &tick);
         rule.changed = true;
@@ -178,7 +186,27 @@ pub(super) fn rate(now: Timestamp, canary: Option<&Counts>, baseline: Option<&Co
         at: now,
         canary: canary.map(events),
         baseline: baseline.map(events),
+        pods: (0, 0),
     }
+}
+
+/// Pods of canary and baseline that serve; of the past, of those that are there now: what was there `then`.
+pub(super) fn serving(
+    then: Option<Timestamp>,
+    state: Option<&TargetState>,
+    analysis: &Analysis,
+) -> (usize, usize) {
+    let of = |revision: Option<&RevisionHash>| {
+        let pods = state.map_or(&[][..], |state| &state.pods);
+        let serves = |pod: &&Pod| {
+            Some(&pod.hash) == revision
+                && pod.ready
+                && !pod.terminating
+                && then.is_none_or(|then| pod.created <= then)
+        };
+        pods.iter().filter(serves).count()
+    };
+    (of(Some(&analysis.canary)), of(analysis.baseline.as_ref()))
 }
 
 /// The events that a rate counts: the part that its counter is of all series of that shape.

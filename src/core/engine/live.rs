@@ -229,7 +229,7 @@ impl Live {
         self.fails()
             && self.rules.iter().any(|rule| {
                 let broken = rule.looked.is_some_and(|seen| seen.state != State::Within);
-                rule.fails() && broken
+                rule.fails() && (broken || rule.evidence.is_worse())
             })
     }
 
@@ -262,12 +262,8 @@ impl Live {
         };
         for index in 0..self.rules.len() {
             let beginning = self.beginning(index, begun);
-            let Some(rule) = self.rules.get_mut(index) else {
-                continue;
-            };
-            if rule.rule.counts().is_some() && rule.evidence.release().is_none() {
-                let before = rule.evidence.before();
-                rule.evidence = Evidence::after(&rule.rule, before, beginning);
+            if let Some(rule) = self.rules.get_mut(index) {
+                rule.evidence.join(&rule.rule, beginning);
             }
         }
         self.together = Some(Together::of(&self.rules, &self.watch));

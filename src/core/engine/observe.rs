@@ -10,8 +10,7 @@ use super::live::{Live, LiveRule, Looking, Trouble};
 use super::{Answer, Turn, always, levels};
 use crate::analysis::Analysis;
 use crate::ids::TargetId;
-use crate::judge::Arms;
-use crate::judge::Phase;
+use crate::judge::{Arms, Phase, RateArms};
 use crate::measurement::{Counts, Increase, Increases, KnownPods, Look, never_seen_reason};
 use crate::observation::{Cumulative, Observation, SeriesKey};
 use crate::record::Record;
@@ -208,7 +207,10 @@ fn counted(
             heard
         }
         Check::Level(_) => {
-            let tick = levels::rate(turn.now, canary.as_ref(), baseline.as_ref());
+            let tick = RateArms {
+                pods: levels::serving(turn.then(), state, analysis),
+                ..levels::rate(turn.now, canary.as_ref(), baseline.as_ref())
+            };
             rule.evidence.update_rate(&rule.rule, tick);
             Heard {
                 canary: canary.is_some(),

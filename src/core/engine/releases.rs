@@ -326,8 +326,9 @@ fn begin(
                     .sum(now)
                     .or_else(|| recorded.filter(|_| recent)),
             ),
-            Before::Level { beyond } => Before::Level {
+            Before::Level { beyond, .. } => Before::Level {
                 beyond: rule.beyond(now).unwrap_or(beyond && recent),
+                incomparable: false,
             },
         },
         Some((phase, now, turn.settings.interval)),

@@ -7,6 +7,7 @@ mod world;
 
 mod always;
 mod bad;
+mod compared;
 mod crash;
 mod good;
 mod guards;

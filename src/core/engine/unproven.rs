@@ -38,7 +38,15 @@ pub(super) fn unproven(live: &Live, analysis: &Analysis, now: Timestamp) -> Opti
 fn unsure(rule: &LiveRule, proof: &Proof, pace: Option<&Pace>) -> String {
     let name = &rule.rule.name;
     let Some(release) = rule.evidence.release() else {
-        return format!("`{name}` was not kept for as long as it must be");
+        return match rule.evidence.compared(&rule.rule) {
+            Some(compared) if compared.decides && compared.in_favour < proof.in_favour_needed => {
+                format!(
+                    "`{name}`: {} stretches beside the baseline are too few to be sure that it is no worse than allowed",
+                    count(compared.stretches as f64)
+                )
+            }
+            Some(_) | None => format!("`{name}` was not kept for as long as it must be"),
+        };
     };
     match release.doubt() {
         None | Some(Doubt::NoData) => format!(

@@ -119,7 +119,10 @@ impl Live {
     /// by a value beyond its limit, which is a condition and has no odds (judge.md 8).
     pub(super) fn odds(&self) -> Option<String> {
         let together = self.together.as_ref().filter(|together| together.fails())?;
-        let by_value = |rule: &LiveRule| rule.rule.counts().is_none() && rule.fails();
+        let by_value = |rule: &LiveRule| {
+            let held = rule.looked.map(|seen| seen.state) == Some(State::Failing);
+            rule.rule.counts().is_none() && held && rule.fails()
+        };
         if self.rules.iter().any(by_value) {
             return None;
         }
@@ -160,7 +163,9 @@ impl LiveRule {
         };
         let mut reading = self.evidence.reading(&self.rule, seen, now);
         // Alone a limit cannot tell old pain from new: what was so before the release is nobody's fault.
-        let old_pain = seen.state == State::BaselineAlsoBad && self.phase(phase) == Phase::Alone;
+        let old_pain = self.rule.counts().is_some()
+            && seen.state == State::BaselineAlsoBad
+            && self.phase(phase) == Phase::Alone;
         let lasting = SignedDuration::try_from(self.rule.lasting).unwrap_or(SignedDuration::MAX);
         let lasts = self.rule.counts().is_none()
             || lasting.is_zero()
@@ -200,11 +205,13 @@ impl LiveRule {
         let looked = looked.allowing(self.allowed_by_past());
         let events = self.evidence.events();
         let proof = Proof { events, ..proof };
+        let since = self.bad_since.filter(|_| decides);
         if self.rule.counts().is_none() {
-            self.seen = Some(looked.told(proof));
+            let seen = looked.told(proof);
+            let compared = self.evidence.compared(&self.rule);
+            self.seen = Some(compared.map_or(seen, |compared| seen.compared(compared, since)));
             return;
         }
-        let since = self.bad_since.filter(|_| decides);
         let in_all = || InAll::of(&self.evidence.release()?.shown()?);
         let in_all = since.and_then(|_| in_all());
         self.seen = Some(looked.judged(proof, since, in_all));

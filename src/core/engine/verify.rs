@@ -72,7 +72,11 @@ fn begin(turn: &mut Turn<'_>, live: &mut Live, verification: Verification) {
         |rule| match rule.evidence.before() {
             before @ Before::Counts(_) => before,
             // Whoever was to blame: the value has to come back within its limit.
-            Before::Level { .. } => Before::Level { beyond: false },
+            Before::Level { .. } => Before::Level {
+                beyond: false,
+                incomparable: verification.rules.contains(&rule.rule.name)
+                    && rule.evidence.failed_by_comparison(&rule.rule),
+            },
         },
         None,
     );

@@ -19,6 +19,7 @@ fn finding(state: State) -> Finding {
         baseline: None,
         since: None,
         reaches_limit_in: None,
+        compared: None,
         proof: None,
         sentence: "3 % of 100 requests".to_owned(),
     }

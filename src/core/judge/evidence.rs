@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Phase;
 use super::counts::{Arms, CountsEvidence};
 use super::finding::{Seen, State};
-use super::level::{LevelArms, LevelEvidence, RateArms};
+use super::level::{Compared, LevelArms, LevelEvidence, RateArms};
 use super::release::{Pace, Past, ReleaseEvidence};
 use crate::measurement::Counts;
 use crate::rule::{Check, Rule};
@@ -45,10 +45,36 @@ impl Evidence {
                 let tests = ReleaseEvidence::new(check, rule.judging, phase, pace, past);
                 Self::Counts(CountsEvidence::new(counts).of_release(tests))
             }
-            (Check::Level(_), Before::Level { beyond }) => Self::Level(LevelEvidence::new(beyond)),
+            (
+                Check::Level(check),
+                Before::Level {
+                    beyond,
+                    incomparable,
+                },
+            ) => {
+                let mut evidence = LevelEvidence::new(beyond, incomparable);
+                if let Some(Beginning { phase, pace, .. }) = release {
+                    evidence.compare(check, phase, pace);
+                }
+                Self::Level(evidence)
+            }
             (Check::Counts(_), Before::Level { .. }) | (Check::Level(_), Before::Counts(_)) => {
                 Self::new(rule)
             }
+        }
+    }
+
+    /// Begins the tests of a rule that comes while a release is judged; those that have begun go on.
+    pub fn join(&mut self, rule: &Rule, beginning: Option<Beginning>) {
+        match (&mut *self, &rule.check, beginning) {
+            (Self::Counts(evidence), _, beginning) if evidence.release().is_none() => {
+                let before = self.before();
+                *self = Self::after(rule, before, beginning);
+            }
+            (Self::Level(evidence), Check::Level(check), Some(beginning)) => {
+                evidence.compare(check, beginning.phase, beginning.pace);
+            }
+            (Self::Counts(_) | Self::Level(_), _, _) => {}
         }
     }
 
@@ -72,30 +98,62 @@ impl Evidence {
 
     /// Judges what came in for a release, once there is a tick of it.
     pub fn tick(&mut self, rule: &Rule, phase: Phase, now: Timestamp) {
-        if let (Self::Counts(evidence), Check::Counts(check)) = (self, &rule.check)
-            && let Some(release) = evidence.release_mut()
-        {
-            release.tick(check, phase, now);
+        match (self, &rule.check) {
+            (Self::Counts(evidence), Check::Counts(check)) => {
+                if let Some(release) = evidence.release_mut() {
+                    release.tick(check, phase, now);
+                }
+            }
+            (Self::Level(evidence), Check::Level(check)) => evidence.tick(check, phase, now),
+            (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => {}
+        }
+    }
+
+    /// How the value compares with that of the baseline; `None`: the rule does not ask for it, or nothing ran beside.
+    pub fn compared(&self, rule: &Rule) -> Option<Compared> {
+        match (self, &rule.check) {
+            (Self::Level(evidence), Check::Level(check)) => evidence.compared(check),
+            (Self::Counts(_), _) | (Self::Level(_), Check::Counts(_)) => None,
+        }
+    }
+
+    /// Whether a rule that failed did so by the comparison of values, which its limit does not show.
+    pub fn failed_by_comparison(&self, rule: &Rule) -> bool {
+        match self {
+            Self::Level(evidence) => {
+                let compared = self.compared(rule);
+                compared.is_some_and(|compared| compared.decides) && evidence.keeps_limit()
+            }
+            Self::Counts(_) => false,
+        }
+    }
+
+    /// Whether what a comparison of values was last made from is worse than the baseline allows.
+    pub fn is_worse(&self) -> bool {
+        match self {
+            Self::Level(evidence) => evidence.is_worse(),
+            Self::Counts(_) => false,
         }
     }
 
     /// How much is said against a release, and for it. A value that is held against its limit is a condition, not a
-    /// test: it says all or nothing (judge.md 8). `seen`: what was seen of it at `now`.
+    /// test: it says all or nothing (judge.md 8); beside it stands the comparison of a rule that lets that decide. `seen`: what was seen of it at `now`.
     pub fn reading(&self, rule: &Rule, seen: &Seen, now: Timestamp) -> Reading {
         match (self, &rule.check) {
             (Self::Counts(evidence), Check::Counts(check)) => evidence
                 .release()
                 .map_or(Reading::SILENT, |release| release.reading(check)),
-            (Self::Level(evidence), Check::Level(_)) => {
+            (Self::Level(evidence), Check::Level(check)) => {
                 let held = |yes: bool| if yes { HELD } else { 0.0 };
                 let lasting = SignedDuration::try_from(rule.lasting).unwrap_or(SignedDuration::MAX);
                 let kept = evidence
                     .kept_since()
                     .is_some_and(|since| elapsed(since, now) >= lasting);
-                Reading::test(
+                let limit = Reading::test(
                     held(seen.state == State::Failing),
                     held(seen.state == State::Within && kept),
-                )
+                );
+                evidence.with_comparison(check, limit)
             }
             (Self::Counts(_), Check::Level(_)) | (Self::Level(_), Check::Counts(_)) => {
                 Reading::SILENT
@@ -221,6 +279,7 @@ impl Evidence {
             Self::Counts(evidence) => Before::Counts(evidence.before().cloned()),
             Self::Level(evidence) => Before::Level {
                 beyond: evidence.beyond_before(),
+                incomparable: false,
             },
         }
     }
@@ -239,8 +298,10 @@ pub struct Beginning {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Before {
     Counts(Option<Counts>),
-    /// Whether the value was beyond the limit already.
     Level {
+        /// The value was beyond the limit already.
         beyond: bool,
+        /// The rule failed by its comparison, and nothing will run beside it to compare with.
+        incomparable: bool,
     },
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Decision, Words};
-use super::level::Said;
+use super::level::{Compared, Said};
 use super::release::InAll;
 use crate::ids::RuleName;
 use crate::rule::{Check, Rule};
@@ -27,6 +27,9 @@ pub struct Finding {
     /// Seconds until a value reaches its limit if it goes on like this. Advisory: nothing is decided by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaches_limit_in: Option<f64>,
+    /// How a value compares with that of the baseline, of a rule that asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
     /// How much the rule says for and against the release; `None`: no release is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -153,6 +156,29 @@ impl Seen {
         self
     }
 
+    /// The same with how the value compares with that of the baseline. `failing`: since when the release is called bad
+    /// by this rule, be it that its limit is kept.
+    #[must_use]
+    pub fn compared(mut self, compared: Compared, failing: Option<Timestamp>) -> Self {
+        let fails = match self.state {
+            // The limit says so, or nothing is called bad now.
+            State::Failing | State::NoData => false,
+            State::TooLittle
+            | State::Within
+            | State::Unsure
+            | State::Suspected
+            | State::BaselineAlsoBad => failing.is_some() && compared.decides,
+        };
+        if fails {
+            self.state = State::Failing;
+            self.since = failing;
+        }
+        if let Basis::Level(said) = self.basis {
+            self.basis = Basis::Level(said.beside(Compared { fails, ..compared }));
+        }
+        self
+    }
+
     /// The same with what the tests of the release say: only they call a release bad.
     #[must_use]
     pub fn judged(
@@ -231,6 +257,13 @@ impl Seen {
             since: self.since.filter(|_| self.state == State::Failing),
             reaches_limit_in: match self.basis {
                 Basis::Level(said) => said.reaches(),
+                Basis::Silence
+                | Basis::Counts { .. }
+                | Basis::InAll(_)
+                | Basis::NotYetLasting(..) => None,
+            },
+            compared: match self.basis {
+                Basis::Level(said) => said.compared(),
                 Basis::Silence
                 | Basis::Counts { .. }
                 | Basis::InAll(_)

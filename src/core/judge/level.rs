@@ -1,7 +1,9 @@
 //! Rules about values: CPU, memory, queue depth. A limit that has to be passed for some time (judge.md 8).
 //!
-//! A condition, not a test: no probability is claimed.
+//! The limit is a condition, not a test: no probability is claimed. Beside it stands the comparison with the baseline,
+//! which is a test.
 
+mod beside;
 mod track;
 mod trend;
 mod window;
@@ -11,12 +13,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Basis, Measured, Seen, State};
-use super::{Phase, WINDOW};
+use super::{Pace, Phase, WINDOW};
 use crate::rule::{LevelCheck, LevelLimit, Sampled};
+use crate::sequential::Reading;
 use crate::time::elapsed;
 
+pub use beside::Compared;
 pub(super) use words::Said;
 
+use beside::Beside;
 use track::Track;
 use trend::Trend;
 use window::Window;
@@ -33,6 +38,8 @@ pub struct Sample {
 pub struct LevelArms {
     pub canary: Vec<Sample>,
     pub baseline: Vec<Sample>,
+    /// The newest value of each arm as they are compared: the mean over its pods.
+    pub means: (Option<Sample>, Option<Sample>),
 }
 
 /// What one tick counted of a rate; `None`: there was no new sample of that arm.
@@ -41,6 +48,8 @@ pub struct RateArms {
     pub at: Timestamp,
     pub canary: Option<f64>,
     pub baseline: Option<f64>,
+    /// Pods of canary and baseline that serve: a rate is compared per pod.
+    pub pods: (usize, usize),
 }
 
 /// What has been read for one rule.
@@ -59,6 +68,12 @@ pub struct LevelEvidence {
     /// What a rate has counted lately.
     #[serde(default)]
     counted: Counted,
+    /// The comparison, of a rule that has one, in a release that began beside a baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<Box<Beside>>,
+    /// To keep the limit says nothing: the rule failed by its comparison, which cannot be repeated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    incomparable: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -68,12 +83,50 @@ struct Counted {
 }
 
 impl LevelEvidence {
-    /// Evidence at the beginning of an analysis; `beyond`: the value was beyond the limit already.
-    pub fn new(beyond: bool) -> Self {
+    /// Evidence at the beginning of an analysis; `beyond`: the value was beyond the limit already. `incomparable`: the
+    /// rule failed by its comparison before, so that to keep the limit says nothing.
+    pub fn new(beyond: bool, incomparable: bool) -> Self {
         Self {
             beyond_before: beyond,
+            incomparable,
             ..Self::default()
         }
+    }
+
+    /// Begins the comparison of a rule that has one, in a release with a baseline beside it; one that has begun goes on.
+    pub(super) fn compare(&mut self, check: &LevelCheck, phase: Phase, pace: Pace) {
+        if check.compare.is_some() && phase == Phase::Beside && self.beside.is_none() {
+            self.beside = Beside::new(pace).map(Box::new);
+        }
+    }
+
+    /// Compares what came in, once there is a tick of it.
+    pub(super) fn tick(&mut self, check: &LevelCheck, phase: Phase, now: Timestamp) {
+        if let (Some(beside), Some(compare)) = (&mut self.beside, check.compare) {
+            match phase {
+                Phase::Beside => beside.tick(check, compare, now),
+                Phase::Alone => beside.end(),
+            }
+        }
+    }
+
+    /// How the value compares with the baseline; `None`: the rule does not ask, or there was none yet.
+    pub fn compared(&self, check: &LevelCheck) -> Option<Compared> {
+        self.beside.as_ref()?.compared(check.compare?)
+    }
+
+    /// What limit and comparison say, if the rule lets the comparison decide; else what the limit says.
+    pub(super) fn with_comparison(&self, check: &LevelCheck, limit: Reading) -> Reading {
+        let decides = check.compare.is_some_and(|compare| compare.decides);
+        match &self.beside {
+            Some(beside) if decides => beside.with_limit(limit),
+            Some(_) | None => limit,
+        }
+    }
+
+    /// The canary was worse than the baseline allows when both were measured last.
+    pub(super) fn is_worse(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| beside.is_worse())
     }
 
     /// Takes in new samples. What is no number, or not newer than the last, is left out.
@@ -96,6 +149,10 @@ impl LevelEvidence {
             let beyond = check.limit.is_beyond(sample.value);
             self.baseline.see(*sample, beyond, lasting);
         }
+        if let Some(beside) = &mut self.beside {
+            let (canary, baseline) = tick.means;
+            beside.see(canary, baseline);
+        }
     }
 
     /// Takes in what was counted of a rate: its value is the sum over the last `per`.
@@ -107,7 +164,13 @@ impl LevelEvidence {
             at,
             canary,
             baseline,
+            pods,
         } = tick;
+        if let Some(beside) = &mut self.beside {
+            let of_pod =
+                |events: Option<f64>, pods: usize| Some(events? / pods as f64).filter(|_| pods > 0);
+            beside.count(at, of_pod(canary, pods.0), of_pod(baseline, pods.1));
+        }
         let sample = |window: &mut Window, events: Option<f64>| {
             events.map(|events| Sample {
                 at,
@@ -121,6 +184,7 @@ impl LevelEvidence {
             baseline: sample(&mut self.counted.baseline, baseline)
                 .into_iter()
                 .collect(),
+            means: (None, None),
         };
         self.update(check, lasting, &tick);
     }
@@ -156,6 +220,7 @@ impl LevelEvidence {
         let counted = per(check).map(|per| self.counted.canary.observed(last.at).min(per));
         let state = match since {
             None if self.counts_too_little(check, last.at) => State::TooLittle,
+            None if self.incomparable => State::TooLittle,
             None => State::Within,
             Some(_) if shared || self.beyond_before => State::BaselineAlsoBad,
             Some(since) if elapsed(since, last.at) >= lasting => State::Failing,
@@ -178,6 +243,8 @@ impl LevelEvidence {
                 lasted: since.map(|since| elapsed(since, last.at)),
                 shared,
                 counted,
+                compared: None,
+                incomparable: self.incomparable,
                 reaches: match state {
                     State::Within => self.trend.reaches(check.limit),
                     State::NoData
@@ -210,6 +277,9 @@ impl LevelEvidence {
     pub(super) fn stand_alone(&mut self) {
         self.baseline = Track::default();
         self.counted.baseline = Window::default();
+        if let Some(beside) = &mut self.beside {
+            beside.end();
+        }
     }
 
     /// The same with less kept apart, for a record.

@@ -29,7 +29,7 @@ use trial::{Parts, Trial};
 /// False passes (judge.md 2): a missed fault is still seen to the end of the watch, a tighter one only delays.
 pub const FALSE_PASSES: f64 = 0.05;
 /// A tick is over a little before the next sample is due: looks come at whole seconds, and not quite.
-const EARLY: SignedDuration = SignedDuration::from_millis(200);
+pub(super) const EARLY: SignedDuration = SignedDuration::from_millis(200);
 
 /// Evidence of one rule in one release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,18 +67,30 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// How long a tick of the judge is.
+    pub(super) fn tick(self) -> Duration {
+        self.tick
+            .clamp(Duration::from_millis(100), Duration::from_hours(1))
+    }
+
+    /// Ticks of the watch.
+    pub(super) fn ticks(self) -> u64 {
+        let ticks = self
+            .watch
+            .as_millis()
+            .div_ceil(self.tick().as_millis())
+            .max(1);
+        // A watch is at most a day long.
+        u64::try_from(ticks).unwrap_or(1_000_000)
+    }
+
     fn settings(self) -> Settings {
-        let tick = self
-            .tick
-            .clamp(Duration::from_millis(100), Duration::from_hours(1));
-        let ticks = self.watch.as_millis().div_ceil(tick.as_millis()).max(1);
         Settings {
             alpha: self.false_alarms,
             beta: FALSE_PASSES,
-            tick: tick.as_secs_f64(),
+            tick: self.tick().as_secs_f64(),
             span: Span::Release {
-                // A watch is at most a day long.
-                horizon: u64::try_from(ticks).unwrap_or(1_000_000),
+                horizon: self.ticks(),
             },
             ..Settings::default()
         }

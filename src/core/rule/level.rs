@@ -16,6 +16,27 @@ pub struct LevelMetric {
     pub unit: LevelUnit,
 }
 
+/// How far the value of the canary may lie from that of the baseline beside it, on the side of the limit: for a `max`
+/// at most `baseline + margin * |baseline| + plus`, for a `min` at least `baseline - margin * |baseline| - plus`.
+///
+/// Compared are the means over the pods of each arm, whatever [`LevelMetric::over`] says: that is how pods become one
+/// for the limit. The highest of nine pods is higher than the one of a canary, and the sum of nine larger, without any
+/// difference between them; and a comparison that is added must not change what the limit says. Rates are compared per
+/// pod, too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LevelCompare {
+    /// Relative tolerance, 0..=10; below 1 for a `min`.
+    pub margin: f64,
+    /// Absolute tolerance in the metric's own unit, >= 0.
+    pub plus: f64,
+    /// Whether it may call a release bad, with the weight that the rule has; else it is advisory, and only shown.
+    ///
+    /// It says so itself and is not implied by a `weight`: samples of a value depend on each other, so this test is
+    /// called wrongly in up to 4 % of good releases where they do most (judge.md 8), and the rule's weight is also that
+    /// of its limit, which is no test.
+    pub decides: bool,
+}
+
 /// How a value is had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sampled {
@@ -97,7 +118,7 @@ pub enum RedisKey {
     Stream(String),
 }
 
-/// How the values of several pods become one.
+/// How the values of several pods become one for the limit; a comparison takes the mean of each arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Over {

@@ -61,6 +61,27 @@ impl NativeLayout {
         })
     }
 
+    /// A layout that does not depend on what is seen: from `2^lowest` to `2^highest`. `None` for an unknown schema.
+    pub fn between(schema: i8, lowest: i32, highest: i32) -> Option<Self> {
+        if !SCHEMAS.contains(&schema) {
+            return None;
+        }
+        let index = |exponent: i32| {
+            if schema >= 0 {
+                exponent.saturating_mul(1 << schema)
+            } else {
+                // Up to the next bound.
+                let width = 1 << -schema;
+                exponent.saturating_add(width - 1).div_euclid(width)
+            }
+        };
+        Some(Self {
+            schema,
+            first: index(lowest),
+            last: index(highest),
+        })
+    }
+
     /// Upper bounds of its buckets, ascending.
     pub fn bounds(&self) -> Vec<f64> {
         (self.first..=self.last)

@@ -1,5 +1,7 @@
-//! Rules about values: what is read (`gauge`, `rate`, `promql`, `kubernetes`, `httpJson`, `redis`), and its limit.
+//! Rules about values: what is read (`gauge`, `rate`, `promql`, `kubernetes`, `httpJson`, `redis`), its limit, and how
+//! it compares with the baseline.
 
+mod compare;
 mod limit;
 mod outside;
 mod promql;
@@ -18,11 +20,7 @@ pub(super) const METRICS: [&str; 6] =
     ["gauge", "rate", "promql", "kubernetes", "httpJson", "redis"];
 
 /// Fields that only rules about counted events have, and why.
-const OF_COUNTS: [(&str, &str); 4] = [
-    (
-        "compare",
-        "leave `compare` out: the samples of a value depend on each other, so no number of them says how sure a difference is; give it a limit",
-    ),
+const OF_COUNTS: [(&str, &str); 3] = [
     (
         "least",
         "leave `least` out: a value is no number of events; `for` says how long it must be beyond its limit",
@@ -78,6 +76,9 @@ pub(super) fn read(
             .help("leave `arms` out");
     }
     let limit = limit::read(rule, sampled.as_ref(), report);
+    let compare = rule
+        .entry("compare")
+        .map(|entry| compare::read(entry, rule, sampled.as_ref(), limit.as_ref(), report));
     let over = read_over(rule, sampled.as_ref(), limit.as_ref(), report);
     let lasting = read_for(rule, default_for(sampled.as_ref()), report);
     let (limit, unit) = limit?;
@@ -89,6 +90,10 @@ pub(super) fn read(
                 unit,
             },
             limit,
+            compare: match compare {
+                None => None,
+                Some(compare) => Some(compare?),
+            },
         },
         lasting?,
     ))
@@ -228,7 +233,8 @@ fn read_over(
     Some(over)
 }
 
-/// Without `over` the worst pod decides; pods that are counted are added up.
+/// Without `over` the worst pod decides; pods that are counted are added up. A `compare` beside it changes nothing of
+/// that: it takes the mean of each arm (see [`crate::rule::LevelCompare`]).
 fn default_over(sampled: &Sampled, (limit, unit): &(LevelLimit, crate::rule::LevelUnit)) -> Over {
     match sampled {
         Sampled::Rate { .. } => Over::Sum,

@@ -8,7 +8,7 @@ use super::tree::Node;
 use crate::rule::{Compare, Metric, Unit};
 
 /// Relative tolerance of a comparison, when the rule does not say (judge.md, section 2).
-const MARGIN: f64 = 0.5;
+pub(super) const MARGIN: f64 = 0.5;
 /// Absolute tolerance of a ratio's comparison: 0.1 points.
 const PLUS: f64 = 0.001;
 /// A tolerance of ten times the baseline is surely a slip.
@@ -212,19 +212,19 @@ fn in_unit(limit: Duration, unit: Unit) -> f64 {
 }
 
 fn read_compare(node: &Node, measured: Measured, report: &mut Report<'_>) -> Option<Compare> {
-    const KNOWN: &[&str] = &["margin", "plus"];
     const HELP: &str =
         "write `compare: {}` for the usual tolerances, or `compare: {margin: 50%, plus: 0.1%}`";
-    if let super::tree::Kind::Scalar(_) = &node.kind {
+    let fields = opened(node, HELP, report)?;
+    if let Some(decides) = fields.entry("decides") {
         report
             .error(
-                node.span,
-                format!("`compare` must be a mapping, and is {}", node.describe()),
+                decides.key_span,
+                "`decides` belongs to rules that read a value, and this rule counts events",
             )
-            .help(HELP);
-        return None;
+            .help(
+                "leave it out: a comparison of counts decides; `weight: 0` makes a rule advisory",
+            );
     }
-    let fields = Fields::open(node, "`compare`", KNOWN, report)?;
     let margin = match fields.get("margin") {
         None => Some(MARGIN),
         Some(node) => read_margin(node, report),
@@ -242,7 +242,25 @@ fn read_compare(node: &Node, measured: Measured, report: &mut Report<'_>) -> Opt
     })
 }
 
-fn read_margin(node: &Node, report: &mut Report<'_>) -> Option<f64> {
+/// Opens `compare` of a rule of whatever kind.
+pub(super) fn opened<'n>(
+    node: &'n Node,
+    help: &'static str,
+    report: &mut Report<'_>,
+) -> Option<Fields<'n>> {
+    if let super::tree::Kind::Scalar(_) = &node.kind {
+        report
+            .error(
+                node.span,
+                format!("`compare` must be a mapping, and is {}", node.describe()),
+            )
+            .help(help);
+        return None;
+    }
+    Fields::open(node, "`compare`", &["margin", "plus", "decides"], report)
+}
+
+pub(super) fn read_margin(node: &Node, report: &mut Report<'_>) -> Option<f64> {
     let margin = fields::percent(node, "margin", report)?.share;
     if margin > MOST_MARGIN {
         report

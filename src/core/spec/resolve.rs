@@ -17,7 +17,7 @@ use super::excerpt::quoted;
 use super::report::Report;
 use super::test;
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
-use crate::rule::{Always, Channel, OnFail, Rule, RuleBook, Watch};
+use crate::rule::{Always, Channel, Check, LevelCheck, OnFail, Rule, RuleBook, Watch};
 use crate::testcase::TestCase;
 
 /// Makes the rule book and the tests, as far as it goes; whether it may be used is for the caller, who counts errors.
@@ -170,6 +170,18 @@ impl Names {
                             format!("rule `{}` only compares, and between releases there is nothing to compare with", rule.name),
                         )
                         .help("give the rule a `max` or a `min` besides, or name the rules that have one");
+                    continue;
+                }
+                if let Check::Level(LevelCheck {
+                    compare: Some(_), ..
+                }) = &rule.check
+                {
+                    report
+                        .error(
+                            site.span,
+                            format!("rule `{}` compares with a baseline, and between releases there is none", rule.name),
+                        )
+                        .help("name a rule with the limit alone: copy it without its `compare`");
                     continue;
                 }
                 rules.push(Always {

@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use recant_core::observation::Cause;
 
+use super::native::Native;
 use crate::source::http::{Fault, excerpt};
 
 mod matrix;
@@ -23,6 +24,8 @@ pub(super) struct Row {
     /// When the server evaluated the query.
     pub(super) evaluated: Timestamp,
     pub(super) value: f64,
+    /// It has buckets instead of a value, which is then no number.
+    pub(super) native: Option<Native>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +57,7 @@ struct Element {
     #[serde(default)]
     metric: BTreeMap<String, String>,
     value: Option<(f64, String)>,
-    histogram: Option<IgnoredAny>,
+    histogram: Option<(f64, Native)>,
 }
 
 /// Reads a body that came with a good status.
@@ -66,6 +69,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Vec<Row>, Fault> {
     data.result.into_iter().map(row).collect()
 }
 
+/// Some of the native histograms that were added up have begun anew and others have not. Nothing is missing for that.
+const RESETS: &str = "conflicting counter resets during histogram";
+
 /// The data of an answer that says nothing bad of itself.
 fn data_of<D: DeserializeOwned>(body: &[u8], wanted: &str) -> Result<D, Fault> {
     let envelope = match serde_json::from_slice::<Envelope<D>>(body) {
@@ -75,7 +81,8 @@ fn data_of<D: DeserializeOwned>(body: &[u8], wanted: &str) -> Result<D, Fault> {
     if envelope.status != "success" {
         return Err(refused(&envelope));
     }
-    if let Some(first) = envelope.warnings.as_deref().unwrap_or_default().first() {
+    let warnings = envelope.warnings.as_deref().unwrap_or_default();
+    if let Some(first) = warnings.iter().find(|warning| !warning.contains(RESETS)) {
         return Err(Fault {
             cause: Cause::Partial,
             reason: format!(
@@ -107,15 +114,18 @@ pub(super) fn timestamp(seconds: f64) -> Option<Timestamp> {
 }
 
 fn row(element: Element) -> Result<Row, Fault> {
-    let Some((seconds, value)) = element.value else {
-        return Err(Fault::malformed(if element.histogram.is_some() {
-            "answered with native histograms, which are not supported: \
-             a ratio needs counters, a histogram needs classic buckets (`…_bucket` with `le`)"
-        } else {
-            "answered with a series that has no value"
-        }));
-    };
-    sample(element.metric, seconds, &value)
+    match (element.value, element.histogram) {
+        (Some((seconds, value)), _) => sample(element.metric, seconds, &value),
+        (None, Some((seconds, native))) => buckets(element.metric, seconds, native),
+        (None, None) => Err(Fault::malformed("answered with a series that has no value")),
+    }
+}
+
+fn buckets(labels: BTreeMap<String, String>, seconds: f64, native: Native) -> Result<Row, Fault> {
+    Ok(Row {
+        native: Some(native),
+        ..sample(labels, seconds, "NaN")?
+    })
 }
 
 fn sample(labels: BTreeMap<String, String>, seconds: f64, value: &str) -> Result<Row, Fault> {
@@ -131,6 +141,7 @@ fn sample(labels: BTreeMap<String, String>, seconds: f64, value: &str) -> Result
         labels,
         evaluated,
         value,
+        native: None,
     })
 }
 
@@ -223,9 +234,9 @@ mod tests {
         let matrix = result(r#"{"resultType":"matrix","result":[]}"#);
         faulty(&matrix, Malformed, "`matrix`");
         let native = result(
-            r#"{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"1"}]}]}"#,
+            r#"{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"buckets":7}]}]}"#,
         );
-        faulty(&native, Malformed, "native histograms");
+        faulty(&native, Malformed, "no answer of Prometheus");
         let none = result(r#"{"resultType":"vector","result":[{"metric":{}}]}"#);
         faulty(&none, Malformed, "no value");
         let words = result(r#"{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}"#);

@@ -8,7 +8,8 @@ use recant_core::observation::Cumulative;
 use recant_core::rule::{Level, Question, What};
 
 use super::answer::{Row, timestamp};
-use super::query::{Grouping, MARKER, PART, SHAPE, TIME, TOTAL, VALUE, asked, series_text};
+use super::native::Native;
+use super::query::{Grouping, MARKER, NATIVE, PART, SHAPE, TIME, TOTAL, VALUE, asked, series_text};
 use crate::source::buckets::histogram;
 use crate::source::http::Fault;
 
@@ -33,6 +34,7 @@ pub(super) struct Collected {
     evaluated: Option<Timestamp>,
     /// Values by `le` as it came.
     buckets: BTreeMap<String, f64>,
+    native: Option<Native>,
     /// Values as they stand, by the series that they are of: there should be one.
     values: BTreeMap<String, Vec<(Timestamp, f64)>>,
     /// Two rows for one series; nothing is taken from either.
@@ -84,6 +86,17 @@ pub(super) fn collect(
 impl Collected {
     fn take(&mut self, row: &Row, question: &Question) -> Result<(), Fault> {
         let mark = row.labels.get(MARKER).map(String::as_str);
+        let is_native = matches!(
+            (&question.what, mark),
+            (What::Histogram { .. }, Some(NATIVE))
+        );
+        if row.native.is_some() && !is_native {
+            return Err(Fault::malformed(format!(
+                "answered with a native histogram where a number is expected: {}. A ratio needs counters, such as \
+                 `…_count` of a classic histogram; its quantiles are a rule with `histogram`",
+                text(row)
+            )));
+        }
         let before = match (&question.what, mark) {
             (What::Ratio { .. }, Some(PART)) => self.part.replace(row.value),
             (What::Ratio { .. }, Some(TOTAL)) => self.total.replace(row.value),
@@ -106,6 +119,13 @@ impl Collected {
             (What::Level(Level::Gauge(_)), Some(VALUE)) | (What::Level(Level::Promql(_)), None) => {
                 let values = self.values.entry(text(row)).or_default();
                 values.push((row.evaluated, row.value));
+                None
+            }
+            (What::Histogram { .. }, Some(NATIVE)) => {
+                // Without buckets it is something else that has this name, such as the quantiles of a summary.
+                if row.native.is_some() {
+                    self.native.clone_from(&row.native);
+                }
                 None
             }
             (What::Ratio { .. } | What::Level(_), _) | (What::Histogram { .. }, Some(_)) => {
@@ -217,14 +237,16 @@ impl Collected {
             }
             What::Level(_) => return None,
             What::Histogram { .. } => {
-                if self.buckets.is_empty() {
-                    return None;
-                }
-                let buckets = self
-                    .buckets
-                    .iter()
-                    .map(|(bound, value)| (bound.as_str(), *value));
-                histogram(buckets).map_or_else(
+                // Where there are both, the classic one has the bounds that its service chose.
+                let read = match (&self.native, self.buckets.is_empty()) {
+                    (None, true) => return None,
+                    (Some(native), true) => native.counters(),
+                    (_, false) => {
+                        let buckets = self.buckets.iter();
+                        histogram(buckets.map(|(bound, value)| (bound.as_str(), *value)))
+                    }
+                };
+                read.map_or_else(
                     |reason| Cumulative::Unusable { reason },
                     Cumulative::Histogram,
                 )

@@ -19,6 +19,7 @@ pub(super) const TOTAL: &str = "total";
 pub(super) const SHAPE: &str = "shape";
 pub(super) const TIME: &str = "time";
 pub(super) const VALUE: &str = "value";
+pub(super) const NATIVE: &str = "native";
 
 /// Targets above which the query is not narrowed to their pods.
 const MOST_NAMES: usize = 50;
@@ -133,9 +134,13 @@ pub(super) fn promql<'a>(
                 "_bucket",
                 vec![matcher("le", MatchOp::Equal, "+Inf")],
             );
+            // A native histogram has the name itself, and its buckets in one series.
+            let native = scoped(histogram, "", vec![]);
             [
                 format!("sum by ({with_bound}) ({buckets})"),
                 marked(TIME, &format!("max by ({by}) (timestamp({all_events}))")),
+                marked(NATIVE, &format!("sum by ({by}) ({native})")),
+                marked(TIME, &format!("max by ({by}) (timestamp({native}))")),
             ]
             .join(" or ")
         }

@@ -116,7 +116,9 @@ fn a_histogram_is_asked_per_bucket() {
         text,
         concat!(
             r#"sum by (namespace, pod, le) (http_request_duration_seconds_bucket{namespace="shop",pod=~"checkout-.+|"}) or "#,
-            r#"label_replace(max by (namespace, pod) (timestamp(http_request_duration_seconds_bucket{namespace="shop",pod=~"checkout-.+|",le="+Inf"})), "recant", "time", "", "")"#,
+            r#"label_replace(max by (namespace, pod) (timestamp(http_request_duration_seconds_bucket{namespace="shop",pod=~"checkout-.+|",le="+Inf"})), "recant", "time", "", "") or "#,
+            r#"label_replace(sum by (namespace, pod) (http_request_duration_seconds{namespace="shop",pod=~"checkout-.+|"}), "recant", "native", "", "") or "#,
+            r#"label_replace(max by (namespace, pod) (timestamp(http_request_duration_seconds{namespace="shop",pod=~"checkout-.+|"})), "recant", "time", "", "")"#,
         )
     );
 }
@@ -197,6 +199,7 @@ fn rows(rows: &[(&[(&str, &str)], f64)]) -> Vec<Row> {
                 .collect(),
             evaluated: Timestamp::from_second(1_767_225_600).expect("is a time"),
             value: *value,
+            native: None,
         })
         .collect()
 }

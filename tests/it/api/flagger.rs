@@ -58,6 +58,7 @@ fn shared(name: &str) -> TargetSnapshot {
             baseline: None,
             since: None,
             reaches_limit_in: None,
+            compared: None,
             proof: None,
             sentence: "`http/error-rate`: both are above 5 %".to_owned(),
         }];

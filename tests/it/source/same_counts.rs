@@ -164,9 +164,14 @@ pub(super) struct RealPrometheus {
 impl RealPrometheus {
     /// Scrapes these pods, each at `/<pod>/metrics` of the server.
     pub(super) async fn start(server: SocketAddr, pods: &[&str]) -> Self {
+        Self::start_with(server, pods, "scrape_native_histograms: false").await
+    }
+
+    /// The same with another setting of all scrapes.
+    pub(super) async fn start_with(server: SocketAddr, pods: &[&str], setting: &str) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let mut config = String::from(
-            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n- job_name: pods\n  static_configs:\n",
+        let mut config = format!(
+            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, {setting}}}\nscrape_configs:\n- job_name: pods\n  static_configs:\n",
         );
         for pod in pods {
             let line = format!(
@@ -231,7 +236,7 @@ impl RealPrometheus {
     }
 
     /// The value of an expression with one element; `None` when it has none.
-    async fn value(&self, promql: &str) -> Option<f64> {
+    pub(super) async fn value(&self, promql: &str) -> Option<f64> {
         let client = prometheus_http_query::Client::from(reqwest::Client::new(), &self.url)
             .expect("an address");
         let answer = client.query(promql).get().await.expect("an answer");

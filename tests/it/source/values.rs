@@ -94,6 +94,7 @@ fn rate(counter: Selector) -> Question {
                 unit: LevelUnit::Number,
             },
             limit: LevelLimit::Max(10.0),
+            compare: None,
         }),
     })
 }

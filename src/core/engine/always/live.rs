@@ -252,7 +252,7 @@ impl AlwaysRule {
             (Check::Level(check), Some(values)) => {
                 let tick = LevelArms {
                     canary: values.of_whole_target(check),
-                    baseline: Vec::new(),
+                    ..LevelArms::default()
                 };
                 self.evidence.update_level(rule, &tick);
             }

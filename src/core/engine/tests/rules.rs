@@ -134,6 +134,7 @@ fn level(name: &str, sampled: Sampled, max: f64, lasting: u64) -> Rule {
                 unit: LevelUnit::Number,
             },
             limit: LevelLimit::Max(max),
+            compare: None,
         }),
     }
 }

@@ -55,6 +55,7 @@ fn gauge(limit: LevelLimit) -> LevelCheck {
             unit: LevelUnit::Number,
         },
         limit,
+        compare: None,
     }
 }
 
@@ -87,7 +88,7 @@ fn one(second: i64, value: f64) -> LevelArms {
             at: at(second),
             value,
         }],
-        baseline: Vec::new(),
+        ..LevelArms::default()
     }
 }
 
@@ -208,7 +209,7 @@ fn a_steady_rise_is_told_and_noise_is_not() {
 fn what_was_so_before_the_release_is_not_its_doing() {
     let check = gauge(LevelLimit::Max(100.0));
     let lasting = Duration::from_secs(30);
-    let mut evidence = LevelEvidence::new(true);
+    let mut evidence = LevelEvidence::new(true, false);
     let mut state = |second: i64, value: f64| {
         evidence.update(&check, lasting, &one(second, value));
         let seen = evidence.judge(&check, lasting, Phase::Alone, at(second), PATIENCE);
@@ -239,6 +240,7 @@ fn a_baseline_that_is_beyond_too_shares_the_fault_while_it_is_fresh() {
             })
             .into_iter()
             .collect(),
+        means: (None, None),
     };
     for second in [0, 15, 30, 45] {
         evidence.update(&check, lasting, &both(second, Some(130.0)));
@@ -267,6 +269,7 @@ fn rates_fail_at_once_and_are_called_good_later() {
                 at: at(second),
                 canary: Some(events),
                 baseline: None,
+                pods: (0, 0),
             },
         );
         let seen = evidence.judge(&check, Duration::ZERO, Phase::Alone, at(second), PATIENCE);
@@ -294,6 +297,7 @@ fn evidence_survives_a_record() {
             at: at(second),
             canary: Some(0.1),
             baseline: Some(1.0),
+            pods: (0, 0),
         };
         evidence.count(&check, Duration::ZERO, tick);
     }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::signed;
+use super::{Compared, signed};
 use crate::judge::finding::{Measured, State};
 use crate::rule::{LevelCheck, LevelLimit, LevelUnit, Rule};
 use crate::wording::{bytes, digits, latency, percent, span};
@@ -19,12 +19,29 @@ pub(in crate::judge) struct Said {
     pub(super) counted: Option<SignedDuration>,
     /// Seconds until the limit is reached, if it goes on like this.
     pub(super) reaches: Option<f64>,
+    /// How it compares with the baseline, of a rule that asks for it.
+    pub(super) compared: Option<Compared>,
+    /// The rule failed by its comparison, and nothing runs beside it now.
+    pub(super) incomparable: bool,
 }
 
 impl Said {
     /// Seconds until the limit is reached if it goes on like this; nothing is said when it does not, or is there.
     pub(in crate::judge) fn reaches(&self) -> Option<f64> {
         self.reaches
+    }
+
+    /// How it compares with the baseline.
+    pub(in crate::judge) fn compared(&self) -> Option<Compared> {
+        self.compared
+    }
+
+    /// The same with how it compares with the baseline.
+    pub(in crate::judge) fn beside(self, compared: Compared) -> Self {
+        Self {
+            compared: Some(compared),
+            ..self
+        }
     }
 
     /// One sentence without a full stop at the end.
@@ -52,10 +69,12 @@ impl Said {
             format!("; the baseline beside it is at {}", shown(baseline.value))
         });
         format!(
-            "`{}`: {} {when}, {limit}{beside}{}",
+            "`{}`: {} {when}, {limit}{beside}{}{}",
             rule.name,
             shown(canary.value),
-            self.what_it_means(signed(rule.lasting), check.limit)
+            self.what_it_means(signed(rule.lasting), check.limit),
+            self.compared
+                .map_or_else(String::new, |compared| compared.clause(check))
         )
     }
 
@@ -74,6 +93,10 @@ impl Said {
                     span(lasting)
                 )
             }
+            (State::TooLittle, _, _) if self.incomparable => {
+                "; it failed by its comparison, and nothing runs beside it now to compare with"
+                    .to_owned()
+            }
             (State::TooLittle, _, _) => "; that is too short to tell".to_owned(),
             (State::BaselineAlsoBad, _, _) if self.shared => {
                 "; the baseline is too, so it is not the release's doing".to_owned()
@@ -89,6 +112,42 @@ impl Said {
             ),
             _ => String::new(),
         }
+    }
+}
+
+impl Compared {
+    /// Begins with `; `.
+    fn clause(&self, check: &LevelCheck) -> String {
+        let worse = if self.fails {
+            "surely worse than the baseline: "
+        } else {
+            ""
+        };
+        let ran = if self.over { " while that ran" } else { "" };
+        let side = match check.limit {
+            LevelLimit::Max(_) => "above",
+            LevelLimit::Min(_) => "below",
+        };
+        let stretches = match self.stretches {
+            0 => ", for too short to compare them".to_owned(),
+            all => format!(
+                ", in {} of {all} stretches {side} what is allowed",
+                self.worse
+            ),
+        };
+        let advisory = if self.decides { "" } else { "; advisory" };
+        format!("; {worse}{}{ran}{stretches}{advisory}", self.times(check))
+    }
+
+    /// `1.4 times the baseline`, or both values where that says nothing.
+    pub fn times(&self, check: &LevelCheck) -> String {
+        let times = self.canary / self.baseline;
+        if self.canary > 0.0 && self.baseline > 0.0 && (0.01..1000.0).contains(&times) {
+            return format!("{} times the baseline", digits(times));
+        }
+        let [canary, baseline] =
+            [self.canary, self.baseline].map(|value| in_unit(check.metric.unit, value));
+        format!("{canary} in the mean beside {baseline} of the baseline")
     }
 }
 

@@ -294,7 +294,7 @@ impl Parts {
     /// Limit and comparison together: half of the weight each; for the release both must speak.
     pub(super) fn reading(self) -> Reading {
         match (self.limit, self.compare) {
-            (Some(one), Some(other)) => mean(&[one, other]),
+            (Some(one), Some(other)) => Reading::mean(&[one, other]),
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => Reading::SILENT,
         }
@@ -315,32 +315,12 @@ fn compared_events(shown: &Shown) -> f64 {
     }
 }
 
-/// Several tests of one rule: the mean of the evidence against it, and only what all say for it.
-fn mean(readings: &[Reading]) -> Reading {
-    let most = readings
-        .iter()
-        .map(|reading| reading.log_bad)
-        .fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = readings
-        .iter()
-        .map(|reading| (reading.log_bad - most).exp())
-        .sum();
-    Reading {
-        log_bad: most + (sum / readings.len() as f64).ln(),
-        log_good: readings
-            .iter()
-            .map(|reading| reading.log_good)
-            .fold(f64::INFINITY, f64::min),
-        progress: None,
-    }
-}
-
 fn together(limits: &[AtBound]) -> Reading {
     let readings: Vec<Reading> = limits.iter().map(|at| at.limit.reading()).collect();
     if readings.is_empty() {
         return Reading::SILENT;
     }
-    mean(&readings)
+    Reading::mean(&readings)
 }
 
 impl AtBound {

@@ -33,6 +33,9 @@ pub struct GaugeCompare {
     count: u32,
     last: Option<(f64, f64)>,
     moments: Moments,
+    /// Neighbours are correlated about their own mean, see [`Self::centred`].
+    #[serde(default)]
+    centred: bool,
     above: u64,
     not_above: u64,
 }
@@ -47,6 +50,8 @@ struct Moments {
     /// Products of neighbours.
     products: f64,
     last: f64,
+    #[serde(default)]
+    first: f64,
 }
 
 /// What is shown of it.
@@ -68,6 +73,8 @@ impl Moments {
     fn add(&mut self, difference: f64) {
         if self.n > 0 {
             self.products += difference * self.last;
+        } else {
+            self.first = difference;
         }
         self.n += 1;
         self.sum += difference;
@@ -76,12 +83,18 @@ impl Moments {
     }
 
     /// Correlation of neighbours, within 0..=0.99; `None` when too little is known, or nothing varies.
-    fn correlation(&self) -> Option<f64> {
+    fn correlation(&self, centred: bool) -> Option<f64> {
         let n = self.n as f64;
         let mean = self.sum / n;
         let variance = self.squares / n - mean * mean;
         (self.n >= 3 && variance > 0.0).then(|| {
-            let correlation = (self.products / (n - 1.0) - mean * mean) / variance;
+            let of_neighbours = if centred {
+                let ends = self.first + self.last;
+                (self.products + mean * (ends - 2.0 * self.sum)) / (n - 1.0) + mean * mean
+            } else {
+                self.products / (n - 1.0) - mean * mean
+            };
+            let correlation = of_neighbours / variance;
             correlation.clamp(0.0, 0.99)
         })
     }
@@ -117,9 +130,24 @@ impl GaugeCompare {
             count: 0,
             last: None,
             moments: Moments::default(),
+            centred: false,
             above: 0,
             not_above: 0,
         })
+    }
+
+    /// Takes neighbours to be correlated as far as both lie on one side of the mean, whatever that is.
+    ///
+    /// judge.md 8 takes the square of the mean from the products of neighbours, which leaves a multiple of the mean
+    /// where the first and the last difference are not alike. With a difference of many times its scatter the
+    /// correlation then seems to be 1, and blocks are 240 ticks long: what is seen best is found last. The length of a
+    /// block is still known before it begins, and that is all that the proof asks for.
+    #[must_use]
+    pub fn centred(self) -> Self {
+        Self {
+            centred: true,
+            ..self
+        }
     }
 
     /// One tick: the value of each arm. A tick in which either is no number says nothing.
@@ -160,7 +188,7 @@ impl GaugeCompare {
 
     /// Long enough that blocks hardly depend on each other; as it was while too little is known.
     fn next_block(&self) -> u32 {
-        let Some(correlation) = self.moments.correlation() else {
+        let Some(correlation) = self.moments.correlation(self.centred) else {
             return self.block;
         };
         let ticks = (BLOCK * (1.0 + correlation) / (1.0 - correlation)).ceil();

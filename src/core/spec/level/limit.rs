@@ -25,7 +25,16 @@ pub(super) fn read(
             {
                 return Some((LevelLimit::Max(0.0), LevelUnit::Number));
             }
-            if !rule.unclear() {
+            if let Some(compare) = rule.entry("compare") {
+                report
+                    .error(
+                        compare.key_span,
+                        "`compare` of a value stands beside a limit, and this rule has none",
+                    )
+                    .help(format!(
+                        "add `max: …` or `min: …`, which also says which side is bad: {USAGE}"
+                    ));
+            } else if !rule.unclear() {
                 report
                     .error(rule.span, "this rule says nothing that must hold")
                     .help(format!("add a limit (`max: …` or `min: …`): {USAGE}"));
@@ -54,7 +63,7 @@ pub(super) fn read(
     }
 }
 
-fn read_value(
+pub(super) fn read_value(
     node: &Node,
     field: &str,
     sampled: Option<&Sampled>,
@@ -98,7 +107,7 @@ fn read_value(
     Some((read.value, read.unit))
 }
 
-fn named(unit: LevelUnit) -> &'static str {
+pub(super) fn named(unit: LevelUnit) -> &'static str {
     match unit {
         LevelUnit::Number => "a bare number",
         LevelUnit::Percent => "a percentage",

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::{Row, data_of, sample, wrong_type};
+use super::super::native::Native;
+use super::{Row, buckets, data_of, sample, wrong_type};
 use crate::source::http::Fault;
 
 /// Samples of one answer, over all its series.
@@ -25,7 +25,8 @@ struct Series {
     metric: BTreeMap<String, String>,
     #[serde(default)]
     values: Vec<(f64, String)>,
-    histograms: Option<IgnoredAny>,
+    #[serde(default)]
+    histograms: Vec<(f64, Native)>,
 }
 
 /// Reads a body that came with a good status: the rows of each instant.
@@ -37,12 +38,7 @@ pub(in super::super) fn decode_matrix(body: &[u8]) -> Result<BTreeMap<Timestamp,
     let mut instants: BTreeMap<Timestamp, Vec<Row>> = BTreeMap::new();
     let mut samples = 0;
     for series in data.result {
-        if series.histograms.is_some() {
-            return Err(Fault::malformed(
-                "answered with native histograms, which are not supported",
-            ));
-        }
-        samples += series.values.len();
+        samples += series.values.len() + series.histograms.len();
         if samples > MOST_SAMPLES {
             return Err(Fault::malformed(format!(
                 "answered with more than {MOST_SAMPLES} samples: narrow the rule's selector"
@@ -50,6 +46,10 @@ pub(in super::super) fn decode_matrix(body: &[u8]) -> Result<BTreeMap<Timestamp,
         }
         for (seconds, value) in series.values {
             let row = sample(series.metric.clone(), seconds, &value)?;
+            instants.entry(row.evaluated).or_default().push(row);
+        }
+        for (seconds, native) in series.histograms {
+            let row = buckets(series.metric.clone(), seconds, native)?;
             instants.entry(row.evaluated).or_default().push(row);
         }
     }
