@@ -6,9 +6,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, LiveRule};
-use crate::judge::{FALSE_PASSES, InAll, Phase, Proof, State};
+use crate::judge::{FALSE_PASSES, InAll, Phase, Proof, ReleaseEvidence, State};
 use crate::rule::Watch;
-use crate::sequential::{Analysis, Reading, Shown, State as Says};
+use crate::sequential::{Analysis, Reading, State as Says};
 use crate::time::elapsed;
 use crate::wording::count;
 
@@ -178,20 +178,6 @@ impl LiveRule {
         reading
     }
 
-    /// The share of bad events that is allowed by what was measured before the release, where that is the baseline.
-    fn allowed_by_past(&self) -> Option<f64> {
-        match self.evidence.release()?.shown()?.compare? {
-            Shown::RatioLimit(shown) => Some(shown.limit),
-            Shown::RatioLimitBeside(_)
-            | Shown::RatioCompare(_)
-            | Shown::QuantileLimit(_)
-            | Shown::QuantileLimitBeside(_)
-            | Shown::QuantileCompare(_)
-            | Shown::GaugeLimit(_)
-            | Shown::GaugeCompare(_) => None,
-        }
-    }
-
     /// Puts what the tests say beside what is measured.
     fn judged(&mut self, proof: Proof, decides: bool, now: Timestamp) {
         let unmasked = self
@@ -202,7 +188,8 @@ impl LiveRule {
         let Some(looked) = self.looked else {
             return;
         };
-        let looked = looked.allowing(self.allowed_by_past());
+        let release = self.evidence.release();
+        let looked = looked.allowing(release.and_then(ReleaseEvidence::allowed_by_past));
         let events = self.evidence.events();
         let proof = Proof { events, ..proof };
         let since = self.bad_since.filter(|_| decides);

@@ -251,25 +251,29 @@ impl ReleaseEvidence {
 
     /// What keeps it from passing.
     pub fn doubt(&self) -> Option<Doubt> {
-        let trial = if self.stands_alone {
-            &self.alone
-        } else {
-            &self.beside
-        };
-        match trial {
+        match self.trial() {
             Some(trial) => trial.doubt(-FALSE_PASSES.ln()),
             None => Some(Doubt::NoData),
         }
     }
 
-    /// What it was judged from, for people; `None` before the first counts.
-    pub fn shown(&self) -> Option<TrialShown> {
-        let trial = if self.stands_alone {
-            &self.alone
+    /// The tests of the phase that it is in.
+    fn trial(&self) -> Option<&Trial> {
+        if self.stands_alone {
+            self.alone.as_ref()
         } else {
-            &self.beside
-        };
-        trial.as_ref().map(Trial::shown)
+            self.beside.as_ref()
+        }
+    }
+
+    /// What it was judged from, for people; `None` before the first counts. Finds the ends of intervals, which is dear.
+    pub fn shown(&self) -> Option<TrialShown> {
+        self.trial().map(Trial::shown)
+    }
+
+    /// The share of bad events that is allowed by what was before the release, where that is the baseline of a ratio.
+    pub fn allowed_by_past(&self) -> Option<f64> {
+        self.trial()?.allowed_by_past()
     }
 
     /// The chance that was given to calling a release bad that is not, 0..1.

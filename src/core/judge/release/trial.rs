@@ -223,6 +223,15 @@ impl Trial {
         }
     }
 
+    /// The share of bad events that is allowed by what was before the release, where that is the baseline of a ratio.
+    pub(super) fn allowed_by_past(&self) -> Option<f64> {
+        let Some(Comparison::Before(limits)) = &self.compare else {
+            return None;
+        };
+        let of_ratio = limits.iter().find(|at| at.bound.is_none())?;
+        Some(of_ratio.limit.allowed())
+    }
+
     pub(super) fn doubt(&self, level: f64) -> Option<Doubt> {
         let limit = self.limit.as_ref().and_then(|rule| rule.doubt(level));
         limit.or_else(|| match self.compare.as_ref()? {

@@ -79,6 +79,11 @@ impl RatioLimit {
         self.test.log_good()
     }
 
+    /// The share that is allowed.
+    pub fn allowed(&self) -> f64 {
+        self.p0
+    }
+
     pub fn reading(&self) -> Reading {
         self.test.reading()
     }
