@@ -359,7 +359,7 @@ fn engine(task: &Task, watch: &Watch, ledger: Ledger) -> Engine {
         channels: BTreeMap::new(),
     };
     let settings = EngineSettings {
-        guards: task.guards,
+        guards: task.guards.clone(),
         source: SourceKind::Prometheus,
         interval: task.step,
         ends_unwatched: true,

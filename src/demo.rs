@@ -190,12 +190,7 @@ fn wire(
 ) -> anyhow::Result<agent::Parts> {
     let clock = clock::system();
     let settings = EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 6,
-            dry_run: false,
-            kill_switch: false,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
         ends_unwatched: true,

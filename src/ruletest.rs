@@ -141,12 +141,7 @@ fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) 
             .collect(),
     };
     let settings = EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 10,
-            dry_run: false,
-            kill_switch: false,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
         source: SourceKind::Prometheus,
         interval: TICK,
         ends_unwatched: true,

@@ -55,7 +55,7 @@ pub use questions::Asked;
 pub use reload::{Loaded, Refused, Reload};
 
 /// What the engine needs to know besides rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
     pub guards: GuardSettings,
     /// The source of watches that name none.
@@ -206,7 +206,7 @@ impl Engine {
         let mut turn = Turn {
             now,
             past: false,
-            settings: *settings,
+            settings: settings.clone(),
             ledger,
             output: Output {
                 records: Vec::new(),

@@ -193,8 +193,9 @@ const RECANT: &[(&str, &[&str])] = &[
 ];
 
 /// The whole list: none of these can do I/O, read a clock or make random numbers with the features it has here
-/// (`jiff` is without `std`).
-const CORE_DEPENDENCIES: [&str; 6] = [
+/// (`jiff` is without `std`, by `croner` too).
+const CORE_DEPENDENCIES: [&str; 7] = [
+    "croner",
     "granit-parser",
     "indexmap",
     "jiff",

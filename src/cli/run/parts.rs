@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::guard::GuardSettings;
 use recant_core::ids::TargetId;
 use recant_core::rule::{RuleBook, ScrapeEndpoint, SourceKind};
 
@@ -86,7 +85,7 @@ pub(super) fn assemble(
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
-    let kill_switch = Arc::new(AtomicBool::new(settings.kill_switch));
+    let kill_switch = Arc::new(AtomicBool::new(settings.guards.kill_switch));
     let gate = gate(kill_switch.clone(), lease);
     let executor = Executor::start(
         actuate::Parts {
@@ -145,12 +144,7 @@ pub(super) fn assemble(
 /// What the engine needs to know of the settings.
 pub(in crate::cli) fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
-        guards: GuardSettings {
-            cool_down: span(settings.cool_down),
-            actions_per_hour: settings.actions_per_hour,
-            dry_run: settings.dry_run,
-            kill_switch: settings.kill_switch,
-        },
+        guards: settings.guards.clone(),
         source: settings.source,
         interval: span(settings.interval),
         ends_unwatched: true,

@@ -239,7 +239,7 @@ impl Reloading {
         }
         self.kept
             .kill_switch
-            .store(new.kill_switch, Ordering::Relaxed);
+            .store(new.guards.kill_switch, Ordering::Relaxed);
         self.kept.sources.clone_from(&sources);
         self.kept.templates = templates;
         let update = Update {

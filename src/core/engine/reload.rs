@@ -86,8 +86,8 @@ fn load(turn: &mut Turn<'_>, held: Held<'_>, loaded: Loaded) {
         digest,
         need_restart,
     } = loaded;
+    turn.settings.clone_from(&new_settings);
     let before = std::mem::replace(settings, new_settings);
-    turn.settings = new_settings;
     *channels = book.channels.keys().cloned().collect();
     let mut changes = Changes::default();
     let mut judged = Vec::new();

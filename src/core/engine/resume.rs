@@ -130,11 +130,11 @@ pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, L
     for record in ended {
         turn.record(record);
     }
-    let settings = turn.settings;
+    let settings = &turn.settings;
     let used = |source: SourceKind| {
         lives
             .values()
-            .any(|live| live.sources(&settings).contains(&source))
+            .any(|live| live.sources(settings).contains(&source))
     };
     let unused: Vec<SourceKind> = turn
         .ledger

@@ -11,6 +11,7 @@ mod compared;
 mod crash;
 mod good;
 mod guards;
+mod guards_of_all;
 mod hooks;
 mod levels;
 mod look_back;

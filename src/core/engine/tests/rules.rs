@@ -166,12 +166,7 @@ impl Default for Setup {
             dry_run: false,
             rollback: true,
             channels: vec![CHANNEL],
-            guards: GuardSettings {
-                cool_down: SignedDuration::from_mins(10),
-                actions_per_hour: 10,
-                dry_run: false,
-                kill_switch: false,
-            },
+            guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
             targets: vec!["checkout"],
             scrape: 1,
             seed: 1,
@@ -205,7 +200,7 @@ impl Setup {
 
     pub(super) fn settings(&self) -> EngineSettings {
         EngineSettings {
-            guards: self.guards,
+            guards: self.guards.clone(),
             source: SourceKind::Prometheus,
             interval: SignedDuration::from_secs(1),
             ends_unwatched: true,
