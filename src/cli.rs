@@ -12,6 +12,7 @@ pub mod journal;
 pub mod judge;
 pub mod once;
 mod past;
+mod place;
 pub mod run;
 pub mod schema;
 pub mod test;
