@@ -42,10 +42,10 @@ pub struct AnalyseArgs {
     #[arg(long = "template", value_name = "NAME")]
     templates: Vec<String>,
     /// An argument of the run
-    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = super::assignment)]
     args: Vec<(String, String)>,
     /// The environment variable that holds a key of a secret which an argument refers to
-    #[arg(long = "secret", value_name = "SECRET/KEY=VARIABLE", value_parser = assignment)]
+    #[arg(long = "secret", value_name = "SECRET/KEY=VARIABLE", value_parser = super::assignment)]
     secrets: Vec<(String, String)>,
     /// Address of a Prometheus-compatible server that is asked in place of those that metrics name
     #[arg(long, value_name = "URL")]
@@ -62,13 +62,6 @@ pub struct AnalyseArgs {
     /// Prints the status as JSON, in the shape of an `AnalysisRun`'s
     #[arg(long)]
     json: bool,
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        Some(_) | None => Err("write NAME=VALUE".to_owned()),
-    }
 }
 
 /// Runs what the arguments name.

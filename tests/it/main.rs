@@ -10,6 +10,7 @@ mod argo_template;
 mod backtest;
 mod check;
 mod check_settings;
+mod convert;
 mod demo;
 mod explain;
 mod faulty_documents;
