@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use recant_core::engine::{Answer, Engine, EngineSettings, Inputs, Output};
-use recant_core::guard::GuardSettings;
+use recant_core::guard::{GuardSettings, Silenced};
 use recant_core::ledger::Ledger;
 use recant_core::observation::{
     Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
@@ -92,6 +92,7 @@ pub(crate) fn settings() -> EngineSettings {
             actions_per_hour: 6,
             dry_run: false,
             kill_switch: false,
+            silences: Silenced::Act,
         },
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::guard::GuardSettings;
+use recant_core::guard::{GuardSettings, Silenced};
 use recant_core::ids::TargetId;
 use recant_core::ledger::Ledger;
 use recant_core::rule::{RuleBook, SourceKind};
@@ -195,6 +195,7 @@ fn wire(
             actions_per_hour: 6,
             dry_run: false,
             kill_switch: false,
+            silences: Silenced::Act,
         },
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
@@ -232,6 +233,7 @@ fn wire(
         updates: mpsc::channel(1).1,
         // Nobody reports to it.
         reports: mpsc::channel(1).1,
+        silences: mpsc::channel(1).1,
         observer: Box::new(show::Watching { events }),
         clock,
         interval: Duration::from_secs(1),

@@ -91,7 +91,7 @@ fn wait_for_the_tick(waiting: &mut Vec<Reload>, reload: Reload) {
 mod tests {
     use jiff::SignedDuration;
     use recant_core::engine::{EngineSettings, Loaded, Refused};
-    use recant_core::guard::GuardSettings;
+    use recant_core::guard::{GuardSettings, Silenced};
     use recant_core::rule::RuleBook;
 
     use super::*;
@@ -105,6 +105,7 @@ mod tests {
                     actions_per_hour: 1,
                     dry_run: false,
                     kill_switch: false,
+                    silences: Silenced::Act,
                 },
                 source: SourceKind::Scrape,
                 interval: SignedDuration::ZERO,

@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use recant_core::guard::GuardSettings;
+use recant_core::guard::{GuardSettings, Silenced};
 use recant_core::rule::{RuleBook, Watch};
 use recant_core::spec;
 
@@ -227,6 +227,7 @@ fn task(
             // What would have been done is the question.
             dry_run: false,
             kill_switch: false,
+            silences: Silenced::Act,
         },
         evidence: args.svg.is_some(),
         given,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use config::Config;
 
+use recant_core::guard::Silenced;
 use recant_core::rule::{SecretRef, SourceKind};
 
 pub use self::api::{ApiSettings, TlsFiles};
@@ -189,6 +190,11 @@ pub const TABLE: &[Entry] = &[
         "actions over all targets within an hour",
     ),
     entry(
+        "silences.actions",
+        "act",
+        "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",
+    ),
+    entry(
         "lease.namespace",
         "",
         "namespace of the Lease; without it that of the pod, else `default`",
@@ -249,6 +255,7 @@ pub struct Settings {
     pub kill_switch: bool,
     pub cool_down: Duration,
     pub actions_per_hour: usize,
+    pub silences: Silenced,
     pub lease: LeaseSettings,
     pub otel: OtelSettings,
 }
@@ -333,6 +340,8 @@ impl Settings {
         let cool_down = faults.take(get.span("guards.coolDown", Duration::ZERO, second * 86_400));
         let actions_per_hour =
             faults.take(get.parse("guards.actionsPerHour", "is no whole number of 0 or more"));
+        let kinds = [("act", Silenced::Act), ("hold", Silenced::Hold)];
+        let silences = faults.take(get.one_of("silences.actions", &kinds));
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
         let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
@@ -357,6 +366,7 @@ impl Settings {
             kill_switch: kill_switch?,
             cool_down: cool_down?,
             actions_per_hour: actions_per_hour?,
+            silences: silences?,
             lease: LeaseSettings {
                 namespace: lease_namespace?,
                 name: lease_name?,

@@ -6,6 +6,7 @@ pub mod dry_run;
 pub mod fresh_evidence;
 pub mod kill_switch;
 pub mod object_changed;
+pub mod silence;
 pub mod under_way;
 pub mod way_back;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, WayBack};
 use crate::ids::{RuleName, WatchName};
 use crate::saga::PlanState;
+use crate::silence::Silence;
 use crate::target::TargetState;
 
 /// Why something is held back.
@@ -36,6 +38,7 @@ pub enum Guard {
     KillSwitch,
     NoWayBack,
     Autoscaler,
+    Silence,
 }
 
 impl Guard {
@@ -55,6 +58,7 @@ impl Guard {
             Self::KillSwitch => "kill switch",
             Self::NoWayBack => "no way back",
             Self::Autoscaler => "autoscaler",
+            Self::Silence => "silence",
         }
     }
 }
@@ -97,7 +101,8 @@ impl Hold {
             | Guard::CoolDown
             | Guard::ActionRate
             | Guard::NoWayBack
-            | Guard::Autoscaler => true,
+            | Guard::Autoscaler
+            | Guard::Silence => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
@@ -125,6 +130,18 @@ pub struct GuardSettings {
     pub dry_run: bool,
     /// Nothing is written to a workload (P13).
     pub kill_switch: bool,
+    /// What a silence in Alertmanager means for actions.
+    pub silences: Silenced,
+}
+
+/// What is done to a target that is silenced in Alertmanager. Its notices are held back in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Silenced {
+    /// People did not want to hear of it; that is no reason to keep a bad release.
+    #[default]
+    Act,
+    /// Nothing, until the silence is over.
+    Hold,
 }
 
 /// Everything that the guards of an action look at.
@@ -147,6 +164,8 @@ pub struct ActionContext<'a> {
     pub patience: SignedDuration,
     /// Whether some rule fails on fresh evidence now.
     pub still_failing: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
 }
 
 /// Everything that the guards of a scaling look at before the cluster is asked.
@@ -160,6 +179,8 @@ pub struct ScalingContext<'a> {
     pub watch_dry_run: bool,
     pub rule: &'a RuleName,
     pub rule_dry_run: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
 }
 
 /// The first guard that holds a scaling back now; none: look at the cluster.
@@ -167,6 +188,7 @@ pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
     let hold = kill_switch::of_settings(context.settings)
         .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
         .or_else(|| dry_run::of_rule(context.rule, context.rule_dry_run))
+        .or_else(|| silence::of_settings(context.settings, context.silence))
         .or_else(|| action_rate::hold(context.now, context.settings, context.actions))?;
     Some(Hold {
         rule: Some(context.rule.clone()),
@@ -179,6 +201,7 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
     let mut holds: Vec<Hold> = [
         kill_switch::check(context),
         dry_run::check(context),
+        silence::of_settings(context.settings, context.silence),
         object_changed::check(context),
         under_way::check(context),
         way_back::check(context),

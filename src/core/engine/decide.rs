@@ -10,6 +10,7 @@ use crate::analysis::{Analysis, Ending};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
 use crate::judge::{BASELINE_IDLE, Phase};
+use crate::notice::Problem;
 use crate::record::Record;
 use crate::time::elapsed;
 
@@ -157,5 +158,6 @@ fn of_action(
         evidence_at,
         patience: live.freshness(),
         still_failing,
+        silence: turn.silence_of(Problem::BadRelease, &live.watch.name, target),
     })
 }
