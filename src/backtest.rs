@@ -139,6 +139,9 @@ fn why_not(question: &Question, expressions: bool) -> Option<&'static str> {
         }
         What::Level(Level::HttpJson(_)) => Some("what documents said is not recorded"),
         What::Level(Level::Redis(_)) => Some("what was in Redis is not recorded"),
+        What::Level(Level::Alert(_)) => {
+            Some("which alerts Alertmanager would have sent is not recorded")
+        }
     }
 }
 

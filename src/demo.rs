@@ -227,6 +227,7 @@ fn wire(
         updates: mpsc::channel(1).1,
         // Nobody reports to it.
         reports: mpsc::channel(1).1,
+        silences: mpsc::channel(1).1,
         observer: Box::new(show::Watching { events }),
         clock,
         interval: Duration::from_secs(1),

@@ -236,6 +236,11 @@ pub const TABLE: &[Entry] = &[
         "namespaces in which it acts, elsewhere it only tells; without any it acts wherever its role lets it",
     ),
     entry(
+        "silences.actions",
+        "act",
+        "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",
+    ),
+    entry(
         "lease.namespace",
         "",
         "namespace of the Lease; without it that of the pod, else `default`",

@@ -6,6 +6,7 @@
 //! effect leaves (P3). What a tick writes may be cut off behind any record: the next process goes on from there
 //! (`resume`), so records that lead to something come before what they lead to.
 
+mod alerts;
 mod always;
 mod arms;
 mod decide;
@@ -22,6 +23,7 @@ mod releases;
 mod reload;
 mod resume;
 mod show;
+mod silences;
 mod sources;
 mod tell;
 #[cfg(test)]
@@ -53,6 +55,7 @@ use sources::Health;
 pub use look_back::Back;
 pub use questions::Asked;
 pub use reload::{Loaded, Refused, Reload};
+pub use silences::Silences;
 
 /// What the engine needs to know besides rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +81,8 @@ pub struct Inputs {
     pub reloads: Vec<Reload>,
     /// What others reported.
     pub hooks: Vec<Hook>,
+    /// What each Alertmanager silences, as far as it was asked since.
+    pub silences: Vec<Silences>,
 }
 
 /// What a source answered to one question about one target.
@@ -100,6 +105,8 @@ pub struct ScaleAnswer {
 pub struct Output {
     pub records: Vec<Record>,
     pub effects: Vec<Effect>,
+    /// A report was not taken: as many alerts fire as can be kept.
+    pub no_room: bool,
 }
 
 /// Something to be done outside.
@@ -211,6 +218,7 @@ impl Engine {
             output: Output {
                 records: Vec::new(),
                 effects: std::mem::take(deferred),
+                no_room: false,
             },
         };
         for delivery in inputs.deliveries {
@@ -234,6 +242,10 @@ impl Engine {
             };
             reload::reload(&mut turn, held, news);
         }
+        silences::take_in(&mut turn, inputs.silences);
+        silences::forget(&mut turn, channels);
+        // Before anything newer about the same is told.
+        silences::release(&mut turn);
         hooks::take_in(&mut turn, live, inputs.hooks);
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);
@@ -259,6 +271,7 @@ impl Engine {
             if !live.due(now) {
                 continue;
             }
+            alerts::take_in(&turn, target, live);
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);

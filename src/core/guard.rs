@@ -13,6 +13,7 @@ pub mod many_at_once;
 pub mod object_changed;
 pub mod scope;
 mod settings;
+pub mod silence;
 pub mod under_way;
 pub mod way_back;
 
@@ -24,10 +25,11 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, WayBack};
 use crate::ids::{RuleName, TargetId, WatchName};
 use crate::saga::PlanState;
+use crate::silence::Silence;
 use crate::target::TargetState;
 
 pub use freeze::{Freeze, FreezeError};
-pub use settings::{AtMost, GuardSettings, Times};
+pub use settings::{AtMost, GuardSettings, Silenced, Times};
 
 /// Why something is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,6 +54,7 @@ pub enum Guard {
     KillSwitch,
     NoWayBack,
     Autoscaler,
+    Silence,
 }
 
 impl Guard {
@@ -77,6 +80,7 @@ impl Guard {
             Self::KillSwitch => "kill switch",
             Self::NoWayBack => "no way back",
             Self::Autoscaler => "autoscaler",
+            Self::Silence => "silence",
         }
     }
 }
@@ -124,7 +128,8 @@ impl Hold {
             | Guard::Freeze
             | Guard::Scope
             | Guard::NoWayBack
-            | Guard::Autoscaler => true,
+            | Guard::Autoscaler
+            | Guard::Silence => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
@@ -172,6 +177,8 @@ pub struct ActionContext<'a> {
     pub patience: SignedDuration,
     /// Whether some rule fails on fresh evidence now.
     pub still_failing: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
 }
 
 /// Everything that the guards of a scaling look at before the cluster is asked.
@@ -187,6 +194,8 @@ pub struct ScalingContext<'a> {
     pub watch_dry_run: bool,
     pub rule: &'a RuleName,
     pub rule_dry_run: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
 }
 
 /// The first guard that holds a scaling back now; none: look at the cluster.
@@ -196,6 +205,7 @@ pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
         .or_else(|| dry_run::of_rule(context.rule, context.rule_dry_run))
         .or_else(|| scope::hold(context.settings, context.namespace))
         .or_else(|| freeze::hold(context.now, context.settings))
+        .or_else(|| silence::of_settings(context.settings, context.silence))
         .or_else(|| action_rate::hold(context.now, context.settings, context.actions))?;
     Some(Hold {
         rule: Some(context.rule.clone()),
@@ -210,6 +220,7 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
         dry_run::check(context),
         scope::hold(context.settings, &context.analysis.target.namespace),
         freeze::hold(context.now, context.settings),
+        silence::of_settings(context.settings, context.silence),
         object_changed::check(context),
         under_way::check(context),
         way_back::check(context),

@@ -16,6 +16,7 @@ use crate::notice::Notice;
 use crate::record::Record;
 use crate::rule::SourceKind;
 use crate::saga::{PlanEnd, PlanState};
+use crate::silence::Silence;
 use crate::time::elapsed;
 use crate::verify::VerificationEnd;
 
@@ -50,11 +51,27 @@ pub struct Ledger {
     pub refused: Option<String>,
     /// What others reported.
     pub reported: Reported,
+    /// What each Alertmanager silences, by the channel that leads to it.
+    pub silences: BTreeMap<ChannelName, Vec<Silence>>,
+    /// The last notice of each thread that silences hold back.
+    pub held: BTreeMap<String, HeldNotice>,
     /// Notices ever made: the last part of their ids.
     pub notices: u64,
     /// Analyses ever begun: the last part of their ids. Two targets in two namespaces may well have the same name,
     /// template hash and second.
     pub analyses: u64,
+}
+
+/// A notice that a silence holds back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldNotice {
+    pub notice: Notice,
+    pub silence: Silence,
+    /// When the first of its thread was held.
+    pub since: Timestamp,
+    /// Notices of its thread that were held, this one included.
+    pub count: u64,
 }
 
 impl Ledger {
@@ -91,12 +108,34 @@ impl Ledger {
                     self.pending
                         .insert(notice.id.clone(), (Notice::clone(notice), left));
                 }
-                if let Some(target) = &notice.target {
-                    self.on(at, target, record);
-                    if let Some(always) = self.always.get_mut(target) {
-                        always.noticed(notice);
-                    }
+                self.said(at, notice, record);
+            }
+            Record::Silenced { channel, silences } => {
+                if silences.is_empty() {
+                    self.silences.remove(channel);
+                } else {
+                    self.silences.insert(channel.clone(), silences.clone());
                 }
+            }
+            Record::NoticeHeld { notice, silence } => {
+                self.notices += 1;
+                let thread = notice.thread();
+                let before = self.held.remove(&thread);
+                let held = HeldNotice {
+                    notice: Notice::clone(notice),
+                    silence: Silence::clone(silence),
+                    since: before.as_ref().map_or(at, |held| held.since),
+                    count: before.map_or(1, |held| held.count.saturating_add(1)),
+                };
+                self.held.insert(thread, held);
+                self.said(at, notice, record);
+            }
+            Record::NoticeReleased { thread, notice } => {
+                self.notices += 1;
+                self.held.remove(thread);
+                let left: BTreeSet<ChannelName> = notice.channels.iter().cloned().collect();
+                self.pending
+                    .insert(notice.id.clone(), (Notice::clone(notice), left));
             }
             Record::NoticeEnded(delivery) => {
                 if let Some((_, left)) = self.pending.get_mut(&delivery.notice) {
@@ -196,6 +235,16 @@ impl Ledger {
                     }
                 }
                 self.on(at, target, record);
+            }
+        }
+    }
+
+    /// What was said of a target is said once, whether or not it was held back.
+    fn said(&mut self, at: Timestamp, notice: &Notice, record: &Record) {
+        if let Some(target) = &notice.target {
+            self.on(at, target, record);
+            if let Some(always) = self.always.get_mut(target) {
+                always.noticed(notice);
             }
         }
     }

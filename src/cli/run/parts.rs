@@ -28,6 +28,7 @@ use crate::http::reports::Reported;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
+use crate::notify::silences::{self, Askable};
 use crate::notify::templates::{TemplateError, Templates};
 use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
@@ -55,6 +56,8 @@ pub(super) struct Kept {
     pub(super) sources: BTreeMap<SourceKind, Arc<dyn Source>>,
     pub(super) kill_switch: Arc<AtomicBool>,
     pub(super) updates: mpsc::Sender<Update>,
+    /// Who is asked for silences.
+    pub(super) silences: watch::Sender<Askable>,
 }
 
 pub(super) fn assemble(
@@ -104,6 +107,8 @@ pub(super) fn assemble(
         .iter()
         .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets, &templates)))
         .collect();
+    let askable = silences::askable(book.channels.values(), &http, &secrets);
+    let (ask_for_silences, silences) = silences::start(askable);
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
     let sources = sources::sources(settings, &kinds, &BTreeMap::new(), &secrets, cluster)?;
@@ -116,6 +121,7 @@ pub(super) fn assemble(
         sources: sources.clone(),
         kill_switch,
         updates: updates_in,
+        silences: ask_for_silences,
     };
     let watching = Watching::new(metrics.clone(), ops.clone());
     let parts = agent::Parts {
@@ -131,6 +137,7 @@ pub(super) fn assemble(
         deliveries,
         updates,
         reports,
+        silences,
         observer: match spans {
             Some(spans) => Box::new(Traced::new(watching, spans)),
             None => Box::new(watching),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use recant_core::guard::{AtMost, Freeze, GuardSettings, Times};
+use recant_core::guard::{AtMost, Freeze, GuardSettings, Silenced, Times};
 
 use super::SettingsError;
 use super::errors::{Faults, Told};
@@ -46,6 +46,8 @@ impl Getter<'_> {
             hour,
         );
         let freezes = faults.take(self.freezes("guards.freeze"));
+        let kinds = [("act", Silenced::Act), ("hold", Silenced::Hold)];
+        let silences = faults.take(self.one_of("silences.actions", &kinds));
         let namespaces = faults.take(self.list("guards.namespaces"));
         Ok(GuardSettings {
             cool_down: cool_down.ok_or(Told)?,
@@ -56,6 +58,7 @@ impl Getter<'_> {
             many_at_once: many_at_once.ok_or(Told)?,
             freezes: freezes.ok_or(Told)?.into(),
             namespaces: namespaces.ok_or(Told)?.into(),
+            silences: silences.ok_or(Told)?,
             dry_run: dry_run.ok_or(Told)?,
             kill_switch: kill_switch.ok_or(Told)?,
         })

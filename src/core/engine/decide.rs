@@ -11,6 +11,7 @@ use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
 use crate::judge::{BASELINE_IDLE, Phase};
 use crate::ledger::TargetLedger;
+use crate::notice::Problem;
 use crate::record::Record;
 use crate::time::elapsed;
 
@@ -163,6 +164,7 @@ fn of_action(
         evidence_at,
         patience: live.freshness(),
         still_failing,
+        silence: turn.silence_of(Problem::BadRelease, &live.watch.name, target),
     })
 }
 

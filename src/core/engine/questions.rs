@@ -40,7 +40,9 @@ impl Engine {
             let mut due_now: BTreeSet<Arc<Question>> = BTreeSet::new();
             for (question, looking) in live.measurements.iter().chain(always.iter()) {
                 let least = settings.interval.max(step(question));
-                if due(looking, now, least) {
+                // What is reported need not be asked for.
+                let asked = question.source() != Some(SourceKind::Alerts);
+                if asked && due(looking, now, least) {
                     due_now.insert(question.clone());
                 }
             }
@@ -75,7 +77,11 @@ fn step(question: &Question) -> SignedDuration {
             .and_then(|range| SignedDuration::try_from(range.step).ok())
             .unwrap_or_default(),
         What::Level(
-            Level::Gauge(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Gauge(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         )
         | What::Ratio { .. }
         | What::Histogram { .. } => SignedDuration::ZERO,

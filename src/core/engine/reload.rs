@@ -208,6 +208,7 @@ fn changed(
     next.join(release);
     Live {
         rules: next.rules,
+        hears_alerts: next.hears_alerts,
         watch: next.watch,
         always: next.always,
         measurements: next.measurements,

@@ -5,6 +5,7 @@ mod target;
 mod workers;
 mod world;
 
+mod alerts;
 mod always;
 mod bad;
 mod compared;
@@ -21,4 +22,5 @@ mod releases;
 mod reload;
 mod reload_always;
 mod rollouts;
+mod silences;
 mod sources;

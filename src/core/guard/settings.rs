@@ -25,6 +25,8 @@ pub struct GuardSettings {
     pub freezes: Arc<[Freeze]>,
     /// The namespaces in which it acts; empty: in all.
     pub namespaces: Arc<[String]>,
+    /// What a silence in Alertmanager means for actions.
+    pub silences: Silenced,
     /// Decides and tells, but writes to nothing.
     pub dry_run: bool,
     /// Nothing is written to a workload (P13).
@@ -43,6 +45,7 @@ impl GuardSettings {
             many_at_once: Times::NEVER,
             freezes: Arc::new([]),
             namespaces: Arc::new([]),
+            silences: Silenced::Act,
             dry_run: false,
             kill_switch: false,
         }
@@ -81,4 +84,14 @@ impl Times {
         number: 0,
         within: SignedDuration::ZERO,
     };
+}
+
+/// What is done to a target that is silenced in Alertmanager. Its notices are held back in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Silenced {
+    /// People did not want to hear of it; that is no reason to keep a bad release.
+    #[default]
+    Act,
+    /// Nothing, until the silence is over.
+    Hold,
 }

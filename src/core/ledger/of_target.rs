@@ -272,7 +272,7 @@ impl TargetLedger {
             Record::RuleWithoutData { rule, .. } => {
                 self.rules_without_data.insert(rule.clone());
             }
-            Record::Noticed(notice) => {
+            Record::Noticed(notice) | Record::NoticeHeld { notice, .. } => {
                 if notice.correlation.is_some() && notice.correlation == self.latest {
                     self.said.insert(notice.kind);
                 }
@@ -282,6 +282,8 @@ impl TargetLedger {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeReleased { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::StepBegun(_)

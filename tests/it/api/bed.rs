@@ -123,6 +123,8 @@ impl Bed {
         targets.sort_by(|one, other| one.target.cmp(&other.target));
         self.ops.readiness.started();
         self.ops.view.store(Arc::new(Snapshot {
+            silences: Vec::new(),
+            held_notices: Vec::new(),
             at: Timestamp::UNIX_EPOCH,
             targets,
             lost_sources: Vec::new(),

@@ -99,6 +99,7 @@ impl Desk<'_> {
             updates,
             // Nobody reports to a round.
             reports: mpsc::channel(1).1,
+            silences: mpsc::channel(1).1,
             observer: Box::new(Watching::new(
                 seen.clone(),
                 stop.clone(),

@@ -7,6 +7,7 @@ use crate::guard::{Guard, Hold, ScalingContext, holds_scaling};
 use crate::ids::{PlanId, TargetId};
 use crate::incident::{IncidentState, ScalingEnd, ScalingPlan};
 use crate::judge::State;
+use crate::notice::Problem;
 use crate::record::Record;
 use crate::scaling::{Decided, decide};
 
@@ -111,6 +112,7 @@ pub(super) fn of_settings(turn: &Turn<'_>, live: &Live, index: usize) -> Option<
         watch_dry_run: live.watch.dry_run,
         rule: &rule.name,
         rule_dry_run: rule.dry_run,
+        silence: turn.silence_of(Problem::RuleBroken, &live.watch.name, &live.watch.target),
     })
 }
 

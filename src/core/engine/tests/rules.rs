@@ -7,12 +7,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::engine::EngineSettings;
-use crate::guard::GuardSettings;
+use crate::guard::{GuardSettings, Silenced};
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric,
-    Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part,
-    RatioMetric, Rule, RuleBook, Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
+    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
+    HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
+    OnFail, Over, Part, RatioMetric, Rule, RuleBook, Sampled, SecretRef, Selector, SourceKind,
+    Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -109,6 +110,18 @@ pub(super) fn gauge(name: &str, max: f64, lasting: u64) -> Rule {
         max,
         lasting,
     )
+}
+
+/// No such alert may fire, for at most so many seconds.
+pub(super) fn alert(selector: AlertSelector, lasting: u64) -> Rule {
+    let rule = level(
+        "alert",
+        Sampled::Level(Level::Alert(selector)),
+        0.0,
+        lasting,
+    );
+    assert!(rule.only_accuses());
+    rule
 }
 
 /// At most so many errors in so many seconds.
