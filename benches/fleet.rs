@@ -95,6 +95,7 @@ pub(crate) fn settings() -> EngineSettings {
         },
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 200,
         ends_unwatched: true,
     }
 }

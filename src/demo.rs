@@ -198,6 +198,7 @@ fn wire(
         },
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 0,
         ends_unwatched: true,
     };
     let scrape: Arc<dyn Source> = Arc::new(Scrape::new(ScrapeOptions::default(), clock.clone())?);

@@ -189,6 +189,11 @@ pub const TABLE: &[Entry] = &[
         "actions over all targets within an hour",
     ),
     entry(
+        "onRequest.most",
+        "200",
+        "targets that are watched at once because somebody asked about them; 0 to 10000",
+    ),
+    entry(
         "lease.namespace",
         "",
         "namespace of the Lease; without it that of the pod, else `default`",
@@ -249,6 +254,8 @@ pub struct Settings {
     pub kill_switch: bool,
     pub cool_down: Duration,
     pub actions_per_hour: usize,
+    /// Targets that are watched at once because somebody asked about them.
+    pub on_request: usize,
     pub lease: LeaseSettings,
     pub otel: OtelSettings,
 }
@@ -333,6 +340,7 @@ impl Settings {
         let cool_down = faults.take(get.span("guards.coolDown", Duration::ZERO, second * 86_400));
         let actions_per_hour =
             faults.take(get.parse("guards.actionsPerHour", "is no whole number of 0 or more"));
+        let on_request = faults.take(get.on_request());
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
         let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
@@ -357,6 +365,7 @@ impl Settings {
             kill_switch: kill_switch?,
             cool_down: cool_down?,
             actions_per_hour: actions_per_hour?,
+            on_request: on_request?,
             lease: LeaseSettings {
                 namespace: lease_namespace?,
                 name: lease_name?,

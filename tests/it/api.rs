@@ -7,3 +7,4 @@ mod flagger;
 mod hooks;
 mod kayenta;
 mod load;
+mod naming;

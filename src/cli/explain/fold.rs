@@ -314,6 +314,8 @@ impl Fold {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
             | Record::StepBegun(_)

@@ -19,6 +19,7 @@ impl Settings {
             kill_switch: _,
             cool_down: _,
             actions_per_hour: _,
+            on_request: _,
             lease,
             otel,
         } = self;

@@ -1,20 +1,28 @@
-//! What others report is written down when it is news. Nothing is decided by it.
+//! What others report is written down when it is news. Nothing is decided by it, but that what is asked about
+//! may be watched from now on.
 
 use std::collections::BTreeMap;
 
 use super::Turn;
 use super::live::Live;
+use super::on_request::Requests;
 use crate::hook::Hook;
 use crate::ids::TargetId;
 use crate::record::Record;
 
-pub(super) fn take_in(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>, hooks: Vec<Hook>) {
+pub(super) fn take_in(
+    turn: &mut Turn<'_>,
+    lives: &mut BTreeMap<TargetId, Live>,
+    requests: &mut Requests,
+    hooks: Vec<Hook>,
+) {
     for hook in hooks {
         let reported = &turn.ledger.reported;
         if !reported.is_news(&hook) {
             continue;
         }
         match hook {
+            Hook::Wanted { target, by } => requests.take_up(turn, lives, target, by),
             Hook::Alert(alert) => {
                 if alert.ended.is_some() || reported.has_room() {
                     let alert = Box::new(alert);

@@ -11,8 +11,8 @@ use crate::guard::Hold;
 use crate::hook::Marker;
 use crate::ids::TargetId;
 use crate::snapshot::{
-    AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, Snapshot,
-    TargetSnapshot,
+    AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, RequestSnapshot,
+    Snapshot, TargetSnapshot,
 };
 
 impl Engine {
@@ -34,6 +34,18 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
+            on_request: self
+                .requests
+                .watches
+                .iter()
+                .map(|asked| RequestSnapshot {
+                    watch: asked.name().clone(),
+                    scope: asked.scope.clone(),
+                })
+                .collect(),
+            room: self
+                .requests
+                .room(now, self.ledger.taken.len(), self.settings.on_request),
             alerts: self.ledger.reported.firing().cloned().collect(),
             pending_notices: self
                 .ledger
@@ -49,6 +61,7 @@ impl Engine {
         TargetSnapshot {
             watch: live.watch.name.clone(),
             target: target.clone(),
+            on_request: self.ledger.taken.get(target) == Some(&live.watch.name),
             seen: live.state.is_some(),
             current: known.map(|known| known.current.clone()),
             standing: known.and_then(|known| known.standings.get(&known.current).copied()),

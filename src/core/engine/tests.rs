@@ -14,6 +14,7 @@ mod guards;
 mod hooks;
 mod levels;
 mod look_back;
+mod on_request;
 mod plans;
 mod properties;
 mod releases;

@@ -272,6 +272,8 @@ impl TargetLedger {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::StepBegun(_)

@@ -216,6 +216,8 @@ impl Spans {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::RevisionReturned { .. }
             | Record::Promoted { .. }

@@ -132,6 +132,8 @@ impl UnderWay {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
