@@ -7,8 +7,7 @@
 mod agent;
 mod alertmanager;
 mod analyses;
-mod argo_kayenta;
-mod argo_web;
+mod argo;
 mod autoscaler;
 mod backtest;
 mod bed;

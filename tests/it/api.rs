@@ -8,3 +8,4 @@ mod hooks;
 mod kayenta;
 mod load;
 mod naming;
+mod prometheus;
