@@ -90,6 +90,7 @@ pub(crate) fn settings() -> EngineSettings {
         guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 200,
         ends_unwatched: true,
     }
 }

@@ -358,6 +358,7 @@ impl<'t> Replayed<'t> {
 
 fn engine(task: &Task, watch: &Watch, ledger: Ledger) -> Engine {
     let book = RuleBook {
+        on_request: Vec::new(),
         watches: vec![watch.clone()],
         channels: BTreeMap::new(),
     };
@@ -365,6 +366,7 @@ fn engine(task: &Task, watch: &Watch, ledger: Ledger) -> Engine {
         guards: task.guards.clone(),
         source: SourceKind::Prometheus,
         interval: task.step,
+        on_request: 0,
         ends_unwatched: true,
     };
     Engine::new(&book, settings, ledger)

@@ -1,6 +1,7 @@
 //! The commands, one file each: what is printed, and the exit code.
 
 pub mod analyse;
+pub(crate) mod annotations;
 pub mod argo_template;
 pub mod backtest;
 pub mod check;

@@ -193,6 +193,7 @@ fn wire(
         guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 0,
         ends_unwatched: true,
     };
     let scrape: Arc<dyn Source> = Arc::new(Scrape::new(ScrapeOptions::default(), clock.clone())?);

@@ -137,6 +137,7 @@ fn signed(duration: Duration) -> SignedDuration {
 /// The engine with the watch of the test alone.
 fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Engine {
     let book = RuleBook {
+        on_request: Vec::new(),
         watches: vec![test.watch.clone()],
         channels: channels
             .into_iter()
@@ -147,6 +148,7 @@ fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) 
         guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
         source: SourceKind::Prometheus,
         interval: TICK,
+        on_request: 0,
         ends_unwatched: true,
     };
     Engine::new(&book, settings, Ledger::default())

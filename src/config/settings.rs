@@ -241,6 +241,11 @@ pub const TABLE: &[Entry] = &[
         "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",
     ),
     entry(
+        "onRequest.most",
+        "200",
+        "targets that are watched at once because somebody asked about them; 0 to 10000",
+    ),
+    entry(
         "lease.namespace",
         "",
         "namespace of the Lease; without it that of the pod, else `default`",
@@ -299,6 +304,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// With `dryRun` and `killSwitch`.
     pub guards: GuardSettings,
+    /// Targets that are watched at once because somebody asked about them.
+    pub on_request: usize,
     pub lease: LeaseSettings,
     pub otel: OtelSettings,
 }
@@ -378,6 +385,7 @@ impl Settings {
         let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
         let level = faults.take(get.parse("log.level", "is no log level"));
         let guards = get.guards(faults);
+        let on_request = faults.take(get.on_request());
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
         let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
@@ -399,6 +407,7 @@ impl Settings {
                 level: level?,
             },
             guards: guards.ok()?,
+            on_request: on_request?,
             lease: LeaseSettings {
                 namespace: lease_namespace?,
                 name: lease_name?,

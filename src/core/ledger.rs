@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::hook::{Alert, Marker, Reported};
-use crate::ids::{ChannelName, NoticeId, PlanId, TargetId};
+use crate::ids::{ChannelName, NoticeId, PlanId, TargetId, WatchName};
 use crate::notice::Notice;
 use crate::record::Record;
 use crate::rule::SourceKind;
@@ -36,6 +36,9 @@ pub struct Ledger {
     /// The rules between releases, by target.
     #[serde(with = "pairs")]
     pub always: BTreeMap<TargetId, AlwaysLedger>,
+    /// Targets that were taken up on request, and by which watch.
+    #[serde(with = "pairs")]
+    pub taken: BTreeMap<TargetId, WatchName>,
     /// Incidents ever begun: the last part of their ids.
     pub incidents: u64,
     /// Actions of the last hour over all targets, oldest first.
@@ -90,6 +93,14 @@ impl Ledger {
             } => {
                 let fresh = TargetLedger::new(uid.clone(), stable.clone());
                 self.targets.insert(target.clone(), fresh);
+            }
+            Record::TakenUp { target, by } => {
+                self.taken.insert(target.clone(), by.clone());
+            }
+            Record::LetGo { target, .. } => {
+                self.taken.remove(target);
+                self.targets.remove(target);
+                self.reported.markers.remove(target);
             }
             Record::TargetGone { target } => {
                 self.targets.remove(target);

@@ -11,8 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::ids::TargetId;
-use recant_core::rule::{RuleBook, ScrapeEndpoint, SourceKind};
+use recant_core::rule::{RuleBook, SourceKind};
 
 use super::opening::Opened;
 use super::sources;
@@ -124,11 +123,13 @@ pub(super) fn assemble(
         silences: ask_for_silences,
     };
     let watching = Watching::new(metrics.clone(), ops.clone());
+    let engine = Engine::new(book, engine_settings(settings), ledger);
+    let endpoints = agent::endpoints(engine.watches());
     let parts = agent::Parts {
-        engine: Engine::new(book, engine_settings(settings), ledger),
+        engine,
         journal: Box::new(journal),
         sources,
-        endpoints: endpoints(book),
+        endpoints,
         cluster: cluster.clone(),
         executor,
         gate,
@@ -154,16 +155,9 @@ pub(in crate::cli) fn engine_settings(settings: &Settings) -> EngineSettings {
         guards: settings.guards.clone(),
         source: settings.source,
         interval: span(settings.interval),
+        on_request: settings.on_request,
         ends_unwatched: true,
     }
-}
-
-/// Where watches say that their pods expose metrics.
-pub(super) fn endpoints(book: &RuleBook) -> BTreeMap<TargetId, ScrapeEndpoint> {
-    book.watches
-        .iter()
-        .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
-        .collect()
 }
 
 /// The shipped message templates, or those of the folder that the settings name.

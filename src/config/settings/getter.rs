@@ -128,6 +128,16 @@ impl Getter<'_> {
         Ok(url)
     }
 
+    /// How many targets may be watched on request.
+    pub(super) fn on_request(&self) -> Result<usize, SettingsError> {
+        let reason = "is no whole number of 0 to 10000";
+        let most = self.parse("onRequest.most", reason)?;
+        if most > 10_000 {
+            return Err(self.invalid("onRequest.most", reason));
+        }
+        Ok(most)
+    }
+
     /// A number from 0 to 1.
     pub(super) fn share(&self, key: &str) -> Result<f64, SettingsError> {
         let share: f64 = self.parse(key, "is no number from 0 to 1")?;

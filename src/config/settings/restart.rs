@@ -16,6 +16,7 @@ impl Settings {
             api,
             log,
             guards: _,
+            on_request: _,
             lease,
             otel,
         } = self;

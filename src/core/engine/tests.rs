@@ -16,6 +16,7 @@ mod guards_of_all;
 mod hooks;
 mod levels;
 mod look_back;
+mod on_request;
 mod plans;
 mod properties;
 mod releases;

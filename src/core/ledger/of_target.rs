@@ -284,6 +284,8 @@ impl TargetLedger {
             | Record::Marked { .. }
             | Record::Silenced { .. }
             | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::StepBegun(_)

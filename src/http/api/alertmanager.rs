@@ -95,7 +95,7 @@ async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
             let known = |known: &Alert| known.fingerprint == alert.fingerprint;
             alert.ended.is_none() && !snapshot.alerts.iter().any(known)
         }
-        Hook::Marker(_) => false,
+        Hook::Marker(_) | Hook::Wanted { .. } => false,
     });
     if snapshot.alerts.len() + more.count() > MOST_ALERTS {
         let detail =
