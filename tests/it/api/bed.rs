@@ -152,7 +152,7 @@ impl Bed {
     }
 }
 
-fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> Snapshot {
+pub(super) fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> Snapshot {
     targets.sort_by(|one, other| one.target.cmp(&other.target));
     Snapshot {
         on_request: Vec::new(),
