@@ -128,6 +128,16 @@ impl<'a> Data<'a> {
         Ok(all.into_iter().collect())
     }
 
+    /// The first items of a list; that there are more is said.
+    pub(super) fn first<T>(&mut self, limit: usize, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        let mut all = all.into_iter();
+        let first = all.by_ref().take(limit).collect();
+        if all.next().is_some() {
+            self.warn("results truncated due to limit");
+        }
+        first
+    }
+
     fn warn(&mut self, text: &str) {
         if !self.warnings.iter().any(|known| known == text) {
             self.warnings.push(text.to_owned());

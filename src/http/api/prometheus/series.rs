@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use recant_core::gate::{self, Gate};
 use recant_core::guard::Hold;
 use recant_core::ids::RevisionHash;
-use recant_core::judge::{Finding, Measured, State};
+use recant_core::judge::{Finding, Limits, Measured, State};
 use recant_core::snapshot::{AnalysisSnapshot, Snapshot, TargetSnapshot};
 
 use crate::http::metrics::source_name;
@@ -288,6 +288,12 @@ impl Collector<'_> {
                 (Family::JudgedEvents, proof.events),
             ] {
                 self.push(about, family, value);
+            }
+        }
+        let Limits { max, min } = finding.limits;
+        for (bound, limit) in [("max", max), ("min", min)] {
+            if let Some(limit) = limit {
+                self.push(&about.with("bound", bound), Family::Limit, limit);
             }
         }
         // Without a new sample the figures are no figures of now.
