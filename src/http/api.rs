@@ -18,6 +18,7 @@ mod argo;
 mod body;
 mod flagger;
 pub mod kayenta;
+mod look_up;
 mod markers;
 mod problem;
 pub mod prometheus;
@@ -35,6 +36,7 @@ use recant_core::hook::Hook;
 use recant_core::snapshot::Snapshot;
 
 use super::Ops;
+use super::finder::Finder;
 use super::health::Readiness;
 use super::metrics::ApiMetrics;
 use super::reports::Reports;
@@ -62,6 +64,7 @@ pub fn limits() -> Limits {
 pub struct Api {
     view: Arc<View>,
     readiness: Arc<Readiness>,
+    finder: Arc<Finder>,
     reports: Reports,
     marker_key: Option<Arc<Token>>,
     kayenta: Kayenta,
@@ -80,6 +83,7 @@ impl Api {
         Self {
             view: ops.view.clone(),
             readiness: ops.readiness.clone(),
+            finder: ops.finder.clone(),
             reports,
             marker_key,
             kayenta,
