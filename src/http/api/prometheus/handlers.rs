@@ -170,7 +170,7 @@ pub(super) async fn values(
     let values: BTreeSet<String> = all
         .iter()
         .filter_map(|labels| labels.get(name.as_str()))
-        .map(|value| value.to_string())
+        .map(ToString::to_string)
         .collect();
     let first = data.first(limit, values);
     Ok(Answer::new(first, data.into_warnings()))
