@@ -135,12 +135,7 @@ mod tests {
         Reload::Loaded(Box::new(Loaded {
             book: RuleBook::default(),
             settings: EngineSettings {
-                guards: GuardSettings {
-                    cool_down: SignedDuration::ZERO,
-                    actions_per_hour: 1,
-                    dry_run: false,
-                    kill_switch: false,
-                },
+                guards: GuardSettings::only(SignedDuration::ZERO, 1),
                 source: SourceKind::Scrape,
                 interval: SignedDuration::ZERO,
                 on_request: 0,

@@ -247,6 +247,9 @@ pub fn log_record(record: &Record) {
             let target = &plan.fence.target;
             tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
         }
+        Record::NoticeHeld { notice, .. } => {
+            tracing::warn!(notice.id = %notice.id, "{text}");
+        }
         Record::Marked { marker } => {
             let target = &marker.target;
             tracing::info!(target.name = %target, "{target}: {text}");
@@ -256,6 +259,8 @@ pub fn log_record(record: &Record) {
         Record::Started { .. }
         | Record::Reloaded { .. }
         | Record::Alerted { .. }
+        | Record::Silenced { .. }
+        | Record::NoticeReleased { .. }
         | Record::TargetSeen { .. }
         | Record::AnalysisBegan { .. }
         | Record::StepBegun(_)

@@ -229,6 +229,16 @@ fn check(book: &RuleBook, settings: &Settings, args: &OnceArgs) -> anyhow::Resul
                  its last look, and pods only tell what is now. Give --prometheus URL, or `source: prometheus`"
             );
         }
+        let always = watch.always.iter().map(|always| &always.rule);
+        let mut rules = watch.rules.iter().chain(always);
+        if let Some(rule) = rules.find(|rule| rule.only_accuses()) {
+            bail!(
+                "the watch `{name}`: the rule `{}` is about an alert, which `recant once` cannot hear of: Alertmanager \
+                 reports to an agent that runs. Use `recant run`, or a rule that measures what the alert does, such as \
+                 `promql`",
+                rule.name
+            );
+        }
         for (rule, times) in sampled::rules(watch) {
             let needs = [
                 ("has to be broken", "for", Some(times.broken)),

@@ -472,7 +472,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
             .filter_map(|always| always.scale.as_ref())
             .map(|scale| scale.target.clone())
             .collect(),
-        acts: !settings.dry_run,
+        acts: !settings.guards.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
         state: None,

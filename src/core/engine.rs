@@ -6,6 +6,7 @@
 //! effect leaves (P3). What a tick writes may be cut off behind any record: the next process goes on from there
 //! (`resume`), so records that lead to something come before what they lead to.
 
+mod alerts;
 mod always;
 mod arms;
 mod decide;
@@ -23,6 +24,7 @@ mod releases;
 mod reload;
 mod resume;
 mod show;
+mod silences;
 mod sources;
 mod tell;
 #[cfg(test)]
@@ -55,9 +57,10 @@ use sources::Health;
 pub use look_back::Back;
 pub use questions::Asked;
 pub use reload::{Loaded, Refused, Reload};
+pub use silences::Silences;
 
 /// What the engine needs to know besides rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
     pub guards: GuardSettings,
     /// The source of watches that name none.
@@ -82,6 +85,8 @@ pub struct Inputs {
     pub reloads: Vec<Reload>,
     /// What others reported.
     pub hooks: Vec<Hook>,
+    /// What each Alertmanager silences, as far as it was asked since.
+    pub silences: Vec<Silences>,
 }
 
 /// What a source answered to one question about one target.
@@ -104,6 +109,8 @@ pub struct ScaleAnswer {
 pub struct Output {
     pub records: Vec<Record>,
     pub effects: Vec<Effect>,
+    /// A report was not taken: as many alerts fire as can be kept.
+    pub no_room: bool,
 }
 
 /// Something to be done outside.
@@ -221,11 +228,12 @@ impl Engine {
         let mut turn = Turn {
             now,
             past: false,
-            settings: *settings,
+            settings: settings.clone(),
             ledger,
             output: Output {
                 records: Vec::new(),
                 effects: std::mem::take(deferred),
+                no_room: false,
             },
         };
         for delivery in inputs.deliveries {
@@ -250,6 +258,10 @@ impl Engine {
             };
             reload::reload(&mut turn, held, news);
         }
+        silences::take_in(&mut turn, inputs.silences);
+        silences::forget(&mut turn, channels);
+        // Before anything newer about the same is told.
+        silences::release(&mut turn);
         hooks::take_in(&mut turn, live, requests, inputs.hooks);
         requests.tend(&mut turn, live);
         for outcome in inputs.steps {
@@ -276,6 +288,7 @@ impl Engine {
             if !live.due(now) {
                 continue;
             }
+            alerts::take_in(&turn, target, live);
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
 use crate::hook::{Alert, Marker};
-use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
+use crate::ids::{
+    AnalysisId, ChannelName, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName,
+};
 use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
 use crate::judge::{Continuous, Evidence, Finding};
 use crate::measurement::Measurement;
@@ -20,6 +22,7 @@ use crate::notice::{Delivery, Notice};
 use crate::plan::{StepCommand, StepOutcome};
 use crate::rule::{Question, SourceKind};
 use crate::saga::{Plan, PlanEnd};
+use crate::silence::Silence;
 use crate::verify::{Verification, VerificationEnd};
 
 /// One record of the journal.
@@ -218,6 +221,21 @@ pub enum Record {
     Marked {
         marker: Box<Marker>,
     },
+    /// What an Alertmanager silences now, of all that may concern a target; in the place of what it silenced before.
+    Silenced {
+        channel: ChannelName,
+        silences: Vec<Silence>,
+    },
+    /// A notice is held back by a silence.
+    NoticeHeld {
+        notice: Box<Notice>,
+        silence: Box<Silence>,
+    },
+    /// The silence is over: the last notice that was held of something is about to be sent.
+    NoticeReleased {
+        thread: String,
+        notice: Box<Notice>,
+    },
     /// A notice is about to be sent.
     Noticed(Box<Notice>),
     /// A notice reached a channel, or was given up.
@@ -260,7 +278,9 @@ impl Record {
                 command.rollback().map(|rollback| &rollback.fence.target)
             }
             Self::VerificationBegan { verification } => Some(&verification.target),
-            Self::Noticed(notice) => notice.target.as_ref(),
+            Self::Noticed(notice)
+            | Self::NoticeHeld { notice, .. }
+            | Self::NoticeReleased { notice, .. } => notice.target.as_ref(),
             Self::Started { .. }
             | Self::StepEnded(_)
             | Self::Awaited { .. }
@@ -269,7 +289,8 @@ impl Record {
             | Self::NoticeEnded(_)
             | Self::Reloaded { .. }
             | Self::ReloadRefused { .. }
-            | Self::Alerted { .. } => None,
+            | Self::Alerted { .. }
+            | Self::Silenced { .. } => None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::judge::Phase;
 use crate::record::Standing;
 use crate::rule::{Scale, Scope, SourceKind};
 use crate::scaling::ScaleChange;
+use crate::silence::Silence;
 
 /// The state of everything after one tick.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +26,10 @@ pub struct Snapshot {
     pub pending_notices: usize,
     /// Alerts that others reported and that fire.
     pub alerts: Vec<Alert>,
+    /// Silences in force, as they were last known.
+    pub silences: Vec<Silence>,
+    /// Notices that they hold back.
+    pub held_notices: Vec<HeldBack>,
     /// What is taken up when somebody asks about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_request: Vec<RequestSnapshot>,
@@ -41,6 +46,19 @@ impl Snapshot {
             .ok()?;
         self.targets.get(place)
     }
+}
+
+/// A notice that a silence holds back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldBack {
+    pub target: Option<TargetId>,
+    pub headline: String,
+    pub since: Timestamp,
+    /// Messages about the same that were held.
+    pub count: u64,
+    /// By whom, until when, why.
+    pub silence: String,
 }
 
 /// A source that cannot be used now.

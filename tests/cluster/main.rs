@@ -5,6 +5,7 @@
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
 mod agent;
+mod alert_rules;
 mod alertmanager;
 mod analyses;
 mod argo;

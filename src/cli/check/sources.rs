@@ -54,6 +54,10 @@ pub(super) async fn look(
     let states = targets::look(&cluster, &wanted, findings).await;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client.clone(), namespace)));
     for (kind, asked) in questions(settings, book) {
+        if kind == SourceKind::Alerts {
+            hears_alerts(settings, &asked, findings);
+            continue;
+        }
         match sources(
             settings,
             &BTreeSet::from([kind]),
@@ -98,6 +102,30 @@ fn questions<'b>(settings: &Settings, book: &'b RuleBook) -> BTreeMap<SourceKind
         }
     }
     kinds
+}
+
+/// Nothing can be asked: only whether somebody could report is known.
+fn hears_alerts(settings: &Settings, asked: &Asked<'_>, findings: &mut Findings) {
+    let rules: BTreeSet<&str> = asked
+        .values()
+        .flat_map(|targets| targets.values().flatten().copied())
+        .collect();
+    let rules: Vec<&str> = rules.into_iter().collect();
+    let rules = format!("`{}`", rules.join("`, `"));
+    match &settings.api {
+        Some(api) => findings.ok(
+            Area::Source,
+            format!(
+                "alerts are taken at {}/alertmanager/v1/webhook for {rules}; whether Alertmanager sends them is not known here",
+                api.address
+            ),
+        ),
+        None => findings.error(
+            Area::Source,
+            format!("{rules}: about alerts, and nobody can report one"),
+            "set `api.address`, and make `/alertmanager/v1/webhook` there a receiver of Alertmanager",
+        ),
+    }
 }
 
 async fn ask(
@@ -240,7 +268,7 @@ fn judge(observation: &Observation) -> Answer {
 fn clock(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Prometheus | SourceKind::HttpJson => ", its clock agrees with ours",
-        SourceKind::Scrape | SourceKind::Kubernetes | SourceKind::Redis => "",
+        SourceKind::Scrape | SourceKind::Kubernetes | SourceKind::Redis | SourceKind::Alerts => "",
     }
 }
 
@@ -251,5 +279,6 @@ fn called(kind: SourceKind) -> &'static str {
         SourceKind::Kubernetes => "the status of Kubernetes objects",
         SourceKind::HttpJson => "JSON over HTTP",
         SourceKind::Redis => "Redis",
+        SourceKind::Alerts => "Alertmanager's webhook",
     }
 }

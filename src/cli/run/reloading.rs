@@ -26,7 +26,7 @@ use crate::config::changes::Changes;
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
 use crate::http::metrics::Metrics;
-use crate::notify::notifier;
+use crate::notify::{notifier, silences};
 
 /// Between two looks at the files.
 const EVERY: Duration = Duration::from_secs(1);
@@ -239,7 +239,10 @@ impl Reloading {
         }
         self.kept
             .kill_switch
-            .store(new.kill_switch, Ordering::Relaxed);
+            .store(new.guards.kill_switch, Ordering::Relaxed);
+        let askable =
+            silences::askable(book.channels.values(), &self.kept.http, &self.kept.secrets);
+        self.kept.silences.send_replace(askable);
         self.kept.sources.clone_from(&sources);
         self.kept.templates = templates;
         let update = Update {

@@ -43,7 +43,7 @@ impl Getter<'_> {
         self.merged
             .get::<Vec<Text>>(key)
             .map(|texts| texts.into_iter().map(|text| text.0).collect())
-            .map_err(|_| self.invalid(key, "is no list of paths"))
+            .map_err(|_| self.invalid(key, "is no list"))
     }
 
     pub(super) fn parse<T: std::str::FromStr>(

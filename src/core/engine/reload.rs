@@ -89,8 +89,8 @@ fn load(turn: &mut Turn<'_>, held: Held<'_>, loaded: Loaded) {
         digest,
         need_restart,
     } = loaded;
+    turn.settings.clone_from(&new_settings);
     let before = std::mem::replace(settings, new_settings);
-    turn.settings = new_settings;
     *channels = book.channels.keys().cloned().collect();
     let taken = on_request::still_taken(&book, turn.ledger);
     requests.watches.clone_from(&book.on_request);
@@ -213,6 +213,7 @@ fn changed(
     next.join(release);
     Live {
         rules: next.rules,
+        hears_alerts: next.hears_alerts,
         watch: next.watch,
         always: next.always,
         measurements: next.measurements,

@@ -132,11 +132,11 @@ pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, L
         turn.record(record);
     }
     on_request::forget(turn, lives);
-    let settings = turn.settings;
+    let settings = &turn.settings;
     let used = |source: SourceKind| {
         lives
             .values()
-            .any(|live| live.sources(&settings).contains(&source))
+            .any(|live| live.sources(settings).contains(&source))
     };
     let unused: Vec<SourceKind> = turn
         .ledger

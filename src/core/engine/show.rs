@@ -11,8 +11,8 @@ use crate::guard::Hold;
 use crate::hook::Marker;
 use crate::ids::TargetId;
 use crate::snapshot::{
-    AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, RequestSnapshot,
-    Snapshot, TargetSnapshot,
+    AlwaysSnapshot, AnalysisSnapshot, HeldBack, IncidentSnapshot, LostSource, PlanSnapshot,
+    RequestSnapshot, Snapshot, TargetSnapshot,
 };
 
 impl Engine {
@@ -34,6 +34,27 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
+            alerts: self.ledger.reported.firing(now).cloned().collect(),
+            silences: self
+                .ledger
+                .silences
+                .values()
+                .flatten()
+                .filter(|silence| silence.is_active(now))
+                .cloned()
+                .collect(),
+            held_notices: self
+                .ledger
+                .held
+                .values()
+                .map(|held| HeldBack {
+                    target: held.notice.target.clone(),
+                    headline: held.notice.headline.clone(),
+                    since: held.since,
+                    count: held.count,
+                    silence: held.silence.in_words(),
+                })
+                .collect(),
             on_request: self
                 .requests
                 .watches
@@ -46,7 +67,6 @@ impl Engine {
             room: self
                 .requests
                 .room(now, self.ledger.taken.len(), self.settings.on_request),
-            alerts: self.ledger.reported.firing().cloned().collect(),
             pending_notices: self
                 .ledger
                 .pending

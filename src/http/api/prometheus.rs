@@ -31,7 +31,7 @@ pub const MOST_STEPS: usize = 11_000;
 /// Series that one answer holds.
 pub const MOST_SERIES: usize = 10_000;
 /// Values that one answer is made of: series by moments.
-pub const MOST_VALUES: usize = 500_000;
+pub const MOST_VALUES: usize = 100_000;
 /// Series that the past is kept of.
 pub const MOST_KEPT_SERIES: usize = 5_000;
 

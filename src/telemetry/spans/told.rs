@@ -216,6 +216,9 @@ impl Spans {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeHeld { .. }
+            | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }
             | Record::LetGo { .. }
             | Record::TargetSeen { .. }

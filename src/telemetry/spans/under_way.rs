@@ -132,6 +132,9 @@ impl UnderWay {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeHeld { .. }
+            | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }
             | Record::LetGo { .. }
             | Record::TargetSeen { .. }

@@ -161,6 +161,8 @@ fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> Snapshot {
         targets,
         lost_sources: Vec::new(),
         pending_notices: 0,
+        silences: Vec::new(),
+        held_notices: Vec::new(),
         alerts,
     }
 }

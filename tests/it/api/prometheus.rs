@@ -231,6 +231,9 @@ async fn an_outage_is_no_empty_answer() {
         warnings.contains("Rollout shop/blind cannot be looked at: Prometheus answers 503"),
         "{warnings}"
     );
+    // To be in another state is an answer.
+    let answer = query(&bed, "recant_gate{name=\"good\",state=\"failed\"}").await;
+    assert_eq!(values(&answer), [""; 0]);
     // What it can still say of it is that it cannot look.
     let answer = query(&bed, "recant_blind{name=\"blind\"}").await;
     assert_eq!(values(&answer), ["1"]);

@@ -10,10 +10,10 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric,
-    Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, OnRequest,
-    Over, Part, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef, Selector, SourceKind, Unit,
-    Watch,
+    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
+    HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
+    OnFail, OnRequest, Over, Part, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
+    Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -112,6 +112,18 @@ pub(super) fn gauge(name: &str, max: f64, lasting: u64) -> Rule {
     )
 }
 
+/// No such alert may fire, for at most so many seconds.
+pub(super) fn alert(selector: AlertSelector, lasting: u64) -> Rule {
+    let rule = level(
+        "alert",
+        Sampled::Level(Level::Alert(selector)),
+        0.0,
+        lasting,
+    );
+    assert!(rule.only_accuses());
+    rule
+}
+
 /// At most so many errors in so many seconds.
 pub(super) fn error_count(max: f64, per: u64) -> Rule {
     let sampled = Sampled::Rate {
@@ -171,12 +183,7 @@ impl Default for Setup {
             dry_run: false,
             rollback: true,
             channels: vec![CHANNEL],
-            guards: GuardSettings {
-                cool_down: SignedDuration::from_mins(10),
-                actions_per_hour: 10,
-                dry_run: false,
-                kill_switch: false,
-            },
+            guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
             targets: vec!["checkout"],
             asked: Vec::new(),
             most_asked: 200,
@@ -212,7 +219,7 @@ impl Setup {
 
     pub(super) fn settings(&self) -> EngineSettings {
         EngineSettings {
-            guards: self.guards,
+            guards: self.guards.clone(),
             source: SourceKind::Prometheus,
             interval: SignedDuration::from_secs(1),
             on_request: self.most_asked,

@@ -122,8 +122,10 @@ impl Family {
     /// Whether it has a series for whatever is watched: then an empty answer would only mislead.
     pub(super) const fn answers(self) -> bool {
         match self {
-            Self::Verdict | Self::Score | Self::Gate | Self::Blind => true,
-            Self::Began
+            Self::Verdict | Self::Score | Self::Blind => true,
+            // Its label says the state, so most of what can be asked is not so.
+            Self::Gate
+            | Self::Began
             | Self::Ends
             | Self::RuleState
             | Self::Against

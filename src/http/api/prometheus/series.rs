@@ -127,6 +127,11 @@ impl Collector<'_> {
 
     fn target(&mut self, target: &TargetSnapshot) {
         let id = &target.target;
+        // First what most questions name, so that one of a thousand targets costs little.
+        let selector = self.selector;
+        if !selector.takes("name", &id.name) || !selector.takes("namespace", &id.namespace) {
+            return;
+        }
         let watch = target.watch.to_string();
         let kind = id.kind.to_string();
         let own = [
@@ -137,7 +142,7 @@ impl Collector<'_> {
         ];
         if !own
             .iter()
-            .all(|(label, value)| self.selector.takes(label, value))
+            .all(|(label, value)| selector.takes(label, value))
         {
             return;
         }
