@@ -18,6 +18,8 @@ fn snapshot(targets: Vec<TargetSnapshot>) -> Snapshot {
         lost_sources: Vec::new(),
         pending_notices: 0,
         alerts: Vec::new(),
+        silences: Vec::new(),
+        held_notices: Vec::new(),
     }
 }
 
