@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use recant::http::api::Access;
 use recant::http::api::prometheus::MOST_KEPT_SERIES;
-use recant_core::snapshot::{Snapshot, TargetSnapshot};
+use recant_core::snapshot::{Room, Snapshot, TargetSnapshot};
 use serde_json::Value;
 
 use super::super::bed::{Bed, judged, with};
@@ -11,11 +11,15 @@ use super::{ask, get, values};
 
 fn snapshot(targets: Vec<TargetSnapshot>) -> Snapshot {
     Snapshot {
+        on_request: Vec::new(),
+        room: Room::default(),
         at: Timestamp::UNIX_EPOCH,
         targets,
         lost_sources: Vec::new(),
         pending_notices: 0,
         alerts: Vec::new(),
+        silences: Vec::new(),
+        held_notices: Vec::new(),
     }
 }
 
