@@ -13,7 +13,6 @@ use recant::http::metrics::Metrics;
 use recant::http::reports::{Reported, queue};
 use recant::http::serve::Server;
 use recant::http::snapshot::SnapshotCell;
-use recant_core::hook::Alert;
 use recant_core::ids::{AnalysisId, TargetId, TargetKind, WatchName};
 use recant_core::judge::Phase;
 use recant_core::snapshot::{AnalysisSnapshot, Snapshot, TargetSnapshot};
@@ -105,16 +104,7 @@ impl Bed {
     }
 
     /// What the engine would show from now on.
-    pub(super) fn show(&self, targets: Vec<TargetSnapshot>) {
-        self.show_all(targets, Vec::new());
-    }
-
-    /// The same with alerts that fire, and no target.
-    pub(super) fn show_alerts(&self, alerts: Vec<Alert>) {
-        self.show_all(Vec::new(), alerts);
-    }
-
-    fn show_all(&self, mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) {
+    pub(super) fn show(&self, mut targets: Vec<TargetSnapshot>) {
         targets.sort_by(|one, other| one.target.cmp(&other.target));
         self.ops.readiness.started();
         self.ops.view.store(Arc::new(Snapshot {
@@ -124,7 +114,7 @@ impl Bed {
             targets,
             lost_sources: Vec::new(),
             pending_notices: 0,
-            alerts,
+            alerts: Vec::new(),
         }));
     }
 
