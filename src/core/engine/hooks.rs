@@ -9,6 +9,7 @@ use crate::ids::TargetId;
 use crate::record::Record;
 
 pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>, hooks: Vec<Hook>) {
+    let mut alerted = false;
     for hook in hooks {
         let reported = &turn.ledger.reported;
         if !reported.is_news(&hook, turn.now) {
@@ -20,9 +21,7 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
                 turn.output.no_room = true;
             }
             Hook::Alert(alert) => {
-                for live in lives.values_mut() {
-                    live.news |= live.hears_alerts;
-                }
+                alerted = true;
                 let alert = Box::new(alert);
                 turn.record(Record::Alerted { alert });
             }
@@ -32,6 +31,11 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
                 let marker = Box::new(marker);
                 turn.record(Record::Marked { marker });
             }
+        }
+    }
+    if alerted {
+        for live in lives.values_mut() {
+            live.news |= live.hears_alerts;
         }
     }
 }
