@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use recant::backtest::{self, Outcome, Task};
 use recant::source::prometheus::recorded::{Recorded, Recorder};
 use recant::source::{Life, NoRange, Past, Query, RangeQuery, Source};
-use recant_core::guard::{GuardSettings, Silenced};
+use recant_core::guard::GuardSettings;
 use recant_core::observation::Observation;
 use recant_core::rule::Watch;
 use recant_core::spec::{self, SourceFile};
@@ -80,13 +80,7 @@ fn replayed(recorded: &Recorded, days: i64, watch: &str) -> (Duration, Duration)
         from: at(BEGIN),
         to: at(BEGIN + days * DAY - STEP),
         step: SignedDuration::from_secs(STEP),
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 10,
-            dry_run: false,
-            kill_switch: false,
-            silences: Silenced::Act,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
         evidence: false,
         given: Vec::new(),
     };

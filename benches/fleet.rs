@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use recant_core::engine::{Answer, Engine, EngineSettings, Inputs, Output};
-use recant_core::guard::{GuardSettings, Silenced};
+use recant_core::guard::GuardSettings;
 use recant_core::ledger::Ledger;
 use recant_core::observation::{
     Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
@@ -87,15 +87,10 @@ pub(crate) fn book(watches: usize) -> RuleBook {
 /// Settings of an agent that looks every second.
 pub(crate) fn settings() -> EngineSettings {
     EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 6,
-            dry_run: false,
-            kill_switch: false,
-            silences: Silenced::Act,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 200,
         ends_unwatched: true,
     }
 }

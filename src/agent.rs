@@ -40,7 +40,7 @@ use crate::source::Source;
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
 pub use traced::Traced;
-pub use updating::{Places, Update};
+pub use updating::{Places, Update, endpoints};
 pub use watching::{Watching, log_record, with_causes};
 
 /// Everything that the agent is made of; the same for all ways to run it.
@@ -148,6 +148,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
         let now = (parts.clock)();
         let output = parts.engine.tick(now, std::mem::take(&mut inputs));
         let no_room = output.no_room;
+        updating::follow_engine(&parts, &mut gatherer, &output.records);
         held.hold(now, output, begun.elapsed());
         waiting.ticked(no_room);
         if held.write(&mut parts, true) {

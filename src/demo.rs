@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::guard::{GuardSettings, Silenced};
+use recant_core::guard::GuardSettings;
 use recant_core::ids::TargetId;
 use recant_core::ledger::Ledger;
 use recant_core::rule::{RuleBook, SourceKind};
@@ -190,15 +190,10 @@ fn wire(
 ) -> anyhow::Result<agent::Parts> {
     let clock = clock::system();
     let settings = EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 6,
-            dry_run: false,
-            kill_switch: false,
-            silences: Silenced::Act,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 0,
         ends_unwatched: true,
     };
     let scrape: Arc<dyn Source> = Arc::new(Scrape::new(ScrapeOptions::default(), clock.clone())?);

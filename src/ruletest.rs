@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use recant_core::analysis::Ending;
 use recant_core::engine::{Engine, EngineSettings, ScaleAnswer};
 use recant_core::explain;
-use recant_core::guard::{GuardSettings, Silenced};
+use recant_core::guard::GuardSettings;
 use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::judge::Finding;
@@ -137,6 +137,7 @@ fn signed(duration: Duration) -> SignedDuration {
 /// The engine with the watch of the test alone.
 fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Engine {
     let book = RuleBook {
+        on_request: Vec::new(),
         watches: vec![test.watch.clone()],
         channels: channels
             .into_iter()
@@ -144,15 +145,10 @@ fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) 
             .collect(),
     };
     let settings = EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 10,
-            dry_run: false,
-            kill_switch: false,
-            silences: Silenced::Act,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
         source: SourceKind::Prometheus,
         interval: TICK,
+        on_request: 0,
         ends_unwatched: true,
     };
     Engine::new(&book, settings, Ledger::default())

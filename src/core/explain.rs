@@ -186,7 +186,9 @@ impl Story {
             Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
             Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
             Record::VerificationBegan { verification } => Some(verification.target.clone()),
-            Record::TargetSeen { target, .. }
+            Record::TakenUp { target, .. }
+            | Record::LetGo { target, .. }
+            | Record::TargetSeen { target, .. }
             | Record::TargetGone { target }
             | Record::RevisionReturned { target, .. }
             | Record::Promoted { target }
@@ -305,6 +307,10 @@ pub fn texts(record: &Record) -> Vec<String> {
             vec![format!("told after a silence: {}", notice.headline)]
         }
         Record::Marked { marker } => vec![format!("CI tells: {}", marker.in_words())],
+        Record::TakenUp { by, .. } => {
+            vec![format!("somebody asked about it: taken up by Watch {by}")]
+        }
+        Record::LetGo { reason, .. } => vec![format!("let go: {reason}")],
         Record::TargetSeen { target, stable, .. } => {
             vec![format!("{target} seen: revision {stable} is the way back")]
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::TargetId;
+use crate::ids::{TargetId, WatchName};
 use crate::time::elapsed;
 
 /// Alerts that are kept, firing and resolved ones together.
@@ -29,6 +29,11 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(6);
 pub enum Hook {
     Alert(Alert),
     Marker(Marker),
+    /// Somebody asks about a target that is not watched, and that the watch of this name allows.
+    Wanted {
+        target: TargetId,
+        by: WatchName,
+    },
 }
 
 /// The state of one alert, as Alertmanager delivers it.
@@ -107,6 +112,7 @@ impl Reported {
     /// Whether the report is news at `now`.
     pub fn is_news(&self, hook: &Hook, now: Timestamp) -> bool {
         match hook {
+            Hook::Wanted { .. } => true,
             Hook::Marker(marker) => {
                 let known = self.markers.get(&marker.target);
                 !known.is_some_and(|known| known.iter().any(|known| known.id == marker.id))

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
 use crate::hook::{Alert, Marker};
-use crate::ids::{AnalysisId, ChannelName, IncidentId, PlanId, RevisionHash, RuleName, TargetId};
+use crate::ids::{
+    AnalysisId, ChannelName, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName,
+};
 use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
 use crate::judge::{Continuous, Evidence, Finding};
 use crate::measurement::Measurement;
@@ -58,6 +60,16 @@ pub enum Record {
         uid: String,
         /// The way back until a revision is known good.
         stable: RevisionHash,
+    },
+    /// Somebody asked about a target: it is watched from now on, by the watch of this name, which is one on request.
+    TakenUp {
+        target: TargetId,
+        by: WatchName,
+    },
+    /// A target that was taken up is watched no more, and what was known of it is forgotten.
+    LetGo {
+        target: TargetId,
+        reason: String,
     },
     /// The target does not exist any more.
     TargetGone {
@@ -234,7 +246,9 @@ impl Record {
     /// The target that it is about, where the record itself says so: the end of a step only names its plan.
     pub fn target(&self) -> Option<&TargetId> {
         match self {
-            Self::TargetSeen { target, .. }
+            Self::TakenUp { target, .. }
+            | Self::LetGo { target, .. }
+            | Self::TargetSeen { target, .. }
             | Self::TargetGone { target }
             | Self::RevisionReturned { target, .. }
             | Self::Promoted { target }

@@ -14,6 +14,7 @@ mod channel;
 mod judging;
 mod level;
 mod metric;
+mod on_request;
 mod promql;
 mod question;
 mod selector;
@@ -27,6 +28,7 @@ pub use level::{
     Sampled,
 };
 pub use metric::{HistogramMetric, Metric, Part, RatioMetric, Unit};
+pub use on_request::{OnRequest, Scope};
 pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
 pub use selector::{MatchOp, Matcher, Selector};
@@ -35,6 +37,8 @@ pub use selector::{MatchOp, Matcher, Selector};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleBook {
     pub watches: Vec<Watch>,
+    /// Watches of many workloads, each taken up when somebody asks about it.
+    pub on_request: Vec<OnRequest>,
     pub channels: BTreeMap<ChannelName, Channel>,
 }
 

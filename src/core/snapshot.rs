@@ -11,7 +11,7 @@ use crate::incident::ScalingEnd;
 use crate::judge::Finding;
 use crate::judge::Phase;
 use crate::record::Standing;
-use crate::rule::{Scale, SourceKind};
+use crate::rule::{Scale, Scope, SourceKind};
 use crate::scaling::ScaleChange;
 use crate::silence::Silence;
 
@@ -30,6 +30,11 @@ pub struct Snapshot {
     pub silences: Vec<Silence>,
     /// Notices that they hold back.
     pub held_notices: Vec<HeldBack>,
+    /// What is taken up when somebody asks about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_request: Vec<RequestSnapshot>,
+    #[serde(skip)]
+    pub room: Room,
 }
 
 impl Snapshot {
@@ -63,12 +68,34 @@ pub struct LostSource {
     pub reason: String,
 }
 
+/// Whether another target can be taken up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Targets that were taken up.
+    pub taken: usize,
+    /// How many there may be.
+    pub most: usize,
+    /// There are fewer, or one of them could be let go.
+    pub free: bool,
+}
+
+/// A watch of what is asked about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestSnapshot {
+    pub watch: WatchName,
+    pub scope: Scope,
+}
+
 /// The state of one target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetSnapshot {
     pub watch: WatchName,
     pub target: TargetId,
+    /// It was taken up because somebody asked about it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_request: bool,
     /// False: the cluster has not shown it since the start.
     pub seen: bool,
     pub current: Option<RevisionHash>,

@@ -141,6 +141,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
     ("analysis", &["clock"]),
+    ("convert", &[]),
     ("secrets", &["tls"]),
     ("library_error", &[]),
     ("json_path", &["library_error"]),
@@ -185,6 +186,7 @@ const RECANT: &[(&str, &[&str])] = &[
             "clock",
             "cluster",
             "config",
+            "convert",
             "demo",
             "http",
             "journal",
@@ -200,8 +202,9 @@ const RECANT: &[(&str, &[&str])] = &[
 ];
 
 /// The whole list: none of these can do I/O, read a clock or make random numbers with the features it has here
-/// (`jiff` is without `std`).
-const CORE_DEPENDENCIES: [&str; 6] = [
+/// (`jiff` is without `std`, by `croner` too).
+const CORE_DEPENDENCIES: [&str; 7] = [
+    "croner",
     "granit-parser",
     "indexmap",
     "jiff",

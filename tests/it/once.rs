@@ -124,4 +124,23 @@ fn without_a_cluster_it_could_not_look() {
             ran.err
         );
     }
+    // A Job knows only zero and non-zero: who says what is unclear says it of this, too. CI is told all the same.
+    for (unclear, code) in [("pass", 0), ("fail", 1), ("inconclusive", 3)] {
+        let unclear = format!("--when-unclear={unclear}");
+        let arguments = [
+            "--prometheus=http://127.0.0.1:1",
+            "--rules=watch.yaml",
+            "--wait=1m",
+            "--annotations=github",
+            &unclear,
+        ];
+        let ran = once(&folder, &arguments, &[]);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{}", ran.err);
+        assert!(
+            ran.err
+                .contains("\n::error title=COULD NOT LOOK::asking the API server"),
+            "{}",
+            ran.err
+        );
+    }
 }

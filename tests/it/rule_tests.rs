@@ -217,6 +217,14 @@ fn what_was_not_expected_is_shown_with_its_place_and_what_the_rule_says() {
     ] {
         assert!(junit.contains(part), "{part} is not in:\n{junit}");
     }
+    let (_, _, annotated) = shown(
+        folder.path(),
+        &["test", "shop.yaml", "--annotations=github"],
+    );
+    assert!(
+        annotated.starts_with("::error file=shop_test.yaml,line=13,col=3,title=recant test%3A a-good-release::at 9m, verdict: expected "),
+        "{annotated}"
+    );
     let (_, told, _) = shown(folder.path(), &["test", "shop.yaml", "--verbose"]);
     assert!(told.contains("decided: act"), "{told}");
 }

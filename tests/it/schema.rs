@@ -99,6 +99,7 @@ const MAPPINGS: &[(&str, &str)] = &[
         "kind: Watch\nmetadata: {name: a, namespace: b}\nHERE",
     ),
     ("Target", "kind: Watch\ntarget: {HERE}"),
+    ("Targets", "kind: Watch\ntargets: {HERE}"),
     ("Release", "kind: Watch\nrelease: {HERE}"),
     ("OnFail", "kind: Watch\nonFail: [{HERE}]"),
     ("OnPass", "kind: Watch\nonPass: [{HERE}]"),

@@ -317,6 +317,8 @@ impl Fold {
             | Record::Silenced { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
             | Record::StepBegun(_)

@@ -11,9 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::guard::GuardSettings;
-use recant_core::ids::TargetId;
-use recant_core::rule::{RuleBook, ScrapeEndpoint, SourceKind};
+use recant_core::rule::{RuleBook, SourceKind};
 
 use super::opening::Opened;
 use super::sources;
@@ -89,7 +87,7 @@ pub(super) fn assemble(
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
-    let kill_switch = Arc::new(AtomicBool::new(settings.kill_switch));
+    let kill_switch = Arc::new(AtomicBool::new(settings.guards.kill_switch));
     let gate = gate(kill_switch.clone(), lease);
     let executor = Executor::start(
         actuate::Parts {
@@ -125,11 +123,13 @@ pub(super) fn assemble(
         silences: ask_for_silences,
     };
     let watching = Watching::new(metrics.clone(), ops.clone());
+    let engine = Engine::new(book, engine_settings(settings), ledger);
+    let endpoints = agent::endpoints(engine.watches());
     let parts = agent::Parts {
-        engine: Engine::new(book, engine_settings(settings), ledger),
+        engine,
         journal: Box::new(journal),
         sources,
-        endpoints: endpoints(book),
+        endpoints,
         cluster: cluster.clone(),
         executor,
         gate,
@@ -152,25 +152,12 @@ pub(super) fn assemble(
 /// What the engine needs to know of the settings.
 pub(in crate::cli) fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
-        guards: GuardSettings {
-            cool_down: span(settings.cool_down),
-            actions_per_hour: settings.actions_per_hour,
-            dry_run: settings.dry_run,
-            kill_switch: settings.kill_switch,
-            silences: settings.silences,
-        },
+        guards: settings.guards.clone(),
         source: settings.source,
         interval: span(settings.interval),
+        on_request: settings.on_request,
         ends_unwatched: true,
     }
-}
-
-/// Where watches say that their pods expose metrics.
-pub(super) fn endpoints(book: &RuleBook) -> BTreeMap<TargetId, ScrapeEndpoint> {
-    book.watches
-        .iter()
-        .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
-        .collect()
 }
 
 /// The shipped message templates, or those of the folder that the settings name.

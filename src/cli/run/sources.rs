@@ -22,8 +22,7 @@ use crate::source::scrape::{Scrape, ScrapeOptions};
 
 /// The kinds that some rule asks.
 pub(in crate::cli) fn kinds(book: &RuleBook, default: SourceKind) -> BTreeSet<SourceKind> {
-    book.watches
-        .iter()
+    book.every_watch()
         .flat_map(|watch| watch.sources(default))
         .collect()
 }

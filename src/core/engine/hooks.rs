@@ -1,14 +1,21 @@
-//! What others report is written down when it is news. Nothing is decided by it here; rules about alerts read it (`alerts`).
+//! What others report is written down when it is news. Nothing is decided by it here, but that what is asked about may be
+//! watched from now on; rules about alerts read it (`alerts`).
 
 use std::collections::BTreeMap;
 
 use super::Turn;
 use super::live::Live;
+use super::on_request::Requests;
 use crate::hook::Hook;
 use crate::ids::TargetId;
 use crate::record::Record;
 
-pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>, hooks: Vec<Hook>) {
+pub(super) fn take_in(
+    turn: &mut Turn<'_>,
+    lives: &mut BTreeMap<TargetId, Live>,
+    requests: &mut Requests,
+    hooks: Vec<Hook>,
+) {
     let mut alerted = false;
     for hook in hooks {
         let reported = &turn.ledger.reported;
@@ -20,6 +27,7 @@ pub(super) fn take_in(turn: &mut Turn<'_>, lives: &mut BTreeMap<TargetId, Live>,
             Hook::Alert(alert) if !reported.has_room(&alert, turn.now) => {
                 turn.output.no_room = true;
             }
+            Hook::Wanted { target, by } => requests.take_up(turn, lives, target, by),
             Hook::Alert(alert) => {
                 alerted = true;
                 let alert = Box::new(alert);

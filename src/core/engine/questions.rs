@@ -30,7 +30,7 @@ impl Engine {
     /// A metric is asked for twice per measured scrape interval: a sample is then at most half an interval old.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Asked> {
         let mut asked: BTreeMap<(SourceKind, Arc<Question>), Vec<TargetId>> = BTreeMap::new();
-        let settings = self.settings;
+        let settings = &self.settings;
         for (target, live) in &mut self.live {
             if live.state.is_none() {
                 continue;

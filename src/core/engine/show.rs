@@ -12,7 +12,7 @@ use crate::hook::Marker;
 use crate::ids::TargetId;
 use crate::snapshot::{
     AlwaysSnapshot, AnalysisSnapshot, HeldBack, IncidentSnapshot, LostSource, PlanSnapshot,
-    Snapshot, TargetSnapshot,
+    RequestSnapshot, Snapshot, TargetSnapshot,
 };
 
 impl Engine {
@@ -55,6 +55,18 @@ impl Engine {
                     silence: held.silence.in_words(),
                 })
                 .collect(),
+            on_request: self
+                .requests
+                .watches
+                .iter()
+                .map(|asked| RequestSnapshot {
+                    watch: asked.name().clone(),
+                    scope: asked.scope.clone(),
+                })
+                .collect(),
+            room: self
+                .requests
+                .room(now, self.ledger.taken.len(), self.settings.on_request),
             pending_notices: self
                 .ledger
                 .pending
@@ -69,6 +81,7 @@ impl Engine {
         TargetSnapshot {
             watch: live.watch.name.clone(),
             target: target.clone(),
+            on_request: self.ledger.taken.get(target) == Some(&live.watch.name),
             seen: live.state.is_some(),
             current: known.map(|known| known.current.clone()),
             standing: known.and_then(|known| known.standings.get(&known.current).copied()),

@@ -186,6 +186,8 @@ impl AlwaysLedger {
             | Record::Silenced { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

@@ -219,6 +219,8 @@ impl Spans {
             | Record::Silenced { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::RevisionReturned { .. }
             | Record::Promoted { .. }

@@ -135,6 +135,8 @@ impl UnderWay {
             | Record::Silenced { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

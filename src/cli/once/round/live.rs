@@ -57,7 +57,7 @@ impl Desk<'_> {
         let clock = clock::system();
         let cluster = Arc::new(cluster);
         let gate = parts::gate(
-            Arc::new(AtomicBool::new(settings.kill_switch)),
+            Arc::new(AtomicBool::new(settings.guards.kill_switch)),
             lease.state(),
         );
         let (outcomes_in, outcomes) = mpsc::unbounded_channel();

@@ -107,6 +107,7 @@ pub(super) fn of_settings(turn: &Turn<'_>, live: &Live, index: usize) -> Option<
         now: turn.now,
         settings: &turn.settings.guards,
         actions: &turn.ledger.actions,
+        namespace: &live.watch.target.namespace,
         watch: &live.watch.name,
         watch_dry_run: live.watch.dry_run,
         rule: &rule.name,

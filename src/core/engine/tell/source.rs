@@ -74,10 +74,10 @@ fn about_source(
     headline: &str,
     sentences: Vec<String>,
 ) {
-    let settings = turn.settings;
+    let settings = &turn.settings;
     let channels: BTreeSet<&ChannelName> = lives
         .values()
-        .filter(|live| live.sources(&settings).contains(&source))
+        .filter(|live| live.sources(settings).contains(&source))
         .flat_map(|live| &live.watch.on_fail.notify)
         .collect();
     let notice = Notice {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::engine::EngineSettings;
-use crate::guard::{GuardSettings, Silenced};
+use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
     AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
     HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
-    OnFail, Over, Part, RatioMetric, Rule, RuleBook, Sampled, SecretRef, Selector, SourceKind,
-    Unit, Watch,
+    OnFail, OnRequest, Over, Part, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
+    Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -164,6 +164,10 @@ pub(super) struct Setup {
     pub(super) guards: GuardSettings,
     /// Names of the watched targets.
     pub(super) targets: Vec<&'static str>,
+    /// Names of targets that are there, and are watched when somebody asks about them.
+    pub(super) asked: Vec<&'static str>,
+    /// How many of them at once.
+    pub(super) most_asked: usize,
     /// Seconds between scrapes.
     pub(super) scrape: i64,
     pub(super) seed: u64,
@@ -179,14 +183,10 @@ impl Default for Setup {
             dry_run: false,
             rollback: true,
             channels: vec![CHANNEL],
-            guards: GuardSettings {
-                cool_down: SignedDuration::from_mins(10),
-                actions_per_hour: 10,
-                dry_run: false,
-                kill_switch: false,
-                silences: Silenced::Act,
-            },
+            guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
             targets: vec!["checkout"],
+            asked: Vec::new(),
+            most_asked: 200,
             scrape: 1,
             seed: 1,
             always: Vec::new(),
@@ -219,19 +219,20 @@ impl Setup {
 
     pub(super) fn settings(&self) -> EngineSettings {
         EngineSettings {
-            guards: self.guards,
+            guards: self.guards.clone(),
             source: SourceKind::Prometheus,
             interval: SignedDuration::from_secs(1),
+            on_request: self.most_asked,
             ends_unwatched: true,
         }
     }
 
     pub(super) fn book(&self) -> RuleBook {
         let channels: Vec<ChannelName> = self.channels.iter().map(|name| (*name).into()).collect();
-        let watch = |name: &&'static str| Watch {
+        let watch = |name: &'static str| Watch {
             name: WatchName {
                 namespace: "shop".to_owned(),
-                name: (*name).to_owned(),
+                name: name.to_owned(),
             },
             target: self.id(name),
             source: None,
@@ -254,7 +255,18 @@ impl Setup {
             url: SecretRef::Env("SLACK_URL".to_owned()),
         };
         RuleBook {
-            watches: self.targets.iter().map(watch).collect(),
+            on_request: (!self.asked.is_empty())
+                .then(|| {
+                    let scope = Scope {
+                        namespaces: ["shop".to_owned()].into(),
+                        kinds: [self.kind].into(),
+                        labels: BTreeMap::new(),
+                    };
+                    OnRequest::new(scope, watch("asked"))
+                })
+                .into_iter()
+                .collect(),
+            watches: self.targets.iter().copied().map(watch).collect(),
             channels: channels
                 .iter()
                 .map(|name| (name.clone(), channel(name)))

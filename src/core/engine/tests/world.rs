@@ -79,6 +79,7 @@ impl World {
         let targets = setup
             .targets
             .iter()
+            .chain(&setup.asked)
             .enumerate()
             .map(|(index, name)| {
                 let id = setup.id(name);
@@ -198,6 +199,11 @@ impl World {
             answers,
             ..Inputs::default()
         });
+    }
+
+    /// What the cluster has shown of a target is shown again: it is followed from now on.
+    pub(super) fn show_again(&mut self, target: &TargetId) {
+        self.shown.remove(target);
     }
 
     fn news(&mut self) -> Vec<TargetNews> {
@@ -488,6 +494,8 @@ fn line(record: &Record) -> Option<String> {
         Record::ScalingEnded { end, .. } => format!("scaling ends: {end:?}"),
         Record::DataBack { rule, .. } => format!("{rule} has data"),
         Record::TargetSeen { target, stable, .. } => format!("{target} is seen, at {stable}"),
+        Record::TakenUp { target, by } => format!("{target} is taken up by {by}"),
+        Record::LetGo { target, reason } => format!("{target} is let go: {reason}"),
         Record::TargetGone { target } => format!("{target} is gone"),
         Record::RevisionReturned { revision, .. } => format!("{revision} is back"),
         Record::AnalysisBegan { analysis } => format!(
