@@ -112,12 +112,7 @@ impl Bed {
 
     /// What the engine would show from now on.
     pub(super) fn show(&self, targets: Vec<TargetSnapshot>) {
-        self.show_all(targets, Vec::new());
-    }
-
-    /// The same with alerts that fire, and no target.
-    pub(super) fn show_alerts(&self, alerts: Vec<Alert>) {
-        self.show_all(Vec::new(), alerts);
+        self.store(snapshot(targets, Vec::new()));
     }
 
     /// The same with a watch on request.
@@ -132,10 +127,6 @@ impl Bed {
             room,
             ..snapshot(targets, Vec::new())
         });
-    }
-
-    fn show_all(&self, targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) {
-        self.store(snapshot(targets, alerts));
     }
 
     fn store(&self, snapshot: Snapshot) {
