@@ -1,6 +1,7 @@
 //! The commands, one file each: what is printed, and the exit code.
 
 pub mod analyse;
+pub(crate) mod annotations;
 pub mod argo_template;
 pub mod backtest;
 pub mod check;
@@ -13,6 +14,7 @@ pub mod journal;
 pub mod judge;
 pub mod once;
 mod past;
+mod place;
 pub mod run;
 pub mod schema;
 pub mod test;

@@ -10,6 +10,7 @@
 //! | `POST /alertmanager/v1/webhook` | Alertmanager, as a receiver |
 //! | `POST /markers` | CI: what was deployed when |
 //! | `/kayenta/…` | Kayenta's REST API |
+//! | `/prometheus/api/v1/…` | what asks a Prometheus: Argo's `prometheus` provider, Grafana, promtool |
 
 mod access;
 mod alertmanager;
@@ -17,8 +18,10 @@ mod argo;
 mod body;
 mod flagger;
 pub mod kayenta;
+mod look_up;
 mod markers;
 mod problem;
+pub mod prometheus;
 mod token;
 
 use std::sync::Arc;
@@ -33,6 +36,7 @@ use recant_core::hook::Hook;
 use recant_core::snapshot::Snapshot;
 
 use super::Ops;
+use super::finder::Finder;
 use super::health::Readiness;
 use super::metrics::ApiMetrics;
 use super::reports::Reports;
@@ -40,6 +44,7 @@ use super::serve::Limits;
 use super::view::{Unviewable, View};
 use kayenta::Kayenta;
 use problem::Problem;
+use prometheus::History;
 
 pub use access::Access;
 pub use token::Token;
@@ -59,9 +64,11 @@ pub fn limits() -> Limits {
 pub struct Api {
     view: Arc<View>,
     readiness: Arc<Readiness>,
+    finder: Arc<Finder>,
     reports: Reports,
     marker_key: Option<Arc<Token>>,
     kayenta: Kayenta,
+    history: History,
 }
 
 impl Api {
@@ -76,10 +83,17 @@ impl Api {
         Self {
             view: ops.view.clone(),
             readiness: ops.readiness.clone(),
+            finder: ops.finder.clone(),
             reports,
             marker_key,
             kayenta,
+            history: History::default(),
         }
+    }
+
+    /// The past of Recant's own series; whoever makes the API feeds it.
+    pub fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// The paths of the API port.
@@ -87,6 +101,7 @@ impl Api {
         let reads = Router::new()
             .route("/argo/v1/analysis", get(argo::analysis))
             .route("/flagger/{hook}", post(flagger::ask))
+            .merge(prometheus::router())
             .route_layer(from_fn_with_state(access.clone(), access::may_read));
         let hooks = Router::new()
             .route("/flagger/event", post(flagger::hear))
@@ -141,7 +156,7 @@ impl Api {
 
 async fn not_found() -> Problem {
     let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
-                  POST /alertmanager/v1/webhook, POST /markers and Kayenta's API below /kayenta";
+                  POST /alertmanager/v1/webhook, POST /markers, Kayenta's API below /kayenta and a Prometheus' below /prometheus";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 

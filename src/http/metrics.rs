@@ -16,6 +16,7 @@ pub use api::ApiMetrics;
 pub use config::ConfigMetrics;
 pub use journal::JournalMetrics;
 pub use source::SourceMetrics;
+pub(in crate::http) use source::name as source_name;
 pub use tick::TickMetrics;
 pub use work::{ActionOutcome, WorkMetrics};
 

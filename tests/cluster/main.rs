@@ -5,10 +5,10 @@
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
 mod agent;
+mod alert_rules;
 mod alertmanager;
 mod analyses;
-mod argo_kayenta;
-mod argo_web;
+mod argo;
 mod autoscaler;
 mod backtest;
 mod bed;

@@ -8,3 +8,5 @@ mod flagger;
 mod hooks;
 mod kayenta;
 mod load;
+mod naming;
+mod prometheus;

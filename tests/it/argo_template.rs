@@ -55,8 +55,13 @@ fn each_provider_has_its_template() {
                 "shop/checkout",
                 "--provider=job",
                 "--image=registry.example/recant:1",
+                "--when-unclear=fail",
                 "--prometheus=http://prometheus:9090",
             ],
+        ),
+        (
+            "prometheus",
+            &["shop/checkout", "--provider=prometheus", "--secret=recant"],
         ),
         (
             "kayenta",
@@ -99,10 +104,7 @@ fn what_cannot_be_a_template_is_refused() {
             "use --secret",
         ),
         (&["shop/checkout", "--interval=1ms"], "from 1s to 24h"),
-        (
-            &["shop/checkout", "--provider=prometheus"],
-            "possible values",
-        ),
+        (&["shop/checkout", "--provider=datadog"], "possible values"),
     ] {
         let ran = print(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");

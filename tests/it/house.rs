@@ -40,10 +40,13 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "guard",
-        &["analysis", "ids", "saga", "target", "time", "wording"],
+        &[
+            "analysis", "ids", "saga", "silence", "target", "time", "wording",
+        ],
     ),
     ("verify", &["ids"]),
     ("notice", &["ids", "rule"]),
+    ("silence", &["ids", "notice"]),
     (
         "incident",
         &["guard", "ids", "notice", "plan", "rule", "scaling", "time"],
@@ -63,6 +66,7 @@ const CORE: &[(&str, &[&str])] = &[
             "plan",
             "rule",
             "saga",
+            "silence",
             "verify",
         ],
     ),
@@ -81,6 +85,7 @@ const CORE: &[(&str, &[&str])] = &[
             "record",
             "rule",
             "saga",
+            "silence",
             "target",
             "time",
             "verify",
@@ -90,6 +95,7 @@ const CORE: &[(&str, &[&str])] = &[
         "snapshot",
         &[
             "analysis", "guard", "hook", "ids", "incident", "judge", "record", "rule", "scaling",
+            "silence",
         ],
     ),
     ("gate", &["ids", "judge", "record", "snapshot"]),
@@ -118,6 +124,7 @@ const CORE: &[(&str, &[&str])] = &[
             "record",
             "rule",
             "saga",
+            "silence",
             "scaling",
             "sequential",
             "snapshot",
@@ -195,8 +202,9 @@ const RECANT: &[(&str, &[&str])] = &[
 ];
 
 /// The whole list: none of these can do I/O, read a clock or make random numbers with the features it has here
-/// (`jiff` is without `std`).
-const CORE_DEPENDENCIES: [&str; 6] = [
+/// (`jiff` is without `std`, by `croner` too).
+const CORE_DEPENDENCIES: [&str; 7] = [
+    "croner",
     "granit-parser",
     "indexmap",
     "jiff",

@@ -68,7 +68,9 @@ pub(super) async fn start(
         None => None,
     };
     let kayenta = Kayenta::new(ranges, kayenta_folder.clone())?;
-    let router = Api::new(ops, reports, marker_key, kayenta).router(access, &metrics.api);
+    let api = Api::new(ops, reports, marker_key, kayenta);
+    tokio::spawn(api.history().follow(ops.view.clone(), stop.clone()));
+    let router = api.router(access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;
     tracing::info!("others may ask on {scheme}://{}", server.address());
     Ok(Some(server))

@@ -21,6 +21,7 @@ use super::Api;
 use super::body;
 use super::problem::Problem;
 
+const VERSION: &str = "4";
 const MOST_BYTES: usize = 2 << 20;
 /// Labels of one alert.
 const MOST_LABELS: usize = 64;
@@ -31,6 +32,9 @@ const LONGEST: usize = 512;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Delivery {
+    /// Absent where a template of the receiver leaves it out.
+    #[serde(default)]
+    version: Option<String>,
     alerts: Vec<Delivered>,
     #[serde(default)]
     truncated_alerts: u64,
@@ -67,9 +71,16 @@ async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
     let bytes = body::read(request, MOST_BYTES).await?;
     let delivery: Delivery = body::json(&bytes, "webhook of Alertmanager, version 4")?;
     let Delivery {
+        version,
         alerts,
         truncated_alerts,
     } = delivery;
+    if let Some(other) = version.filter(|version| version != VERSION) {
+        let other = short(&other, 20);
+        return Err(Problem::bad(format!(
+            "this is version {other} of the webhook, and version {VERSION} is known: point an Alertmanager here that sends it"
+        )));
+    }
     if alerts.len() > MOST_ALERTS {
         let detail = format!("the delivery holds more than {MOST_ALERTS} alerts: set `max_alerts`");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
@@ -84,7 +95,7 @@ async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
             let known = |known: &Alert| known.fingerprint == alert.fingerprint;
             alert.ended.is_none() && !snapshot.alerts.iter().any(known)
         }
-        Hook::Marker(_) => false,
+        Hook::Marker(_) | Hook::Wanted { .. } => false,
     });
     if snapshot.alerts.len() + more.count() > MOST_ALERTS {
         let detail =

@@ -119,13 +119,14 @@ impl SourceMetrics {
     }
 }
 
-fn name(source: SourceKind) -> &'static str {
+pub(in crate::http) fn name(source: SourceKind) -> &'static str {
     match source {
         SourceKind::Prometheus => "prometheus",
         SourceKind::Scrape => "scrape",
         SourceKind::Kubernetes => "kubernetes",
         SourceKind::HttpJson => "http_json",
         SourceKind::Redis => "redis",
+        SourceKind::Alerts => "alerts",
     }
 }
 
