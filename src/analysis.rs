@@ -50,6 +50,7 @@ pub async fn drive(
             return;
         };
         let started = run.status.started_at;
+        let before = run.status.clone();
         let answers = measure(&round, client, started, clock).await;
         for (task, answer) in round.tasks.iter().zip(&answers) {
             if let Answer::Measured(measurement) = answer {
@@ -60,6 +61,10 @@ pub async fn drive(
         run.status = run.status.as_stored();
         if run.status.phase.is_some_and(Phase::is_complete) {
             return;
+        }
+        // The controller hears of its own change: what is left of a run that has gone wrong waits for nothing.
+        if run.is_terminating() && run.status != before {
+            continue;
         }
         let Some(wake) = [next, deadline].into_iter().flatten().min() else {
             // Nothing will ever be due: only a person can end it.

@@ -246,8 +246,11 @@ fn late(deadline: Duration) -> Fault {
 /// What a transport error means, without the address, whose query may hold secrets.
 fn fault(error: &reqwest::Error) -> Fault {
     let mut cause: &dyn std::error::Error = error;
+    // A body that was cut off is no body that is encoded badly, which the library does not tell apart.
+    let mut cut = false;
     while let Some(inner) = cause.source() {
         cause = inner;
+        cut |= cause.is::<hyper::Error>();
     }
     let cause = if error.source().is_some() {
         cause.to_string()
@@ -260,7 +263,7 @@ fn fault(error: &reqwest::Error) -> Fault {
         FaultClass::Redirect
     } else if error.is_builder() {
         FaultClass::BadRequest
-    } else if error.is_decode() {
+    } else if error.is_decode() && !cut {
         FaultClass::BadEncoding
     } else {
         FaultClass::Connection

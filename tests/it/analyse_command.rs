@@ -90,6 +90,44 @@ async fn a_template_is_run_to_its_end_without_a_cluster() {
     );
 }
 
+/// The controller is woken by its own change; so a run that has gone wrong waits for no interval.
+#[tokio::test]
+async fn a_run_that_has_gone_wrong_does_not_wait_for_its_other_metrics() {
+    let server = server().await;
+    let metric = |name: &str, more: &str, condition: &str| {
+        format!(
+            "  - {{name: {name}, {more}, successCondition: 'result.score {condition} 0.5', provider: {{web: {{url: '{}/score', jsonPath: '{{$.data}}', headers: [{{key: Authorization, value: Bearer hush}}]}}}}}}\n",
+            server.uri()
+        )
+    };
+    let text = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisRun\nmetadata: {{name: r}}\nspec:\n  metrics:\n{}{}",
+        metric("slow", "interval: 50s, count: 9", ">"),
+        metric("wrong", "initialDelay: 1s", "<"),
+    );
+    let begun = std::time::Instant::now();
+    let ran = run(&text, &["--json"], &[]).await;
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let status: Value = serde_json::from_str(&ran.out).expect("a status");
+    assert_eq!(status["metricResults"][0]["phase"], "Successful");
+    assert_eq!(status["metricResults"][0]["count"], 1);
+
+    let folder = TempDir::new().expect("a folder");
+    let script = r#"{"slow": [{"phase": "Successful"}], "wrong": [{"phase": "Failed"}]}"#;
+    fs::write(folder.path().join("run.yaml"), &text).expect("it is written");
+    fs::write(folder.path().join("script.json"), script).expect("it is written");
+    let arguments = ["analyse", "run.yaml", "--replay", "script.json", "--json"];
+    let ran = recant(folder.path(), &arguments, &[]);
+    let status: Value = serde_json::from_str(&ran.out).expect("a status");
+    assert_eq!(
+        (&status["phase"], &status["completedAt"]),
+        (&json!("Failed"), &json!("2026-01-01T00:00:01Z")),
+        "{}",
+        ran.out
+    );
+}
+
 #[tokio::test]
 async fn what_is_missing_or_wrong_is_said_before_anything_is_asked() {
     for (text, arguments, code, words) in [

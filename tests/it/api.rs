@@ -1,6 +1,7 @@
 //! The API port over real connections: what others are told about releases, and who is heard.
 
 mod access;
+mod analysed;
 mod argo;
 mod bed;
 mod flagger;

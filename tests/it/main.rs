@@ -3,6 +3,7 @@
 mod alerts;
 mod always_documents;
 mod analyse_command;
+mod analyse_faults;
 mod analyse_replay;
 mod api;
 mod argo_providers;

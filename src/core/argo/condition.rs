@@ -80,7 +80,7 @@ impl Condition {
 
 /// A condition that could not be evaluated: the measurement is an Error.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the {} `{source_text}` {}: {cause}", .condition.field(), .no_data.then_some("has no data to look at").unwrap_or("cannot be evaluated"))]
+#[error("the {} `{}` {}: {cause}", .condition.field(), excerpt(.source_text), .no_data.then_some("has no data to look at").unwrap_or("cannot be evaluated"))]
 pub struct ConditionError {
     pub condition: Condition,
     /// The condition as it was written.
@@ -89,6 +89,16 @@ pub struct ConditionError {
     pub no_data: bool,
     /// What is wrong in any case.
     pub cause: ExpressionError,
+}
+
+/// Characters of a condition that an error shows.
+const SHOWN: usize = 500;
+
+fn excerpt(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+    }
 }
 
 impl ConditionError {

@@ -156,6 +156,7 @@ fn through(
     for count in 1.. {
         let late = deadline.is_some_and(|deadline| clock >= deadline);
         run.spec.terminate |= late || count > MOST_STEPS || script.is_used_up(&run.status);
+        let before = run.status.clone();
         let seen = look(run, script, secrets, clock, told)?;
         looked(run, clock, false, &seen);
         run.status = run.status.as_stored();
@@ -163,6 +164,11 @@ fn through(
         let stuck = run.spec.terminate && seen.calls.is_empty() && seen.next.is_none();
         if run.status.phase.is_some_and(Phase::is_complete) || stuck || count > MOST_STEPS + 1 {
             break;
+        }
+        // The controller hears of its own change, and looks again at once at a run that has gone wrong.
+        if run.is_terminating() && run.status != before {
+            clock = seen.end;
+            continue;
         }
         match [seen.next, deadline.filter(|_| !late)]
             .into_iter()

@@ -26,7 +26,7 @@ async fn send(bed: &Bed, method: &str, path: &str, body: &Value) -> Answer {
     }
 }
 
-async fn post(bed: &Bed, path: &str, body: &Value) -> Answer {
+pub(super) async fn post(bed: &Bed, path: &str, body: &Value) -> Answer {
     send(bed, "POST", path, body).await
 }
 
@@ -152,7 +152,7 @@ async fn compare(bed: &Bed, cases: &[Value]) -> Compared {
 
 /// What Prometheus would answer, made up: by words in the question.
 #[derive(Debug, Default)]
-struct MadeUp(AtomicUsize);
+pub(super) struct MadeUp(AtomicUsize);
 
 #[async_trait]
 impl Ranges for MadeUp {
@@ -181,7 +181,7 @@ impl Ranges for MadeUp {
     }
 }
 
-async fn bed_with_samples() -> (Bed, Arc<MadeUp>) {
+pub(super) async fn bed_with_samples() -> (Bed, Arc<MadeUp>) {
     let ranges = Arc::new(MadeUp::default());
     let kayenta = Kayenta::new(Some(ranges.clone()), None).expect("there is no folder to read");
     (
@@ -190,7 +190,7 @@ async fn bed_with_samples() -> (Bed, Arc<MadeUp>) {
     )
 }
 
-fn config(name: &str) -> Value {
+pub(super) fn config(name: &str) -> Value {
     json!({
         "name": name,
         "description": "as Spinnaker's page writes it",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::condition::{Conditions, Phase};
-use super::super::json::{self, Json};
+use super::super::json::{self, Json, JsonError};
 use super::super::json_path::{JsonPath, PathError};
 use super::super::metric::{Metric, WrongType, text};
 use super::{Fault, FaultClass, Measured, Request, Response, judged};
@@ -49,7 +49,7 @@ impl Web {
     /// What an answer means. Any 2xx that is no JSON is Successful, and the conditions are never looked at (recorded).
     ///
     /// # Errors
-    /// Any other status; a path that leads nowhere; a condition that cannot be evaluated.
+    /// Any other status; JSON that is deeper or longer than is read; a path that leads nowhere; a condition that cannot be evaluated.
     pub fn measured(&self, response: &Response<'_>, now: Timestamp) -> Result<Measured, Fault> {
         if !(200..300).contains(&response.status) {
             return Err(Fault::new(
@@ -57,12 +57,24 @@ impl Web {
                 format!("received non 2xx response code: {}", response.status),
             ));
         }
-        let Ok(body) = json::parse(response.body) else {
-            return Ok(Measured {
-                phase: Phase::Successful,
-                value: String::from_utf8_lossy(response.body).into_owned(),
-                metadata: std::collections::BTreeMap::new(),
-            });
+        let body = match json::parse(response.body) {
+            Ok(body) => body,
+            // It may well be JSON, which the controller would judge: it must not pass unjudged.
+            Err(error @ (JsonError::TooDeep | JsonError::TooLong { .. })) => {
+                let text = format!("the answer is more than is looked at: {error}");
+                return Err(Fault::new(FaultClass::Json, text));
+            }
+            Err(
+                JsonError::Ended { .. }
+                | JsonError::Unexpected { .. }
+                | JsonError::NumberOutOfRange { .. },
+            ) => {
+                return Ok(Measured {
+                    phase: Phase::Successful,
+                    value: String::from_utf8_lossy(response.body).into_owned(),
+                    metadata: std::collections::BTreeMap::new(),
+                });
+            }
         };
         let found = self.path.first(&body).map_err(|error| {
             let class = match &error {
