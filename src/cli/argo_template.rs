@@ -15,8 +15,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
-use recant_core::ids::TargetKind;
-use recant_core::rule::Watch;
+use recant_core::ids::{TargetId, TargetKind, WatchName};
+use recant_core::rule::{OnRequest, Watch};
 use recant_core::spec::{Loaded, Severity, duration};
 
 use crate::config::rules;
@@ -47,6 +47,9 @@ pub struct ArgoTemplateArgs {
     /// File, or folder of files, that the Watch stands in; may be given several times
     #[arg(long, value_name = "PATH", required = true)]
     rules: Vec<PathBuf>,
+    /// The Rollout, where the Watch takes up what is asked about: its name, or NAMESPACE/NAME
+    #[arg(long, value_name = "ROLLOUT")]
+    target: Option<String>,
     /// How Argo asks
     #[arg(long, value_enum, default_value = "web")]
     provider: Provider,
@@ -148,16 +151,28 @@ fn find(args: &ArgoTemplateArgs) -> anyhow::Result<Watch> {
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, args.watch.as_str()),
     };
-    let of_name = |watch: &&Watch| {
-        watch.name.name == name && namespace.is_none_or(|wanted| watch.name.namespace == wanted)
+    let of_name = |watch: &WatchName| {
+        watch.name == name && namespace.is_none_or(|wanted| watch.namespace == wanted)
     };
-    let found: Vec<&Watch> = book.watches.iter().filter(of_name).collect();
+    let mut asked = book.on_request.iter();
+    if let Some(asked) = asked.find(|asked| of_name(asked.name())) {
+        return one_of(asked, args.target.as_deref());
+    }
+    let found: Vec<&Watch> = book
+        .watches
+        .iter()
+        .filter(|watch| of_name(&watch.name))
+        .collect();
     match found.as_slice() {
+        [watch] if args.target.is_some() => bail!(
+            "Watch {} is of {} alone: --target is for Watches on request",
+            watch.name,
+            watch.target
+        ),
         [watch] => Ok((*watch).clone()),
         [] => {
             let names: Vec<String> = book
-                .watches
-                .iter()
+                .every_watch()
                 .map(|watch| format!("`{}`", watch.name))
                 .collect();
             let there = match names.as_slice() {
@@ -171,6 +186,30 @@ fn find(args: &ArgoTemplateArgs) -> anyhow::Result<Watch> {
             several.len()
         ),
     }
+}
+
+/// The watch of one Rollout that a Watch on request allows.
+fn one_of(asked: &OnRequest, target: Option<&str>) -> anyhow::Result<Watch> {
+    let watch = asked.name();
+    let Some(target) = target else {
+        bail!("Watch {watch} takes up what is asked about: say which Rollout with --target NAME");
+    };
+    let (namespace, name) = match target.split_once('/') {
+        Some((namespace, name)) => (namespace, name),
+        None => (watch.namespace.as_str(), target),
+    };
+    if name.is_empty() || name.contains('/') {
+        bail!("--target is no name like `checkout` or `shop/checkout`");
+    }
+    let target = TargetId {
+        namespace: namespace.to_owned(),
+        kind: TargetKind::Rollout,
+        name: name.to_owned(),
+    };
+    if !asked.scope.reaches(&target) {
+        bail!("Watch {watch} does not allow {target}: `targets` names other namespaces or kinds");
+    }
+    Ok(asked.watch(target))
 }
 
 /// How often something happens that happens every `every` for `all`, at least once.

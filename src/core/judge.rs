@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use continuous::Continuous;
 pub use counts::{Arms, BASELINE_IDLE, CountsEvidence, WindowedCounts};
 pub use evidence::{Before, Beginning, Evidence};
-pub use finding::{Finding, Measured, Proof, Seen, State};
+pub use finding::{Finding, Limits, Measured, Proof, Seen, State};
 pub use level::{Compared, LevelArms, LevelEvidence, RateArms, Sample};
 pub use release::{FALSE_PASSES, InAll, Pace, Past, ReleaseEvidence, TrialShown};
 

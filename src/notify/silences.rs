@@ -17,7 +17,7 @@ use super::client::HttpClient;
 use crate::secrets::Secrets;
 
 /// Between two questions to each Alertmanager: as soon as that a silence is there.
-const EVERY: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_secs(5);
 /// Answers that wait for the next tick.
 const WAITING: usize = 16;
 

@@ -1,8 +1,10 @@
-//! Rules about alerts: a real Alertmanager tells the real agent, which takes a release back, or does not.
+//! Rules about alerts, and silences: a real Alertmanager tells the real agent, which takes a release back, or does not, or
+//! waits.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use recant_core::guard::Guard;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::judge::State;
 use recant_core::notice::NoticeKind;
@@ -131,5 +133,83 @@ fn an_alert_takes_back_the_release_that_it_began_with_and_no_other() {
                 _ => None,
             });
         assert_eq!(planned.collect::<Vec<_>>(), ["after"]);
+    });
+}
+
+#[test]
+fn a_silence_holds_what_is_told_and_done_until_it_is_taken_back() {
+    run(async {
+        let bed = Bed::get().await;
+        let ns = bed.namespace("silences").await;
+        ns.deployment("quiet", "v1", 1).await;
+        let address = format!("127.0.0.1:{}", bed.free_port());
+        let webhook = format!("http://{address}/alertmanager/v1/webhook");
+        let alertmanager = Alertmanager::start(bed, &webhook).await;
+        let url = bed.folder("secret").join("url");
+        std::fs::write(&url, alertmanager.url()).expect("the bed's folder is writable");
+        let silence = alertmanager
+            .silence(&[("namespace", ns.name()), ("deployment", "quiet")])
+            .await;
+        // Most silences are about other things.
+        alertmanager.silence(&[("alertname", "HighLoad")]).await;
+
+        let options = Options {
+            settings: vec![
+                ("api.address", json!(address)),
+                ("silences.actions", json!("hold")),
+            ],
+            ..Options::default()
+        };
+        let watch = WATCH
+            .replace("NAMESPACE", ns.name())
+            .replace("NAME", "quiet");
+        let channel = format!(
+            "---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {{name: pager}}\nalertmanager: {{url: {{file: {}}}}}\n",
+            url.display()
+        );
+        let agent = Agent::start(&[&ns], &format!("{SET}{watch}{channel}"), options).await;
+        let silenced = |record: &Record| match record {
+            Record::Silenced { silences, .. } => Some(silences.len()),
+            _ => None,
+        };
+        let known = agent
+            .wait_record("the silence", WITHIN, |entry| silenced(&entry.record))
+            .await;
+        assert_eq!(known, 1);
+
+        ns.set_image("quiet", "v2").await;
+        ns.wait_complete("quiet", "v2").await;
+        let began = |record: &Record| matches!(record, Record::AnalysisBegan { .. }).then_some(());
+        agent
+            .wait_record("the analysis", WITHIN, |entry| began(&entry.record))
+            .await;
+        let now = Timestamp::now();
+        alertmanager
+            .tell(vec![alert(ns.name(), "quiet", now)])
+            .await;
+        let hold = agent
+            .wait_record("the hold", WITHIN, |entry| match &entry.record {
+                Record::HoldBegan { hold, .. } if hold.guard == Guard::Silence => {
+                    Some(hold.clone())
+                }
+                _ => None,
+            })
+            .await;
+        assert!(
+            hold.reason.contains("by alice until") && hold.until.is_some(),
+            "{hold:?}"
+        );
+        let snapshot = agent.snapshot().await;
+        assert_eq!(snapshot["silences"][0]["id"], json!(silence), "{snapshot}");
+        assert_eq!(snapshot["heldNotices"].as_array().map(Vec::len), Some(1));
+        assert!(agent.notices().is_empty(), "{:?}", agent.notices());
+        assert_eq!(agent.slack().received().len(), 0);
+
+        alertmanager.unsilence(&silence).await;
+        ns.wait_template("quiet", "v1", WITHIN).await;
+        let told = agent.wait_slack("the rollback is held", WITHIN).await;
+        let told = told.json().to_string();
+        assert!(told.contains("This message was held back since"), "{told}");
+        agent.wait_slack("Rolling back", WITHIN).await;
     });
 }

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::bed::{Bed, Process};
 use crate::redis::packaged;
@@ -76,6 +77,34 @@ receivers:
         let answer = self.bed.http().post(url).json(&alerts).send().await;
         let answer = answer.expect("it answers");
         answer.error_for_status().expect("it takes them");
+    }
+
+    /// Silences what matches these labels for an hour, as people do; its id.
+    pub(crate) async fn silence(&self, labels: &[(&str, &str)]) -> String {
+        let matcher = |(name, value): &(&str, &str)| json!({"name": name, "value": value, "isRegex": false, "isEqual": true});
+        let now = Timestamp::now();
+        let silence = json!({
+            "matchers": labels.iter().map(matcher).collect::<Vec<_>>(),
+            "startsAt": now,
+            "endsAt": now + SignedDuration::from_hours(1),
+            "createdBy": "alice",
+            "comment": "moving the database",
+        });
+        let url = format!("{}/api/v2/silences", self.url());
+        let answer = self.bed.http().post(url).json(&silence).send().await;
+        let answer = answer.expect("it answers").error_for_status();
+        let answer: Value = answer.expect("it takes it").json().await.expect("JSON");
+        answer["silenceID"].as_str().expect("an id").to_owned()
+    }
+
+    /// Takes a silence back.
+    pub(crate) async fn unsilence(&self, id: &str) {
+        let url = format!("{}/api/v2/silence/{id}", self.url());
+        let answer = self.bed.http().delete(url).send().await;
+        answer
+            .expect("it answers")
+            .error_for_status()
+            .expect("it knows it");
     }
 
     /// The alerts that fire now, as its API shows them.

@@ -2,6 +2,7 @@
 //! `recant argo-template` prints for it.
 
 mod kayenta;
+mod on_request;
 mod polled;
 mod prometheus;
 mod web;
@@ -102,6 +103,13 @@ async fn agent(ns: &Namespace, rules: &str, address: &str, mut options: Options)
         ("api.readToken.file", json!(token)),
     ]);
     Agent::start(&[ns], rules, options).await
+}
+
+/// The result of the metric that tells the verdict; there may be another.
+fn verdict(status: &Value) -> &Value {
+    let mut results = status["metricResults"].as_array().into_iter().flatten();
+    let found = results.find(|result| result["name"] == "recant");
+    found.unwrap_or(&Value::Null)
 }
 
 /// The status of a Rollout's analysis run.

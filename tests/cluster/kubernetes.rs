@@ -5,6 +5,7 @@ mod lease;
 mod rights;
 mod rollout_steps;
 mod scaling;
+mod shipped;
 mod undo_oracle;
 mod watching;
 mod wire;

@@ -172,6 +172,36 @@ fn alerts_and_markers_are_written_down_once_and_survive_a_restart() {
         let marked = agent.journal().into_iter();
         let marked = marked.filter(|entry| matches!(entry.record, Record::Marked { .. }));
         assert_eq!(marked.count(), 1);
+
+        // As many as can be kept are kept; what comes beyond is not taken, until there is room.
+        let deliver = async |status: &str, numbers: Vec<usize>| {
+            let alert = |number: &usize| {
+                json!({"status": status, "labels": {"alertname": "Many", "number": number.to_string()},
+                    "startsAt": "2026-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z",
+                    "fingerprint": format!("n{number}")})
+            };
+            let alerts: Vec<Value> = numbers.iter().map(alert).collect();
+            let request = bed
+                .http()
+                .post(format!("{url}/alertmanager/v1/webhook"))
+                .bearer_auth(TOKEN)
+                .json(&json!({"version": "4", "alerts": alerts}));
+            let answer = request.send().await.expect("it answers");
+            (
+                answer.status().as_u16(),
+                answer.text().await.expect("a text"),
+            )
+        };
+        // One of Alertmanager's fires.
+        assert_eq!(deliver("firing", (0..999).collect()).await.0, 200);
+        let (status, why) = deliver("firing", vec![1_000, 1_001]).await;
+        assert_eq!(status, 503, "{why}");
+        assert_eq!(deliver("firing", (0..999).collect()).await.0, 200);
+        assert_eq!(deliver("resolved", vec![3]).await.0, 200);
+        assert_eq!(deliver("firing", vec![1_000]).await.0, 200);
+        assert_eq!(deliver("firing", vec![1_001]).await.0, 503);
+        let shown = agent.snapshot().await["alerts"].clone();
+        assert_eq!(shown.as_array().map(Vec::len), Some(1_000));
         let log = agent.log();
         assert!(!log.contains(TOKEN), "the log shows a secret");
     });

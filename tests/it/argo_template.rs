@@ -25,6 +25,12 @@ kind: Watch
 metadata: {name: checkout, namespace: other}
 target: {kind: Rollout, name: checkout}
 rules: [http]
+---
+apiVersion: recant.dev/v1alpha1
+kind: Watch
+metadata: {name: asked, namespace: shop}
+targets: {namespaces: [shop, pay], onRequest: true}
+rules: [http]
 ";
 
 fn print(arguments: &[&str]) -> Ran {
@@ -95,6 +101,16 @@ fn what_cannot_be_a_template_is_refused() {
             "no Watch `stranger`; there is `shop/checkout`",
         ),
         (&["cart"], "Argo's analyses are of Rollouts"),
+        (&["asked"], "say which Rollout with --target NAME"),
+        (
+            &["asked", "--target=web/basket"],
+            "Watch shop/asked does not allow Rollout web/basket",
+        ),
+        (&["asked", "--target=a/b/c"], "--target is no name"),
+        (
+            &["shop/checkout", "--target=basket"],
+            "--target is for Watches on request",
+        ),
         (
             &["shop/checkout", "--address=recant"],
             "--address is no URL",
@@ -110,5 +126,18 @@ fn what_cannot_be_a_template_is_refused() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.err.contains(says), "{arguments:?}: {}", ran.err);
         assert!(!ran.err.contains("me:secret"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_watch_on_request_has_a_template_for_each_rollout() {
+    for (target, namespace) in [("basket", "shop"), ("pay/basket", "pay")] {
+        let ran = print(&["asked", "--target", target]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(ran.out.contains(&format!(
+            "  name: recant-basket\n  namespace: {namespace}\n"
+        )));
+        let url = format!("analysis?namespace={namespace}&kind=Rollout&name=basket&hash=");
+        assert!(ran.out.contains(&url), "{}", ran.out);
     }
 }

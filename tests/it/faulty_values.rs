@@ -314,6 +314,13 @@ fn alerts() {
 }
 
 #[test]
+fn alerts_alone() {
+    let watch = "---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: web, namespace: shop}\ntarget: {kind: Deployment, name: web}\nrules: [shop]\n";
+    let rules = rule("alert: HighErrorRate");
+    check("alerts_alone", &format!("{rules}{watch}"));
+}
+
+#[test]
 fn all_at_once() {
     let rules = "- name: a\n  gauge: x\n  max: -1\n- name: b\n  rate: {counter: y, per: 1}\n  max: 5%\n- name: c\n  promql: 'sum(z'\n- name: d\n  redis: {list: q}\n  max: 3\n  for: soon\n";
     check("all_at_once", &format!("{SET}{rules}"));

@@ -38,6 +38,8 @@ const CORE: &[(&str, &[&str])] = &[
         "saga",
         &["analysis", "ids", "plan", "target", "time", "wording"],
     ),
+    ("notice", &["ids", "rule"]),
+    ("silence", &["ids", "notice"]),
     (
         "guard",
         &[
@@ -45,8 +47,6 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("verify", &["ids"]),
-    ("notice", &["ids", "rule"]),
-    ("silence", &["ids", "notice"]),
     (
         "incident",
         &["guard", "ids", "notice", "plan", "rule", "scaling", "time"],

@@ -1,11 +1,13 @@
 //! `recant check` on users' Kubernetes files and Prometheus rules: what is said about each mistake, and about the files
-//! of tests/acceptance, which are what users run today.
+//! of tests/acceptance, which are what users run today; and that the shipped manifests fit each other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recant::cli::check::{Checked, check};
+use recant::config::settings::TABLE;
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn acceptance() -> PathBuf {
@@ -169,4 +171,63 @@ fn secrets_are_not_shown() {
         !said.contains("hunter2") && !said.contains("aHVud"),
         "{said}"
     );
+}
+
+fn shipped(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("charts/manifests")
+        .join(name);
+    let text = fs::read_to_string(path).expect("it is shipped");
+    serde_saphyr::from_multiple(&text).expect("YAML")
+}
+
+#[test]
+fn the_shipped_service_reaches_the_ports_of_the_shipped_deployment() {
+    let deployment = &shipped("deployment.yaml")[0]["spec"]["template"];
+    let patch = &shipped("deployment-api.yaml")[0]["spec"]["template"];
+    let service = &shipped("service.yaml")[0];
+    assert_eq!(service["metadata"]["name"], "recant");
+    assert_eq!(
+        service["spec"]["selector"],
+        deployment["metadata"]["labels"]
+    );
+    let list = |pod: &Value, of: &str| -> Vec<Value> {
+        let container = &pod["spec"]["containers"][0];
+        container[of].as_array().cloned().unwrap_or_default()
+    };
+    let all = |of: &str| [list(deployment, of), list(patch, of)].concat();
+    for port in service["spec"]["ports"].as_array().expect("ports") {
+        let opened = all("ports");
+        let opened = opened
+            .iter()
+            .find(|open| open["name"] == port["targetPort"]);
+        let opened = opened.unwrap_or_else(|| panic!("nothing opens {port}"));
+        assert_eq!(opened["containerPort"], port["port"], "{port}");
+    }
+    // Each setting is given once, and there is one of this name.
+    let mut names = std::collections::BTreeSet::new();
+    for variable in all("env") {
+        let name = variable["name"].as_str().expect("a name").to_owned();
+        let known = TABLE.iter().any(|entry| {
+            let mut variable = String::from("RECANT_");
+            for character in entry.key.chars() {
+                match character {
+                    '.' => variable.push_str("__"),
+                    upper if upper.is_ascii_uppercase() => {
+                        variable.push('_');
+                        variable.push(upper);
+                    }
+                    other => variable.push(other.to_ascii_uppercase()),
+                }
+            }
+            variable == name
+        });
+        assert!(known || name == "POD_NAME", "`{name}` is no setting");
+        assert!(names.insert(name.clone()), "`{name}` is given twice");
+    }
+    // What the templates for Argo ask unless they are told otherwise.
+    let address = all("env")
+        .into_iter()
+        .find(|variable| variable["name"] == "RECANT_API__ADDRESS");
+    assert_eq!(address.expect("it has an address")["value"], "0.0.0.0:9465");
 }

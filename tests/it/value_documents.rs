@@ -10,7 +10,7 @@ use recant_core::rule::{
 };
 use recant_core::spec::{self, SourceFile};
 
-const WATCH: &str = "apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: checkout, namespace: shop}\ntarget: {kind: Deployment, name: checkout}\nrules: [shop]\n";
+const WATCH: &str = "apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: checkout, namespace: shop}\ntarget: {kind: Deployment, name: checkout}\nrules: [shop, http]\n";
 
 /// The rule with these fields behind its name.
 fn rule(fields: &str) -> Rule {
@@ -26,8 +26,9 @@ fn rule(fields: &str) -> Rule {
     assert!(shown.is_empty(), "{fields}:\n{}", shown.join("\n"));
     let book = loaded.book.expect("there are no diagnostics");
     let rules = &book.watches.first().expect("one watch").rules;
-    assert_eq!(rules.len(), 1);
-    Rule::clone(rules.first().expect("one rule"))
+    let first = rules.first().expect("the rule");
+    assert_eq!(first.name.as_str(), "shop/level");
+    Rule::clone(first)
 }
 
 fn level(rule: &Rule) -> &LevelCheck {

@@ -27,6 +27,7 @@ pub(super) fn template(args: &ArgoTemplateArgs, watch: &Watch) -> anyhow::Result
     let told = Told {
         success: "result[0] == 1",
         failure: "result[0] == -1",
+        ends_and_goes_on: None,
         provider: &provider,
     };
     polled::template(args, watch, &told)

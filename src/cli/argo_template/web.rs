@@ -23,6 +23,10 @@ pub(super) fn template(args: &ArgoTemplateArgs, watch: &Watch) -> anyhow::Result
     let told = Told {
         success: "result.phase == \"Successful\"",
         failure: "result.phase == \"Failed\"",
+        ends_and_goes_on: Some((
+            "result.phase == \"Successful\" || result.phase == \"Failed\"",
+            "result.phase == \"Running\"",
+        )),
         provider: &provider,
     };
     polled::template(args, watch, &told)

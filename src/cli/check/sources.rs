@@ -30,12 +30,21 @@ pub(super) async fn look(
     namespace: &str,
     findings: &mut Findings,
 ) {
-    if book.watches.is_empty() {
+    if book.watches_nothing() {
         findings.warning(
             Area::Target,
             "the rules hold no Watch, so nothing would be watched",
             "add a Watch that names a target",
         );
+    }
+    for asked in &book.on_request {
+        let name = asked.name();
+        let what = format!(
+            "Watch {name} takes up what is asked about: its workloads, and their metrics, were not looked at"
+        );
+        findings.ok(Area::Target, what);
+    }
+    if book.watches.is_empty() {
         return;
     }
     let wanted: BTreeSet<TargetId> = book.watches.iter().map(|w| w.target.clone()).collect();

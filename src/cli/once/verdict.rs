@@ -292,6 +292,7 @@ mod tests {
                     dry_run: false,
                     canary: measured,
                     baseline: None,
+                    limits: recant_core::judge::Limits::default(),
                     since: None,
                     reaches_limit_in: None,
                     compared: None,

@@ -6,16 +6,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
-use super::arms::{Arm, arm_of};
+use super::arms::{Arm, of_revision};
 use super::live::Live;
 use super::observe::serves;
 use crate::analysis::Analysis;
 use crate::hook::{Alert, Reported};
-use crate::ids::TargetId;
+use crate::ids::{PodName, RevisionHash, TargetId};
 use crate::judge::{Evidence, LevelArms, Sample};
 use crate::measurement::KnownPods;
-use crate::observation::SeriesKey;
-use crate::rule::{AlertOf, AlertSelector, ArmsBy, Check, Level, Rule, Sampled};
+use crate::rule::{AlertOf, AlertSelector, Check, Level, Rule, Sampled};
 use crate::target::TargetState;
 use crate::time::later;
 
@@ -158,44 +157,41 @@ struct About<'a> {
     now: Timestamp,
 }
 
+/// What of the target an alert is about.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// A pod of this revision.
+    Revision(RevisionHash),
+}
+
 impl<'a> About<'a> {
     /// Those that are about the target, and of what of it.
-    fn all(&self) -> impl Iterator<Item = (&'a Alert, SeriesKey)> {
-        let Self {
-            reported,
-            selector,
-            target,
-            ..
-        } = *self;
-        let now = self.now;
-        reported
-            .named(&selector.name)
-            .filter(move |alert| now.duration_until(alert.starts) <= FUTURE)
-            .filter_map(move |alert| {
-                let key = match selector.about(&alert.labels, target)? {
-                    AlertOf::Whole => SeriesKey::Whole,
-                    AlertOf::Pod(pod) => SeriesKey::Pod {
-                        namespace: target.namespace.clone(),
-                        pod,
+    fn all(&self) -> impl Iterator<Item = (&'a Alert, Part)> {
+        self.reported
+            .named(&self.selector.name)
+            .filter(|alert| self.now.duration_until(alert.starts) <= FUTURE)
+            .filter_map(|alert| {
+                let part = match self.selector.about(&alert.labels, self.target)? {
+                    AlertOf::Whole => Part::Whole,
+                    AlertOf::Pod { pod, else_whole } => match self.revision_of(&pod) {
+                        Some(revision) => Part::Revision(revision),
+                        None if else_whole => Part::Whole,
+                        None => return None,
                     },
                 };
-                Some((alert, key))
+                Some((alert, part))
             })
     }
 
-    /// Whether a pod that is named is the target's, be it that it has gone.
-    fn is_own(&self, key: &SeriesKey) -> bool {
-        match key {
-            SeriesKey::Whole | SeriesKey::Label(_) => true,
-            SeriesKey::Pod { .. } => self.pods.of(key).is_some() || self.of_gone(key).is_some(),
+    /// The revision of a pod of the target, be it that it has gone.
+    fn revision_of(&self, pod: &PodName) -> Option<RevisionHash> {
+        if let Some(known) = self.pods.get(pod) {
+            return Some(known.revision.clone());
         }
-    }
-
-    /// The pods of the target with those that have gone.
-    fn of_gone(&self, key: &SeriesKey) -> Option<()> {
         let state = self.state?;
         let pods = KnownPods::with_revisions(self.target, &state.pods, &state.revisions);
-        pods.of(key).map(|_| ())
+        pods.get(pod).map(|known| known.revision.clone())
     }
 
     /// What is said of a release.
@@ -206,8 +202,11 @@ impl<'a> About<'a> {
         // Before a pod of it serves, what the service as a whole shows is the old revision.
         let serves = serves(None, self.state, analysis);
         let begins = later(analysis.began, pending);
-        for (alert, key) in self.all() {
-            let arm = arm_of(&key, &ArmsBy::Pod, self.pods, analysis);
+        for (alert, part) in self.all() {
+            let arm = match part {
+                Part::Whole => Some(Arm::Whole),
+                Part::Revision(revision) => of_revision(&revision, analysis),
+            };
             let fires = self.reported.fires(alert, self.now);
             match arm {
                 Some(arm @ (Arm::Canary | Arm::Whole)) if fires => {
@@ -242,10 +241,7 @@ impl<'a> About<'a> {
     fn since(&self, begins: Timestamp, since: Timestamp) -> Known {
         let mut known = Known::default();
         let mut ended = false;
-        for (alert, key) in self.all() {
-            if !self.is_own(&key) {
-                continue;
-            }
+        for (alert, _) in self.all() {
             if self.reported.fires(alert, self.now) {
                 if alert.starts >= begins {
                     known.new += 1;

@@ -43,7 +43,7 @@ pub(super) fn arm_of(
     }
 }
 
-fn of_revision(revision: &RevisionHash, analysis: &Analysis) -> Option<Arm> {
+pub(super) fn of_revision(revision: &RevisionHash, analysis: &Analysis) -> Option<Arm> {
     if *revision == analysis.canary {
         Some(Arm::Canary)
     } else {

@@ -16,6 +16,7 @@ pub(super) fn take_in(
     requests: &mut Requests,
     hooks: Vec<Hook>,
 ) {
+    let mut alerted = false;
     for hook in hooks {
         let reported = &turn.ledger.reported;
         if !reported.is_news(&hook, turn.now) {
@@ -28,9 +29,7 @@ pub(super) fn take_in(
             }
             Hook::Wanted { target, by } => requests.take_up(turn, lives, target, by),
             Hook::Alert(alert) => {
-                for live in lives.values_mut() {
-                    live.news |= live.hears_alerts;
-                }
+                alerted = true;
                 let alert = Box::new(alert);
                 turn.record(Record::Alerted { alert });
             }
@@ -40,6 +39,11 @@ pub(super) fn take_in(
                 let marker = Box::new(marker);
                 turn.record(Record::Marked { marker });
             }
+        }
+    }
+    if alerted {
+        for live in lives.values_mut() {
+            live.news |= live.hears_alerts;
         }
     }
 }

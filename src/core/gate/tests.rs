@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::ids::{AnalysisId, TargetId, TargetKind, WatchName};
-use crate::judge::{Measured, Phase};
+use crate::judge::{Limits, Measured, Phase};
 
 fn finding(state: State) -> Finding {
     let nothing = Measured {
@@ -17,6 +17,7 @@ fn finding(state: State) -> Finding {
         dry_run: false,
         canary: nothing,
         baseline: None,
+        limits: Limits::default(),
         since: None,
         reaches_limit_in: None,
         compared: None,

@@ -7,7 +7,7 @@ use super::counts::{Decision, Words};
 use super::level::{Compared, Said};
 use super::release::InAll;
 use crate::ids::RuleName;
-use crate::rule::{Check, Rule};
+use crate::rule::{Check, CountsCheck, LevelLimit, Rule};
 use crate::time::elapsed;
 use crate::wording::span;
 
@@ -22,6 +22,8 @@ pub struct Finding {
     pub dry_run: bool,
     pub canary: Measured,
     pub baseline: Option<Measured>,
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// Since when the rule fails.
     pub since: Option<Timestamp>,
     /// Seconds until a value reaches its limit if it goes on like this. Advisory: nothing is decided by it.
@@ -53,6 +55,43 @@ pub struct Proof {
     pub share: f64,
     /// Events, or samples, of the canary that it comes from.
     pub events: f64,
+}
+
+/// What a rule allows whatever the baseline does, in the unit of [`Measured::value`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// It fails above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// It fails below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+}
+
+impl Limits {
+    fn of(check: &Check) -> Self {
+        match check {
+            Check::Counts(CountsCheck { max, min, .. }) => Self {
+                max: *max,
+                min: *min,
+            },
+            Check::Level(check) => match check.limit {
+                LevelLimit::Max(max) => Self {
+                    max: Some(max),
+                    min: None,
+                },
+                LevelLimit::Min(min) => Self {
+                    max: None,
+                    min: Some(min),
+                },
+            },
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.max.is_none() && self.min.is_none()
+    }
 }
 
 impl Finding {
@@ -254,6 +293,7 @@ impl Seen {
             dry_run: rule.dry_run,
             canary: self.canary,
             baseline: self.baseline,
+            limits: Limits::of(&rule.check),
             since: self.since.filter(|_| self.state == State::Failing),
             reaches_limit_in: match self.basis {
                 Basis::Level(said) => said.reaches(),

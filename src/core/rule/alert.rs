@@ -38,7 +38,11 @@ pub enum AlertScope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlertOf {
     /// One pod, which the caller knows to be the target's or not.
-    Pod(PodName),
+    Pod {
+        pod: PodName,
+        /// It names the target besides: if the pod is a stranger (that of an exporter, say), it is about the whole.
+        else_whole: bool,
+    },
     /// The target as a whole.
     Whole,
 }
@@ -75,18 +79,25 @@ impl AlertSelector {
         {
             return None;
         }
-        if let Some(pod) = labels.get("pod") {
-            return Some(AlertOf::Pod(PodName(pod.clone())));
+        let mut tied = names("${name}") || self.scope == AlertScope::Namespace;
+        if OTHERS.iter().any(|label| labels.contains_key(*label)) {
+            return None;
         }
         for (label, kind) in WORKLOADS {
             if let Some(name) = labels.get(label) {
-                let own = kind == target.kind && *name == target.name;
-                return own.then_some(AlertOf::Whole);
+                if kind != target.kind || *name != target.name {
+                    return None;
+                }
+                tied = true;
             }
         }
-        let tied = names("${name}") || self.scope == AlertScope::Namespace;
-        let of_other = OTHERS.iter().any(|label| labels.contains_key(*label));
-        (tied && !of_other).then_some(AlertOf::Whole)
+        match labels.get("pod") {
+            Some(pod) => Some(AlertOf::Pod {
+                pod: PodName(pod.clone()),
+                else_whole: tied,
+            }),
+            None => tied.then_some(AlertOf::Whole),
+        }
     }
 
     /// Labels of an alert that this selects for a target as a whole: for tests of rules.
@@ -156,7 +167,12 @@ mod tests {
         let full = selector(&[("app", "${namespace}/${name}")], AlertScope::Target);
         let page = ("severity", "page");
         let whole = Some(AlertOf::Whole);
-        let pod = |name: &str| Some(AlertOf::Pod(PodName(name.to_owned())));
+        let pod = |name: &str, else_whole| {
+            Some(AlertOf::Pod {
+                pod: PodName(name.to_owned()),
+                else_whole,
+            })
+        };
         for (selector, alert, about) in [
             // Nothing says of which service it is.
             (&plain, vec![page], None),
@@ -169,7 +185,11 @@ mod tests {
             (&plain, vec![page, ("deployment", "cart")], None),
             (&plain, vec![page, ("rollout", "checkout")], None),
             (&plain, vec![page, ("statefulset", "checkout")], None),
-            (&plain, vec![page, ("pod", "checkout-1")], pod("checkout-1")),
+            (
+                &plain,
+                vec![page, ("pod", "checkout-1")],
+                pod("checkout-1", false),
+            ),
             (
                 &plain,
                 vec![page, ("deployment", "checkout"), ("namespace", "test")],
@@ -178,6 +198,20 @@ mod tests {
             (
                 &plain,
                 vec![page, ("deployment", "checkout"), ("namespace", "")],
+                None,
+            ),
+            (
+                &plain,
+                vec![
+                    ("severity", "page"),
+                    ("pod", "x"),
+                    ("deployment", "checkout"),
+                ],
+                pod("x", true),
+            ),
+            (
+                &plain,
+                vec![("severity", "page"), ("pod", "x"), ("deployment", "cart")],
                 None,
             ),
             (&tied, vec![("service", "checkout-api")], whole.clone()),

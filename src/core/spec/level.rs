@@ -286,12 +286,14 @@ fn default_for(sampled: Option<&Sampled>) -> Duration {
     match sampled {
         Some(
             Sampled::Rate { .. }
-            | Sampled::Level(Level::Alert(_))
-            | Sampled::Level(Level::Kubernetes(
-                KubernetesFact::Restarts { .. }
-                | KubernetesFact::OutOfMemoryKills { .. }
-                | KubernetesFact::FailedProgress,
-            )),
+            | Sampled::Level(
+                Level::Alert(_)
+                | Level::Kubernetes(
+                    KubernetesFact::Restarts { .. }
+                    | KubernetesFact::OutOfMemoryKills { .. }
+                    | KubernetesFact::FailedProgress,
+                ),
+            ),
         ) => Duration::ZERO,
         Some(Sampled::Level(
             Level::Gauge(_)

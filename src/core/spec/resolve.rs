@@ -273,6 +273,17 @@ impl Names {
                 }
             }
         }
+        let blind = !rules.is_empty() && rules.iter().all(|rule| rule.only_accuses());
+        if let (true, Some(last)) = (blind, references.last())
+            && let Some(report) = reports.get_mut(last.site.file)
+        {
+            report
+                .warn(
+                    last.site.span,
+                    "all rules of this watch are about alerts, so no release ever passes: that none fires is no proof that all is well",
+                )
+                .help("add a rule that measures something, such as `http`");
+        }
         rules
     }
 

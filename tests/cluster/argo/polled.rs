@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::{WITHIN, agent, rollouts, run_of, watches};
+use super::{WITHIN, agent, rollouts, run_of, verdict, watches};
 use crate::agent::Options;
 use crate::bed::Bed;
 use crate::case::run;
@@ -49,7 +49,7 @@ async fn wait_result(
 ) -> Value {
     wait_for(&format!("{what} of `{name}`"), WITHIN, || async {
         let status = run_of(ns, name).await?;
-        let metric = &status["metricResults"][0];
+        let metric = verdict(&status);
         if wanted(metric) {
             Ok(status)
         } else {
@@ -84,7 +84,7 @@ pub(super) fn promotes_aborts_and_pauses(provider: &'static str, told: Told) {
             ns.wait_serving("good", "v3").await;
             let status = run_of(&ns, "good").await.expect("its run");
             assert_eq!(status["phase"], "Successful", "{status}");
-            let metric = &status["metricResults"][0];
+            let metric = verdict(&status);
             // Undecided was asked for, and did not end it; one success did.
             assert_eq!(metric["successful"], 1, "{metric}");
             let value = metric["measurements"].as_array().and_then(|all| all.last());
@@ -98,7 +98,7 @@ pub(super) fn promotes_aborts_and_pauses(provider: &'static str, told: Told) {
             ns.wait_serving("bad", "v1").await;
             let status = run_of(&ns, "bad").await.expect("its run");
             assert_eq!(status["phase"], "Failed", "{status}");
-            let value = status["metricResults"][0]["measurements"].to_string();
+            let value = verdict(&status)["measurements"].to_string();
             assert!(value.contains(told.bad), "{value}");
         };
         let unclear = async {

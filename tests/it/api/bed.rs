@@ -112,12 +112,7 @@ impl Bed {
 
     /// What the engine would show from now on.
     pub(super) fn show(&self, targets: Vec<TargetSnapshot>) {
-        self.show_all(targets, Vec::new());
-    }
-
-    /// The same with alerts that fire, and no target.
-    pub(super) fn show_alerts(&self, alerts: Vec<Alert>) {
-        self.show_all(Vec::new(), alerts);
+        self.store(snapshot(targets, Vec::new()));
     }
 
     /// The same with a watch on request.
@@ -134,10 +129,6 @@ impl Bed {
         });
     }
 
-    fn show_all(&self, targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) {
-        self.store(snapshot(targets, alerts));
-    }
-
     fn store(&self, snapshot: Snapshot) {
         self.ops.readiness.started();
         self.ops.view.store(Arc::new(snapshot));
@@ -152,7 +143,7 @@ impl Bed {
     }
 }
 
-fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> Snapshot {
+pub(super) fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> Snapshot {
     targets.sort_by(|one, other| one.target.cmp(&other.target));
     Snapshot {
         on_request: Vec::new(),

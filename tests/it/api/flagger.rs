@@ -2,7 +2,7 @@
 
 use recant::http::api::Access;
 use recant_core::ids::TargetKind;
-use recant_core::judge::{Finding, Measured, State};
+use recant_core::judge::{Finding, Limits, Measured, State};
 use recant_core::record::Standing;
 use recant_core::snapshot::TargetSnapshot;
 use serde_json::{Value, json};
@@ -56,6 +56,7 @@ fn shared(name: &str) -> TargetSnapshot {
             dry_run: false,
             canary: nothing,
             baseline: None,
+            limits: Limits::default(),
             since: None,
             reaches_limit_in: None,
             compared: None,

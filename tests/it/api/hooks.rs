@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use recant::http::api::{Access, Token};
-use recant::http::reports::Reported;
+use recant::http::reports::{NotTaken, Reported};
 use recant_core::hook::{Hook, MOST_ALERTS};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -273,24 +273,19 @@ async fn markers_that_nobody_signed_are_not_taken() {
 }
 
 #[tokio::test]
-async fn alerts_above_the_bound_are_refused_while_they_fire() {
-    let (bed, _taken) = taking(Access::default()).await;
-    let full = (0..MOST_ALERTS).map(|number| recant_core::hook::Alert {
-        fingerprint: format!("{number:016x}"),
-        labels: std::collections::BTreeMap::new(),
-        summary: None,
-        starts: jiff::Timestamp::UNIX_EPOCH,
-        ended: None,
+async fn alerts_that_cannot_be_kept_are_not_taken() {
+    let (bed, mut queue) = Bed::start_with(Access::default(), None).await;
+    bed.show(vec![judged("checkout")]);
+    tokio::spawn(async move {
+        while let Some(Reported { durable, .. }) = queue.recv().await {
+            durable.send(Err(NotTaken::NoRoom)).expect("somebody waits");
+        }
     });
-    bed.show_alerts(full.collect());
-    // Known ones, and the end of one, are taken still.
-    assert_eq!(post(&bed, ALERTS, &delivery("firing", 3)).await.status, 200);
-    assert_eq!(
-        post(&bed, ALERTS, &delivery("resolved", 3)).await.status,
-        200
-    );
-    let mut new = delivery("firing", 1);
-    new["alerts"][0]["fingerprint"] = json!("new");
-    let answer = post(&bed, ALERTS, &new).await;
+    // It is sent again then, and nothing is lost.
+    let answer = post(&bed, ALERTS, &delivery("firing", 1)).await;
     assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(
+        answer.text.contains("as many alerts fire as can be kept"),
+        "{answer:?}"
+    );
 }

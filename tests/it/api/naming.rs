@@ -70,7 +70,7 @@ async fn bed(room: Room) -> (Bed, Arc<Mutex<Vec<Hook>>>) {
     tokio::spawn(async move {
         while let Some(Reported { hooks, durable }) = queue.recv().await {
             into.lock().expect("nobody panics").extend(hooks);
-            durable.send(()).expect("somebody waits");
+            durable.send(Ok(())).expect("somebody waits");
         }
     });
     (bed, taken)

@@ -5,7 +5,7 @@ mod past;
 mod refused;
 
 use recant::http::api::Access;
-use recant_core::judge::{Finding, Measured, Proof, State};
+use recant_core::judge::{Finding, Limits, Measured, Proof, State};
 use recant_core::record::Standing;
 use recant_core::snapshot::{AlwaysSnapshot, TargetSnapshot};
 use serde_json::{Value, json};
@@ -65,6 +65,10 @@ fn finding(rule: &str, state: State) -> Finding {
             or_more: false,
         },
         baseline: None,
+        limits: Limits {
+            max: Some(0.1),
+            min: None,
+        },
         since: None,
         reaches_limit_in: None,
         compared: None,
@@ -143,6 +147,10 @@ async fn each_verdict_is_a_number() {
     // A revision that was not seen yet is undecided; the one before it says nothing about it.
     let answer = query(&bed, "recant_verdict{name=\"good\",hash=\"next\"}").await;
     assert_eq!(values(&answer), ["0"]);
+    let limit = query(&bed, "recant_rule_limit{name=\"failed\"}").await;
+    assert_eq!(values(&limit), ["0.1"]);
+    let labels = &limit.json()["data"]["result"][0]["metric"];
+    assert_eq!(labels["bound"], "max", "{labels}");
     assert_eq!(
         values(&query(&bed, "recant_rule_evidence_against{name=\"failed\"}").await),
         ["9.5"]
@@ -338,6 +346,7 @@ async fn what_there_is_can_be_listed() {
         json!([
             "__name__",
             "arm",
+            "bound",
             "hash",
             "kind",
             "name",
@@ -355,6 +364,10 @@ async fn what_there_is_can_be_listed() {
     );
     let names = get(&bed, "label/name/values?match[]=recant_blind&limit=2").await;
     assert_eq!(names, json!(["always", "blind"]));
+    let answer = ask(&bed, &[("query", "recant_verdict"), ("limit", "2")]).await;
+    assert_eq!(values(&answer).len(), 2);
+    let warnings = answer.json()["warnings"].to_string();
+    assert!(warnings.contains("truncated due to limit"), "{warnings}");
     let series = get(
         &bed,
         "series?match[]=recant_score{name=\"good\"}&match[]=recant_incident",

@@ -255,6 +255,28 @@ fn pods_tell_whose_alert_it_is() {
 }
 
 #[test]
+fn pods_of_others_and_pods_that_went_are_told_apart() {
+    // The exporter's own pod, on an alert that names the Deployment: the whole target.
+    let mut world = world(SELECTOR(), 0);
+    world.ship("v2");
+    world.run(40);
+    let now = world.now;
+    report(&mut world, &[("pod", "kube-state-metrics-1")], now, None);
+    world.run_until(5, |world| !world.commands.is_empty());
+
+    // A pod of the old revision that is gone: not the new one's fault, whatever it said at its end.
+    let mut world = self::world(SELECTOR(), 0);
+    let state = world.target().state(0);
+    let old = state.pods[0].name.to_string();
+    world.ship("v2");
+    world.run(40);
+    let now = world.now;
+    report(&mut world, &[("pod", &old)], now, None);
+    world.run(30);
+    assert!(world.plans().is_empty(), "{}", world.transcript());
+}
+
+#[test]
 fn it_goes_on_across_a_restart() {
     let mut world = world(SELECTOR(), 120);
     world.ship("v2");

@@ -164,10 +164,8 @@ fn misfit(sampled: &Sampled, unit: LevelUnit) -> Option<(String, String)> {
             )),
         },
         Sampled::Level(Level::Gauge(selector)) => of_name(&selector.metric, unit),
-        // It has no limit that could be written.
-        Sampled::Level(Level::Alert(_)) => None,
-        // What an expression or a document gives has whatever unit they give it.
-        Sampled::Level(Level::Promql(_) | Level::HttpJson(_)) => None,
+        // What an expression or a document gives has whatever unit they give it; an alert has no limit to be written.
+        Sampled::Level(Level::Promql(_) | Level::HttpJson(_) | Level::Alert(_)) => None,
     }
 }
 

@@ -121,11 +121,8 @@ struct RuleShown {
 /// What a rule finds now.
 fn firing(rule: &Rule, data: &mut Data<'_>, at: Timestamp) -> Result<Vec<Alert>, Failure> {
     let selector = expression::selector(rule.selector)?;
-    let series = match data.present(&selector) {
-        Ok(series) => series,
-        // Everything that it is about is out of sight, which is an alert of its own.
-        Err(_) => Vec::new(),
-    };
+    // Where everything that it is about is out of sight, that is an alert of its own.
+    let series = data.present(&selector).unwrap_or_default();
     let alerts = series
         .into_iter()
         .filter(|series| series.value.total_cmp(&rule.value).is_eq())

@@ -1,7 +1,7 @@
 //! What expressions are answered from: the last snapshot for now, the kept points for before; and what is said when
 //! there is nothing to answer from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -55,16 +55,16 @@ impl<'a> Data<'a> {
     }
 
     /// The series that are alive, now or, with the past, at some time of it.
-    pub(super) fn labels(&self, selector: &Selector) -> Vec<Labels> {
-        let mut all: BTreeMap<Labels, ()> = BTreeMap::new();
+    pub(super) fn labels(&self, selector: &Selector) -> BTreeSet<Labels> {
+        let mut all = BTreeSet::new();
         if let Some(snapshot) = &self.snapshot {
             let now = series::of(snapshot, selector).into_iter();
             let living = now.filter(|series| series.ended.is_none());
-            all.extend(living.map(|series| (series.labels, ())));
+            all.extend(living.map(|series| series.labels));
         }
         let (past, _) = self.history.select(selector, self.now - LOOK_BACK * 240);
-        all.extend(past.into_iter().map(|(labels, _)| (labels, ())));
-        all.into_keys().collect()
+        all.extend(past.into_iter().map(|(labels, _)| labels));
+        all
     }
 
     /// The series of now that are alive.
@@ -126,6 +126,16 @@ impl<'a> Data<'a> {
             points.push_back((at, series.value));
         }
         Ok(all.into_iter().collect())
+    }
+
+    /// The first items of a list; that there are more is said.
+    pub(super) fn first<T>(&mut self, limit: usize, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        let mut all = all.into_iter();
+        let first = all.by_ref().take(limit).collect();
+        if all.next().is_some() {
+            self.warn("results truncated due to limit");
+        }
+        first
     }
 
     fn warn(&mut self, text: &str) {

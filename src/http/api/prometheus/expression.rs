@@ -27,8 +27,8 @@ pub(super) enum Expression {
     /// What a selector took within so many milliseconds, as one value.
     Over(Fold, Selector, i64),
     /// A vector without labels.
-    Vector(Box<Expression>),
-    Negative(Box<Expression>),
+    Vector(Box<Self>),
+    Negative(Box<Self>),
     Binary(Box<Binary>),
     Aggregate(Box<Aggregate>),
 }
@@ -158,7 +158,10 @@ impl Expression {
                 let of = Self::convert(*aggregate.expr)?;
                 Ok(Self::Aggregate(Box::new(Aggregate { fold, of, keep })))
             }
-            Expr::Call(call) => Self::call(call.func.name, call.args.args),
+            Expr::Call(call) => {
+                let first = call.args.args.into_iter().next();
+                Self::call(call.func.name, first.map(|argument| *argument))
+            }
             Expr::MatrixSelector(_) => Err(refused("a range vector by itself (ask `query_range`)")),
             Expr::StringLiteral(_) => Err(refused("a text by itself")),
             Expr::Subquery(_) => Err(refused("a subquery")),
@@ -166,7 +169,8 @@ impl Expression {
         }
     }
 
-    fn call(name: &str, arguments: Vec<Box<Expr>>) -> Result<Self, Failure> {
+    /// No function that is answered takes more than one argument; the library has counted them.
+    fn call(name: &str, argument: Option<Expr>) -> Result<Self, Failure> {
         let fold = match name {
             "time" => return Ok(Self::Time),
             "vector" => None,
@@ -178,13 +182,13 @@ impl Expression {
             "last_over_time" => Some(Fold::Last),
             _ => return Err(refused(&format!("the function `{name}`"))),
         };
-        let Some(argument) = arguments.into_iter().next() else {
+        let Some(argument) = argument else {
             return Err(Failure::bad(format!("`{name}` needs an argument")));
         };
         let Some(fold) = fold else {
-            return Ok(Self::Vector(Box::new(Self::convert(*argument)?)));
+            return Ok(Self::Vector(Box::new(Self::convert(argument)?)));
         };
-        let Expr::MatrixSelector(matrix) = *argument else {
+        let Expr::MatrixSelector(matrix) = argument else {
             return Err(refused(&format!(
                 "`{name}` of anything but a selector with a range"
             )));

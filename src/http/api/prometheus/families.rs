@@ -17,6 +17,7 @@ pub(super) enum Family {
     Share,
     JudgedEvents,
     Value,
+    Limit,
     Events,
     BadEvents,
     WithoutData,
@@ -26,7 +27,7 @@ pub(super) enum Family {
 }
 
 impl Family {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Verdict,
         Self::Score,
         Self::Blind,
@@ -41,6 +42,7 @@ impl Family {
         Self::Share,
         Self::JudgedEvents,
         Self::Value,
+        Self::Limit,
         Self::Events,
         Self::BadEvents,
         Self::WithoutData,
@@ -66,6 +68,7 @@ impl Family {
             Self::Share => "recant_rule_evidence_share",
             Self::JudgedEvents => "recant_rule_judged_events",
             Self::Value => "recant_rule_value",
+            Self::Limit => "recant_rule_limit",
             Self::Events => "recant_rule_events",
             Self::BadEvents => "recant_rule_bad_events",
             Self::WithoutData => "recant_rule_without_data",
@@ -110,6 +113,9 @@ impl Family {
             Self::Value => {
                 "What a rule measures now, by arm: a share, a quantile in the unit of its buckets, or a value"
             }
+            Self::Limit => {
+                "What a rule allows whatever the baseline does, in the unit of recant_rule_value: bound is max or min"
+            }
             Self::Events => "Events that a rule counts now, by arm",
             Self::BadEvents => "Events that count against a rule now, by arm",
             Self::WithoutData => "1 for each rule that gets no data",
@@ -135,6 +141,7 @@ impl Family {
             | Self::Share
             | Self::JudgedEvents
             | Self::Value
+            | Self::Limit
             | Self::Events
             | Self::BadEvents
             | Self::WithoutData

@@ -53,7 +53,7 @@ pub(super) async fn query(
                     value: Point(time, value),
                 })
             });
-            Shaped::Vector(instants.take(limit).collect())
+            Shaped::Vector(data.first(limit, instants))
         }
     };
     Ok(Answer::new(shaped, data.into_warnings()))
@@ -103,15 +103,14 @@ pub(super) async fn query_range(
                 }
             });
             let ranges = ranges.filter(|range| !range.values.is_empty());
-            ranges.take(limit).collect()
+            data.first(limit, ranges)
         }
     };
     Ok(Answer::new(Shaped::Matrix(ranges), data.into_warnings()))
 }
 
 /// The label sets that the selectors of a question take; all without any.
-fn selected(api: &Api, parameters: &Parameters) -> Result<BTreeSet<Labels>, Failure> {
-    let data = Data::now(api)?;
+fn selected(data: &Data<'_>, parameters: &Parameters) -> Result<BTreeSet<Labels>, Failure> {
     let mut selectors = Vec::new();
     for text in parameters.selectors()? {
         selectors.push(expression::selector(text)?);
@@ -138,28 +137,24 @@ pub(super) async fn series(
         ));
     }
     let limit = parameters.limit()?.min(MOST_SERIES);
-    let all = selected(&api, &parameters)?;
-    let warnings = if all.len() > limit {
-        vec!["results truncated due to limit".to_owned()]
-    } else {
-        Vec::new()
-    };
-    Ok(Answer::new(all.into_iter().take(limit).collect(), warnings))
+    let mut data = Data::now(&api)?;
+    let all = selected(&data, &parameters)?;
+    let first = data.first(limit, all);
+    Ok(Answer::new(first, data.into_warnings()))
 }
 
 /// `labels`: names of labels.
 pub(super) async fn labels(
     State(api): State<Api>,
     request: Request,
-) -> Result<Answer<BTreeSet<&'static str>>, Failure> {
+) -> Result<Answer<Vec<&'static str>>, Failure> {
     let parameters = Parameters::read(request).await?;
     let limit = parameters.limit()?;
-    let all = selected(&api, &parameters)?;
+    let mut data = Data::now(&api)?;
+    let all = selected(&data, &parameters)?;
     let names: BTreeSet<&str> = all.iter().flat_map(Labels::keys).copied().collect();
-    Ok(Answer::new(
-        names.into_iter().take(limit).collect(),
-        Vec::new(),
-    ))
+    let first = data.first(limit, names);
+    Ok(Answer::new(first, data.into_warnings()))
 }
 
 /// `label/NAME/values`: values of one label.
@@ -167,19 +162,18 @@ pub(super) async fn values(
     State(api): State<Api>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<Answer<BTreeSet<String>>, Failure> {
+) -> Result<Answer<Vec<String>>, Failure> {
     let parameters = Parameters::read(request).await?;
     let limit = parameters.limit()?;
-    let all = selected(&api, &parameters)?;
+    let mut data = Data::now(&api)?;
+    let all = selected(&data, &parameters)?;
     let values: BTreeSet<String> = all
         .iter()
         .filter_map(|labels| labels.get(name.as_str()))
-        .map(|value| value.to_string())
+        .map(ToString::to_string)
         .collect();
-    Ok(Answer::new(
-        values.into_iter().take(limit).collect(),
-        Vec::new(),
-    ))
+    let first = data.first(limit, values);
+    Ok(Answer::new(first, data.into_warnings()))
 }
 
 /// `metadata`: what each family is.

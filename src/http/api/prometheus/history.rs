@@ -62,7 +62,7 @@ impl History {
         let mut kept = self.lock();
         let kept = &mut *kept;
         kept.full = false;
-        for (_, points) in &mut kept.series {
+        for points in kept.series.values_mut() {
             // A clock that was set back leaves no points in the future.
             while points.back().is_some_and(|(point, _)| *point >= at) {
                 points.pop_back();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use recant_core::gate::{self, Gate};
 use recant_core::guard::Hold;
 use recant_core::ids::RevisionHash;
-use recant_core::judge::{Finding, Measured, State};
+use recant_core::judge::{Finding, Limits, Measured, State};
 use recant_core::snapshot::{AnalysisSnapshot, Snapshot, TargetSnapshot};
 
 use crate::http::metrics::source_name;
@@ -219,7 +219,7 @@ impl Collector<'_> {
             Some(hash) => about.with("hash", hash.as_str()),
             None => about.clone(),
         };
-        self.verdict(gate::of_newest(target), named(newest));
+        self.verdict(&gate::of_newest(target), named(newest));
         let selector = self.selector;
         if selector.exactly("name").is_some()
             && let Some(hash) = selector.exactly("hash")
@@ -227,11 +227,11 @@ impl Collector<'_> {
         {
             let hash = RevisionHash::from(hash);
             let answer = gate::of_revision(target, &hash);
-            self.verdict(answer, named(Some(&hash)));
+            self.verdict(&answer, named(Some(&hash)));
         }
     }
 
-    fn verdict(&mut self, answer: gate::Answer, mut about: About) {
+    fn verdict(&mut self, answer: &gate::Answer, mut about: About) {
         let (value, state) = match answer.gate {
             Gate::Running => (0.0, "running"),
             Gate::Held => (0.0, "held"),
@@ -241,7 +241,9 @@ impl Collector<'_> {
             Gate::Blind => (0.0, "blind"),
         };
         if answer.gate == Gate::Blind {
-            about.ended.get_or_insert_with(|| (*answer.reason).into());
+            about
+                .ended
+                .get_or_insert_with(|| answer.reason.as_str().into());
         } else {
             // What is known to be good or bad stays so while nobody can look.
             about.ended = None;
@@ -288,6 +290,12 @@ impl Collector<'_> {
                 (Family::JudgedEvents, proof.events),
             ] {
                 self.push(about, family, value);
+            }
+        }
+        let Limits { max, min } = finding.limits;
+        for (bound, limit) in [("max", max), ("min", min)] {
+            if let Some(limit) = limit {
+                self.push(&about.with("bound", bound), Family::Limit, limit);
             }
         }
         // Without a new sample the figures are no figures of now.

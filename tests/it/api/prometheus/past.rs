@@ -6,17 +6,11 @@ use recant::http::api::prometheus::MOST_KEPT_SERIES;
 use recant_core::snapshot::{Snapshot, TargetSnapshot};
 use serde_json::Value;
 
-use super::super::bed::{Bed, judged, with};
+use super::super::bed::{self, Bed, judged, with};
 use super::{ask, get, values};
 
 fn snapshot(targets: Vec<TargetSnapshot>) -> Snapshot {
-    Snapshot {
-        at: Timestamp::UNIX_EPOCH,
-        targets,
-        lost_sources: Vec::new(),
-        pending_notices: 0,
-        alerts: Vec::new(),
-    }
+    bed::snapshot(targets, Vec::new())
 }
 
 fn passing(passing: bool) -> TargetSnapshot {
