@@ -61,14 +61,18 @@ impl Arguments {
                 .rev()
                 .find(|(name, _)| *name == argument.name)
                 .map(|(_, value)| value);
-            let stand = match (value, &argument.value_from, &argument.value) {
-                (Some(value), _, _) => Stand::Value(value.clone()),
-                (None, Some(ValueFrom::SecretKeyRef { name, key }), _) => Stand::Secret {
+            let from = argument.value_from.as_ref().filter(|_| value.is_none());
+            let stand = match (from, value.or(argument.value.as_ref())) {
+                (Some(ValueFrom::SecretKeyRef { name, key }), _) => Stand::Secret {
                     name: name.clone(),
                     key: key.clone(),
                 },
-                (None, _, Some(value)) => Stand::Value(value.clone()),
-                (None, _, None) => guess(argument),
+                (Some(ValueFrom::FieldRef { .. } | ValueFrom::Nothing) | None, Some(value)) => {
+                    Stand::Value(value.clone())
+                }
+                (Some(ValueFrom::FieldRef { .. } | ValueFrom::Nothing) | None, None) => {
+                    guess(argument)
+                }
             };
             stands.insert(argument.name.clone(), (stand, value.is_some()));
         }

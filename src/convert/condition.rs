@@ -171,7 +171,7 @@ fn comparison(
                 );
                 Limit::Max(0.0)
             }
-            ("==", true) if number == 1.0 => {
+            ("==", true) if (number - 1.0).abs() < f64::EPSILON => {
                 notes.push("`== 1` became a lowest value: it is taken to be 0 or 1".to_owned());
                 Limit::Min(1.0)
             }

@@ -248,7 +248,6 @@ fn prometheus(
     }
     let query = arguments.fill(text(part, "query"))?;
     let expr = parse(&query).map_err(|error| {
-        let error = error.to_string();
         format!(
             "its query is no PromQL: {}",
             error.lines().last().unwrap_or_default()
@@ -281,7 +280,7 @@ fn native(
                 Limit::Max(share) => ("bad", share),
                 Limit::Min(share) => ("good", share),
             };
-            if !(0.0..1.0).contains(&share) && !(share == 1.0 && field == "good") {
+            if !(0.0..1.0).contains(&share) {
                 return false;
             }
             let selectors = (

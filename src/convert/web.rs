@@ -74,11 +74,16 @@ pub(super) fn convert(
         quoted(&format!("{root}{inner}{field}"))
     );
     if let Some((name, key)) = authorization {
-        value.push_str(&format!(
-            ", authorization: {{secret: {{name: {}, key: {}}}}}",
-            quoted(&name),
-            quoted(&key)
-        ));
+        let key = quoted(&key);
+        for part in [
+            ", authorization: {secret: {name: ",
+            &quoted(&name),
+            ", key: ",
+            &key,
+            "}}",
+        ] {
+            value.push_str(part);
+        }
     }
     value.push('}');
     let mut notes = vec![

@@ -1,6 +1,5 @@
 //! Rule sets and watches as YAML, with the notes as comments beside what they are about.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Converted;
@@ -22,9 +21,9 @@ pub(super) fn duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     match milliseconds {
         0 => "0s".to_owned(),
-        _ if milliseconds % 1000 != 0 => format!("{milliseconds}ms"),
-        _ if milliseconds % 60_000 != 0 => format!("{}s", milliseconds / 1000),
-        _ if milliseconds % 3_600_000 != 0 => format!("{}m", milliseconds / 60_000),
+        _ if !milliseconds.is_multiple_of(1000) => format!("{milliseconds}ms"),
+        _ if !milliseconds.is_multiple_of(60_000) => format!("{}s", milliseconds / 1000),
+        _ if !milliseconds.is_multiple_of(3_600_000) => format!("{}m", milliseconds / 60_000),
         _ => format!("{}h", milliseconds / 3_600_000),
     }
 }
@@ -38,8 +37,7 @@ pub(super) fn number(value: f64) -> String {
 /// A comment over as many lines as it needs; no word of a text can end it.
 fn comment(out: &mut String, indent: &str, text: &str) {
     let mut line = format!("{indent}#");
-    let mut words = 0;
-    for word in text.split_whitespace() {
+    for (words, word) in text.split_whitespace().enumerate() {
         if words > 0 && line.chars().count() + word.chars().count() >= WIDTH {
             out.push_str(&line);
             out.push('\n');
@@ -47,9 +45,15 @@ fn comment(out: &mut String, indent: &str, text: &str) {
         }
         line.push(' ');
         line.push_str(word);
-        words += 1;
     }
     out.push_str(&line);
+    out.push('\n');
+}
+
+fn line(out: &mut String, parts: &[&str]) {
+    for part in parts {
+        out.push_str(part);
+    }
     out.push('\n');
 }
 
@@ -80,19 +84,17 @@ pub fn rule_set(converted: &Converted) -> String {
     if converted.rules.is_empty() {
         return out;
     }
-    let mut lines = vec![
+    let lines = [
         "apiVersion: recant.dev/v1alpha1".to_owned(),
         "kind: RuleSet".to_owned(),
         format!("metadata: {{name: {}}}", scalar(&converted.name)),
         "rules:".to_owned(),
     ];
-    for line in lines.drain(..) {
-        out.push_str(&line);
-        out.push('\n');
+    for written in lines {
+        line(&mut out, &[&written]);
     }
     for rule in &converted.rules {
-        // Writing to a text does not fail.
-        let _ = writeln!(out, "- name: {}", scalar(&rule.name));
+        line(&mut out, &["- name: ", &scalar(&rule.name)]);
         for note in &rule.notes {
             comment(&mut out, "  ", note);
         }
@@ -100,7 +102,7 @@ pub fn rule_set(converted: &Converted) -> String {
             for note in &field.notes {
                 comment(&mut out, "  ", note);
             }
-            let _ = writeln!(out, "  {}: {}", field.name, field.value);
+            line(&mut out, &["  ", field.name, ": ", &field.value]);
         }
     }
     out
@@ -169,8 +171,8 @@ pub fn watch(
         "The watch is as long as the longest of the analyses, counted from the first traffic of the release. A release that fails is taken back; with `dryRun: true` it is only told.",
     );
     let sign = if target.is_none() { "# " } else { "" };
-    for line in lines {
-        let _ = writeln!(out, "{sign}{line}");
+    for written in lines {
+        line(&mut out, &[sign, &written]);
     }
     out
 }

@@ -8,6 +8,7 @@
 
 pub mod argument;
 pub mod condition;
+mod cursor;
 pub mod expression;
 pub mod json;
 pub mod json_path;

@@ -2,6 +2,7 @@
 //!
 //! An error is a token too, the last one: an error of the parser that comes before it is the one that is told.
 
+use super::super::cursor::Cursor;
 use super::error::{Class, ExpressionError};
 
 /// A piece of the source.
@@ -37,22 +38,18 @@ impl Token {
 
 pub(super) fn tokens(source: &str) -> Vec<Token> {
     let mut lexer = Lexer {
-        characters: source.chars().collect(),
-        start: 0,
-        at: 0,
+        cursor: Cursor::new(source),
         found: Vec::new(),
     };
     if let Err(error) = lexer.run() {
-        let at = lexer.at;
+        let at = lexer.cursor.at;
         lexer.push(TokenKind::Error(error.at(at.saturating_sub(1))), Vec::new());
     }
     lexer.found
 }
 
 struct Lexer {
-    characters: Vec<char>,
-    start: usize,
-    at: usize,
+    cursor: Cursor,
     found: Vec<Token>,
 }
 
@@ -65,19 +62,9 @@ fn is_word(character: char) -> bool {
 }
 
 impl Lexer {
-    fn peek(&self) -> Option<char> {
-        self.characters.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let character = self.peek();
-        self.at += usize::from(character.is_some());
-        character
-    }
-
     fn accept(&mut self, valid: &str) -> bool {
-        let found = self.peek().is_some_and(|next| valid.contains(next));
-        self.at += usize::from(found);
+        let found = self.cursor.peek().is_some_and(|next| valid.contains(next));
+        self.cursor.at += usize::from(found);
         found
     }
 
@@ -85,16 +72,8 @@ impl Lexer {
         while self.accept(valid) {}
     }
 
-    fn word(&self) -> String {
-        self.characters
-            .get(self.start..self.at)
-            .unwrap_or_default()
-            .iter()
-            .collect()
-    }
-
     fn emit(&mut self, kind: TokenKind) {
-        let text = self.word().into_bytes();
+        let text = self.cursor.piece().into_bytes();
         self.push(kind, text);
     }
 
@@ -102,23 +81,23 @@ impl Lexer {
         self.found.push(Token {
             kind,
             text,
-            at: self.start,
+            at: self.cursor.start,
         });
-        self.start = self.at;
+        self.cursor.start = self.cursor.at;
     }
 
     fn run(&mut self) -> Result<(), ExpressionError> {
         loop {
-            let Some(character) = self.next() else {
+            let Some(character) = self.cursor.read() else {
                 self.push(TokenKind::End, Vec::new());
                 return Ok(());
             };
             match character {
-                _ if character.is_whitespace() => self.start = self.at,
+                _ if character.is_whitespace() => self.cursor.start = self.cursor.at,
                 '\'' | '"' => self.quoted(character)?,
                 '`' => self.raw()?,
                 '0'..='9' => {
-                    self.at -= 1;
+                    self.cursor.at -= 1;
                     self.number()?;
                 }
                 '?' => {
@@ -126,8 +105,8 @@ impl Lexer {
                     self.emit(TokenKind::Operator);
                 }
                 '/' if self.accept("/") => {
-                    while !matches!(self.next(), None | Some('\n')) {}
-                    self.start = self.at;
+                    while !matches!(self.cursor.read(), None | Some('\n')) {}
+                    self.cursor.start = self.cursor.at;
                 }
                 '/' if self.accept("*") => self.comment()?,
                 '#' => self.pointer(),
@@ -142,7 +121,7 @@ impl Lexer {
                     self.emit(TokenKind::Operator);
                 }
                 '.' => {
-                    if self.peek().is_some_and(|next| next.is_ascii_digit()) {
+                    if self.cursor.peek().is_some_and(|next| next.is_ascii_digit()) {
                         self.number()?;
                     } else {
                         self.accept(".");
@@ -160,27 +139,27 @@ impl Lexer {
     }
 
     fn words(&mut self) {
-        while self.peek().is_some_and(is_word) {
-            self.at += 1;
+        while self.cursor.peek().is_some_and(is_word) {
+            self.cursor.at += 1;
         }
     }
 
     fn identifier(&mut self) {
         self.words();
-        let word = self.word();
+        let word = self.cursor.piece();
         match word.as_str() {
             "not" => {
                 self.emit(TokenKind::Operator);
                 self.accept_all(" ");
-                self.start = self.at;
+                self.cursor.start = self.cursor.at;
                 self.words();
                 if matches!(
-                    self.word().as_str(),
+                    self.cursor.piece().as_str(),
                     "in" | "matches" | "contains" | "startsWith" | "endsWith"
                 ) {
                     self.emit(TokenKind::Operator);
                 } else {
-                    self.at = self.start;
+                    self.cursor.at = self.cursor.start;
                 }
             }
             "in" | "or" | "and" | "matches" | "contains" | "startsWith" | "endsWith" | "let"
@@ -201,11 +180,11 @@ impl Lexer {
             }
         }
         self.accept_all(digits);
-        let end = self.at;
+        let end = self.cursor.at;
         if self.accept(".") {
             // `1..2` is a range.
-            if self.peek() == Some('.') {
-                self.at = end;
+            if self.cursor.peek() == Some('.') {
+                self.cursor.at = end;
                 self.emit(TokenKind::Number);
                 return Ok(());
             }
@@ -215,11 +194,11 @@ impl Lexer {
             self.accept("+-");
             self.accept_all(digits);
         }
-        if self.peek().is_some_and(is_word) {
-            self.at += 1;
+        if self.cursor.peek().is_some_and(is_word) {
+            self.cursor.at += 1;
             return Err(ExpressionError::compile(
                 Class::NumberLiteral,
-                format!("`{}` is no number", self.word()),
+                format!("`{}` is no number", self.cursor.piece()),
             ));
         }
         self.emit(TokenKind::Number);
@@ -228,13 +207,13 @@ impl Lexer {
 
     fn comment(&mut self) -> Result<(), ExpressionError> {
         loop {
-            match self.next() {
+            match self.cursor.read() {
                 None => return Err(syntax("a comment is opened by `/*` and never closed")),
                 Some('*') if self.accept("/") => break,
                 Some(_) => {}
             }
         }
-        self.start = self.at;
+        self.cursor.start = self.cursor.at;
         Ok(())
     }
 
@@ -242,7 +221,7 @@ impl Lexer {
         self.accept("#");
         self.emit(TokenKind::Operator);
         self.words();
-        if self.at > self.start {
+        if self.cursor.at > self.cursor.start {
             self.emit(TokenKind::Identifier);
         }
     }
@@ -250,7 +229,7 @@ impl Lexer {
     fn raw(&mut self) -> Result<(), ExpressionError> {
         let mut text = String::new();
         loop {
-            match self.next() {
+            match self.cursor.read() {
                 None => return Err(unclosed()),
                 Some('`') if self.accept("`") => text.push('`'),
                 Some('`') => break,
@@ -264,7 +243,7 @@ impl Lexer {
     fn quoted(&mut self, quote: char) -> Result<(), ExpressionError> {
         let mut text: Vec<u8> = Vec::new();
         loop {
-            match self.next() {
+            match self.cursor.read() {
                 None | Some('\n') => return Err(unclosed()),
                 Some('\\') => {
                     let character = self.escape(quote)?;
@@ -283,7 +262,7 @@ impl Lexer {
     }
 
     fn escape(&mut self, quote: char) -> Result<char, ExpressionError> {
-        let character = self.next().ok_or_else(unclosed)?;
+        let character = self.cursor.read().ok_or_else(unclosed)?;
         let value = match character {
             'a' => 7,
             'b' => 8,
@@ -295,7 +274,7 @@ impl Lexer {
             '\\' => 92,
             _ if character == quote => u32::from(quote),
             '0'..='3' => {
-                self.at -= 1;
+                self.cursor.at -= 1;
                 self.digits(8, 3)?
             }
             'x' => self.digits(16, 2)?,
@@ -327,9 +306,9 @@ impl Lexer {
     fn digits(&mut self, base: u32, count: usize) -> Result<u32, ExpressionError> {
         let mut value: u32 = 0;
         for _ in 0..count {
-            let digit = self.peek().and_then(|next| next.to_digit(base));
+            let digit = self.cursor.peek().and_then(|next| next.to_digit(base));
             let digit = digit.ok_or_else(bad_escape)?;
-            self.at += 1;
+            self.cursor.at += 1;
             value = value.saturating_mul(base).saturating_add(digit);
         }
         Ok(value)

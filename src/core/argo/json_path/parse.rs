@@ -1,5 +1,6 @@
 //! From a path to its nodes, character by character as client-go reads it.
 
+use super::super::cursor::Cursor;
 use regex::Regex;
 
 use super::super::expression::{parse_float, parse_int};
@@ -18,9 +19,7 @@ pub(super) fn parse(source: &str, depth: usize) -> Result<Vec<Node>, PathError> 
         return Err(syntax("filters lie too deep within each other"));
     }
     let mut parser = Parser {
-        characters: source.chars().collect(),
-        start: 0,
-        at: 0,
+        cursor: Cursor::new(source),
         depth,
     };
     parser.template()
@@ -35,9 +34,7 @@ fn action(text: &str, depth: usize) -> Result<Vec<Node>, PathError> {
 }
 
 struct Parser {
-    characters: Vec<char>,
-    start: usize,
-    at: usize,
+    cursor: Cursor,
     depth: usize,
 }
 
@@ -53,54 +50,25 @@ fn is_word(character: char) -> bool {
 }
 
 impl Parser {
-    fn peek(&self) -> Option<char> {
-        self.characters.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let character = self.peek();
-        self.at += usize::from(character.is_some());
-        character
-    }
-
-    fn starts_with(&self, text: &str) -> bool {
-        let mut rest = self.characters.get(self.at..).unwrap_or_default().iter();
-        text.chars()
-            .all(|character| rest.next() == Some(&character))
-    }
-
-    /// The character before the last one that was read.
-    fn before_last(&self) -> Option<char> {
-        let index = self.at.checked_sub(2)?;
-        self.characters.get(index).copied()
-    }
-
-    fn consume(&mut self) -> String {
-        let text = self.characters.get(self.start..self.at);
-        let text = text.unwrap_or_default().iter().collect();
-        self.start = self.at;
-        text
-    }
-
     fn template(&mut self) -> Result<Vec<Node>, PathError> {
         let mut root = Vec::new();
         loop {
-            if self.starts_with("{") {
-                if self.at > self.start {
-                    root.push(Node::Text(self.consume()));
+            if self.cursor.starts_with("{") {
+                if self.cursor.at > self.cursor.start {
+                    root.push(Node::Text(self.cursor.consume()));
                 }
-                self.at += 1;
-                self.consume();
+                self.cursor.at += 1;
+                self.cursor.consume();
                 let list = self.inside()?;
                 root.push(Node::List(list));
                 continue;
             }
-            if self.next().is_none() {
+            if self.cursor.read().is_none() {
                 break;
             }
         }
-        if self.at > self.start {
-            root.push(Node::Text(self.consume()));
+        if self.cursor.at > self.cursor.start {
+            root.push(Node::Text(self.cursor.consume()));
         }
         Ok(root)
     }
@@ -109,23 +77,23 @@ impl Parser {
     fn inside(&mut self) -> Result<Vec<Node>, PathError> {
         let mut nodes = Vec::new();
         loop {
-            if self.starts_with("}") {
-                self.at += 1;
-                self.consume();
+            if self.cursor.starts_with("}") {
+                self.cursor.at += 1;
+                self.cursor.consume();
                 return Ok(nodes);
             }
-            if self.starts_with("[?(") {
+            if self.cursor.starts_with("[?(") {
                 self.filter(&mut nodes)?;
                 continue;
             }
-            if self.starts_with("..") {
+            if self.cursor.starts_with("..") {
                 self.recursive(&mut nodes)?;
                 continue;
             }
-            match self.next() {
+            match self.cursor.read() {
                 None | Some('\r' | '\n') => return Err(syntax("unclosed action")),
                 Some(' ' | '@' | '$') => {
-                    self.consume();
+                    self.cursor.consume();
                 }
                 Some('[') => self.array(&mut nodes)?,
                 Some(quote @ ('"' | '\'')) => self.quote(&mut nodes, quote)?,
@@ -133,11 +101,11 @@ impl Parser {
                 Some(character)
                     if character == '+' || character == '-' || character.is_numeric() =>
                 {
-                    self.at -= 1;
+                    self.cursor.at -= 1;
                     self.number(&mut nodes)?;
                 }
                 Some(character) if is_word(character) => {
-                    self.at -= 1;
+                    self.cursor.at -= 1;
                     self.identifier(&mut nodes);
                 }
                 Some(character) => {
@@ -150,10 +118,10 @@ impl Parser {
     }
 
     fn identifier(&mut self, nodes: &mut Vec<Node>) {
-        while !is_terminator(self.peek()) {
-            self.at += 1;
+        while !is_terminator(self.cursor.peek()) {
+            self.cursor.at += 1;
         }
-        let word = self.consume();
+        let word = self.cursor.consume();
         nodes.push(match word.as_str() {
             "true" => Node::Bool(true),
             "false" => Node::Bool(false),
@@ -165,26 +133,27 @@ impl Parser {
         if nodes.last() == Some(&Node::Recursive) {
             return Err(syntax("invalid multiple recursive descent"));
         }
-        self.at += 2;
-        self.consume();
+        self.cursor.at += 2;
+        self.cursor.consume();
         nodes.push(Node::Recursive);
-        if self.peek().is_some_and(is_word) {
+        if self.cursor.peek().is_some_and(is_word) {
             self.field(nodes);
         }
         Ok(())
     }
 
     fn number(&mut self, nodes: &mut Vec<Node>) -> Result<(), PathError> {
-        if matches!(self.peek(), Some('+' | '-')) {
-            self.at += 1;
+        if matches!(self.cursor.peek(), Some('+' | '-')) {
+            self.cursor.at += 1;
         }
         while self
+            .cursor
             .peek()
             .is_some_and(|next| next == '.' || next.is_numeric())
         {
-            self.at += 1;
+            self.cursor.at += 1;
         }
-        let text = self.consume();
+        let text = self.cursor.consume();
         nodes.push(if let Ok(value) = parse_int(&text) {
             Node::Int(value)
         } else if let Ok(value) = parse_float(&text) {
@@ -196,18 +165,18 @@ impl Parser {
     }
 
     fn field(&mut self, nodes: &mut Vec<Node>) {
-        self.consume();
+        self.cursor.consume();
         loop {
-            if self.peek() == Some('\\') {
-                self.at += 1;
-                self.next();
-            } else if is_terminator(self.peek()) {
+            if self.cursor.peek() == Some('\\') {
+                self.cursor.at += 1;
+                self.cursor.read();
+            } else if is_terminator(self.cursor.peek()) {
                 break;
             } else {
-                self.at += 1;
+                self.cursor.at += 1;
             }
         }
-        let name = self.consume();
+        let name = self.cursor.consume();
         nodes.push(if name == "*" {
             Node::Wildcard
         } else {
@@ -217,13 +186,17 @@ impl Parser {
 
     fn quote(&mut self, nodes: &mut Vec<Node>, quote: char) -> Result<(), PathError> {
         loop {
-            match self.next() {
+            match self.cursor.read() {
                 None | Some('\n') => return Err(syntax("unterminated quoted string")),
-                Some(character) if character == quote && self.before_last() != Some('\\') => break,
+                Some(character)
+                    if character == quote && self.cursor.before_last() != Some('\\') =>
+                {
+                    break;
+                }
                 Some(_) => {}
             }
         }
-        let text = self.consume();
+        let text = self.cursor.consume();
         let inner = text
             .strip_prefix(quote)
             .and_then(|text| text.strip_suffix(quote))
@@ -235,13 +208,13 @@ impl Parser {
 
     fn array(&mut self, nodes: &mut Vec<Node>) -> Result<(), PathError> {
         loop {
-            match self.next() {
+            match self.cursor.read() {
                 None | Some('\n') => return Err(syntax("unterminated array")),
                 Some(']') => break,
                 Some(_) => {}
             }
         }
-        let text = self.consume();
+        let text = self.cursor.consume();
         let text = text
             .strip_prefix('[')
             .and_then(|text| text.strip_suffix(']'))
@@ -271,16 +244,16 @@ impl Parser {
     }
 
     fn filter(&mut self, nodes: &mut Vec<Node>) -> Result<(), PathError> {
-        self.at += 3;
-        self.consume();
+        self.cursor.at += 3;
+        self.cursor.consume();
         let mut pair = None;
         let mut ended = false;
         loop {
-            match self.next() {
+            match self.cursor.read() {
                 None | Some('\n') => return Err(syntax("unterminated filter")),
                 Some(quote @ ('"' | '\'')) => match pair {
                     None => pair = Some(quote),
-                    Some(pair) if quote == pair && self.before_last() != Some('\\') => {
+                    Some(pair) if quote == pair && self.cursor.before_last() != Some('\\') => {
                         ended = true;
                     }
                     Some(_) => {}
@@ -289,10 +262,10 @@ impl Parser {
                 Some(_) => {}
             }
         }
-        if self.next() != Some(']') {
+        if self.cursor.read() != Some(']') {
             return Err(syntax("unclosed array expect ]"));
         }
-        let text = self.consume();
+        let text = self.cursor.consume();
         let text = text.strip_suffix(")]").unwrap_or_default();
         let comparison = pattern("^([^!<>=]+)([!<>=]+)(.+?)$")?;
         let parts = comparison.captures(text).map(|parts| {
