@@ -12,6 +12,7 @@ pub mod api;
 pub mod certificate;
 pub mod health;
 pub mod metrics;
+mod peer;
 pub mod reports;
 pub mod serve;
 pub mod snapshot;

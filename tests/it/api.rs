@@ -3,7 +3,10 @@
 mod access;
 mod argo;
 mod bed;
+mod callers;
 mod flagger;
 mod hooks;
 mod kayenta;
+mod limits;
 mod load;
+mod openapi;

@@ -12,6 +12,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("kayenta", &[]),
     ("time", &[]),
     ("rule", &["ids"]),
+    ("access", &["rule"]),
     ("target", &["ids"]),
     ("wording", &["target"]),
     ("observation", &["ids"]),

@@ -9,6 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use recant_core::gate::{self, Answer, Gate};
@@ -17,34 +18,54 @@ use recant_core::snapshot::Snapshot;
 use recant_core::wording::short;
 
 use super::Api;
+use super::openapi::Operation;
 use super::problem::Problem;
 
 /// Argo keeps ten of them in the object of each analysis.
 const MOST_BYTES: usize = 1000;
 
 /// Which revision of which target is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// Of the target.
     namespace: String,
     /// `Rollout` if it is not given.
     kind: Option<String>,
+    /// Of the target.
     name: String,
     /// The pod-template hash: without it, a verdict of the revision before could be taken for one of the new revision.
     hash: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ArgoAnalysis")]
 struct Document {
     data: Data,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ArgoVerdict")]
 struct Data {
+    /// `Running`, `Successful`, `Failed`, `Inconclusive`; `Error` where there is no verdict.
     phase: &'static str,
+    /// 0 to 100: how sure it is that the revision is good.
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
     reason: String,
+}
+
+/// For /openapi.json.
+pub(super) fn operation() -> Operation {
+    Operation::new(
+        "argo.analysis",
+        "The verdict on one revision, for Argo Rollouts' `web` provider",
+    )
+    .query::<Asked>()
+    .gives::<Document>(200, "A verdict, or that there is none yet")
+    .refuses(400, "The question cannot be understood")
+    .refuses(404, "No Watch names the target")
+    .refuses(503, "Recant cannot look, or has not looked yet")
 }
 
 pub(super) async fn analysis(
