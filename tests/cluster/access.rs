@@ -22,6 +22,7 @@ use crate::bed::Bed;
 use crate::case::run;
 use crate::fault_proxy::{Fault, FaultProxy};
 use crate::namespace::Namespace;
+use crate::prometheus::Prometheus;
 use crate::wait::wait_for;
 
 const WITHIN: Duration = Duration::from_mins(1);
@@ -98,7 +99,7 @@ struct Scene {
     agent: Agent,
     address: String,
     proxy: FaultProxy,
-    _prometheus: crate::prometheus::Prometheus,
+    prometheus: Prometheus,
 }
 
 impl Scene {
@@ -159,7 +160,7 @@ impl Scene {
             agent,
             address,
             proxy,
-            _prometheus: prometheus,
+            prometheus,
         }
     }
 
@@ -213,6 +214,7 @@ fn callers_are_who_the_api_server_says_and_strangers_leave_nothing_behind() {
         reports(&scene, &sent[2]).await;
         strangers(&scene).await;
         broken_prometheus(&scene, &sent[2]).await;
+        moved(&scene).await;
         restarted(&scene).await;
         withdrawn(&scene, &mut sent).await;
         let acted = scene.agent.journal().into_iter();
@@ -370,6 +372,28 @@ async fn strangers(scene: &Scene) {
 
 async fn broken_prometheus(scene: &Scene, good: &str) {
     let payload = json!({"name": "checkout", "namespace": scene.ns.name(), "phase": "Progressing"});
+    for fault in [Fault::Unavailable, Fault::Hang, Fault::Partial, Fault::None] {
+        scene.proxy.set(fault);
+        let status = execute(scene).await;
+        let wanted = if fault == Fault::None {
+            "succeeded"
+        } else {
+            "terminal"
+        };
+        assert_eq!(status["status"], wanted, "{fault:?}: {status}");
+        // Whatever is broken, nothing is taken for a reason to roll back, and no gate is opened.
+        let (rollback, _) = scene.post("/flagger/rollback", good, &payload).await;
+        assert!([403, 503].contains(&rollback), "{fault:?}: {rollback}");
+        let (verdict, text) = scene.get(&scene.verdict(), good).await;
+        assert!(
+            verdict == 503 || text.contains("Running"),
+            "{fault:?}: {verdict} {text}"
+        );
+    }
+}
+
+/// An execution of Kayenta's judge, when it is over.
+async fn execute(scene: &Scene) -> Value {
     let config = json!({"name": "c", "applications": ["a"],
         "judge": {"name": "NetflixACAJudge-v1.0", "judgeConfigurations": {}},
         "metrics": [{"name": "m", "groups": ["g"], "scopeName": "default",
@@ -380,38 +404,42 @@ async fn broken_prometheus(scene: &Scene, good: &str) {
     let execution = json!({"canaryConfig": config, "executionRequest": {
         "scopes": {"default": {"controlScope": scope, "experimentScope": scope}},
         "thresholds": {"pass": 90, "marginal": 50}}});
-    for fault in [Fault::Unavailable, Fault::Hang, Fault::Partial, Fault::None] {
-        scene.proxy.set(fault);
-        let (status, text) = scene.post("/kayenta/canary", STATIC, &execution).await;
+    let (status, text) = scene.post("/kayenta/canary", STATIC, &execution).await;
+    assert_eq!(status, 200, "{text}");
+    let begun: Value = serde_json::from_str(&text).expect("JSON");
+    let id = begun["canaryExecutionId"].as_str().expect("an id");
+    let path = format!("/kayenta/canary/{id}");
+    wait_for("the execution to be over", WITHIN, || async {
+        let (status, text) = scene.get(&path, STATIC).await;
         assert_eq!(status, 200, "{text}");
-        let begun: Value = serde_json::from_str(&text).expect("JSON");
-        let path = format!(
-            "/kayenta/canary/{}",
-            begun["canaryExecutionId"].as_str().expect("an id")
-        );
-        let wanted = if fault == Fault::None {
-            "succeeded"
+        let shown: Value = serde_json::from_str(&text).expect("JSON");
+        if shown["complete"] == true {
+            Ok(shown)
         } else {
-            "terminal"
-        };
-        wait_for(&format!("an execution with {fault:?}"), WITHIN, || async {
-            let (status, text) = scene.get(&path, STATIC).await;
-            assert_eq!(status, 200, "{text}");
-            let shown: Value = serde_json::from_str(&text).expect("JSON");
-            let running = shown["status"] == "running";
-            assert!(running || shown["status"] == wanted, "{fault:?}: {text}");
-            if running { Err(text) } else { Ok(()) }
-        })
-        .await;
-        // Whatever is broken, nothing is taken for a reason to roll back, and no gate is opened.
-        let (rollback, _) = scene.post("/flagger/rollback", good, &payload).await;
-        assert!([403, 503].contains(&rollback), "{fault:?}: {rollback}");
-        let (verdict, text) = scene.get(&scene.verdict(), good).await;
-        assert!(
-            verdict == 503 || text.contains("Running"),
-            "{fault:?}: {verdict} {text}"
-        );
-    }
+            Err(text)
+        }
+    })
+    .await
+}
+
+/// Another address of Prometheus in the settings holds for the judge of Kayenta, too, without a restart.
+async fn moved(scene: &Scene) {
+    scene.proxy.set(Fault::Unavailable);
+    assert_eq!(execute(scene).await["status"], "terminal");
+    let file = scene.agent.settings_file();
+    let text = std::fs::read_to_string(file).expect("the harness wrote it");
+    let mut settings: Value = serde_json::from_str(&text).expect("JSON");
+    settings["prometheus.url"] = json!(scene.prometheus.url());
+    scene.agent.write("settings.yaml", &settings.to_string());
+    scene.agent.hang_up();
+    wait_for("the other Prometheus to be asked", WITHIN, || async {
+        let status = execute(scene).await;
+        match status["status"].as_str() {
+            Some("succeeded") => Ok(()),
+            _ => Err(status.to_string()),
+        }
+    })
+    .await;
 }
 
 /// What a poll of an execution gets that went with the process.

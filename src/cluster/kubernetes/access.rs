@@ -355,12 +355,14 @@ mod tests {
             targets: vec![target(TargetKind::Deployment, "a")],
             acts: true,
             lease: Some(("recant".into(), "recant-lock".into())),
+            reviews_tokens: true,
             ..Needs::default()
         };
         let texts: Vec<_> = rights(&needs).iter().map(ToString::to_string).collect();
         for text in [
             "`patch` on `deployments.apps` in namespace `shop` is missing: add it to the Role `recant` (charts/manifests/role.yaml)",
             "`get` on `namespaces` in namespace `shop` is missing: add it to the Role `recant` (charts/manifests/role.yaml)",
+            "`create` on `tokenreviews.authentication.k8s.io` is missing: add the ClusterRole `recant-token-review` and its binding (charts/manifests/token-review.yaml), or leave `api.tokenReview` out",
             "`update` on `leases.coordination.k8s.io` `recant-lock` in namespace `recant` is missing: add it to the Role `recant-agent` (charts/manifests/agent-role.yaml)",
         ] {
             assert!(
