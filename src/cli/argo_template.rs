@@ -1,7 +1,10 @@
 //! `recant argo-template`: prints the `AnalysisTemplate` with which Argo Rollouts asks Recant, ready to be applied.
 
+mod head;
 mod job;
 mod kayenta;
+mod polled;
+mod prometheus;
 mod web;
 
 use std::io::Write;
@@ -34,7 +37,8 @@ within --wait the rollout is paused for a person.
 web asks the API port of `recant run` (setting `api.address`). With --secret it sends the token that the agent knows as \
 `api.readToken`; the Secret lies in the namespace of the Rollout. job runs `recant once` in a pod of its own, with the \
 rules from a ConfigMap and the role of charts/manifests/once-role.yaml; it needs no agent. kayenta asks the API port, \
-too, for the verdict of Kayenta's judge by a canary config; it knows nothing of the Watch but its target.
+too, for the verdict of Kayenta's judge by a canary config; it knows nothing of the Watch but its target. prometheus \
+asks the API port as it would ask a Prometheus, for the series recant_verdict: the verdict of web, without its reason.
 
 Exit codes: 0 when it was printed; 2 when the rules cannot be used, or do not hold the watch.")]
 pub struct ArgoTemplateArgs {
@@ -78,6 +82,8 @@ enum Provider {
     Web,
     /// One pod for each measurement: no agent is needed
     Job,
+    /// One query for each measurement, as of a Prometheus: for who has only such templates
+    Prometheus,
     /// One execution of Kayenta's judge, from samples of Prometheus
     Kayenta,
 }
@@ -107,6 +113,7 @@ pub fn argo_template(args: &ArgoTemplateArgs, out: &mut dyn Write) -> anyhow::Re
     let text = match args.provider {
         Provider::Web => web::template(args, &watch)?,
         Provider::Job => job::template(args, &watch)?,
+        Provider::Prometheus => prometheus::template(args, &watch)?,
         Provider::Kayenta => kayenta::template(args, &watch)?,
     };
     out.write_all(text.as_bytes())

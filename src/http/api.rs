@@ -10,6 +10,7 @@
 //! | `POST /alertmanager/v1/webhook` | Alertmanager, as a receiver |
 //! | `POST /markers` | CI: what was deployed when |
 //! | `/kayenta/…` | Kayenta's REST API |
+//! | `/prometheus/api/v1/…` | what asks a Prometheus: Argo's `prometheus` provider, Grafana, promtool |
 //! | `GET /openapi.json` | all of this, described |
 
 mod access;
@@ -21,6 +22,7 @@ pub mod kayenta;
 mod markers;
 mod openapi;
 mod problem;
+pub mod prometheus;
 mod routes;
 mod token;
 
@@ -47,6 +49,7 @@ use access::Busy;
 use kayenta::Kayenta;
 use openapi::Operation;
 use problem::Problem;
+use prometheus::History;
 use routes::{Needs, Routes};
 
 pub use access::{Access, Load, Rates, Reviewed, Reviewer, Reviews, Roster};
@@ -71,6 +74,7 @@ pub struct Api {
     reports: Reports,
     marker_key: Option<Arc<Token>>,
     kayenta: Kayenta,
+    history: History,
 }
 
 impl Api {
@@ -88,7 +92,13 @@ impl Api {
             reports,
             marker_key,
             kayenta,
+            history: History::default(),
         }
+    }
+
+    /// The past of Recant's own series; whoever makes the API feeds it.
+    pub fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// The paths of the API port.
@@ -136,6 +146,7 @@ impl Api {
                 markers::operation(),
                 markers::mark,
             )
+            .merge(prometheus::routes(&access))
             .with_state(self)
             .merge(kayenta);
         let described = described(&access, &routes);
@@ -199,7 +210,7 @@ fn described(access: &Access, routes: &Routes<()>) -> Routes<()> {
 
 async fn not_found() -> Problem {
     let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
-                  POST /alertmanager/v1/webhook, POST /markers, Kayenta's API below /kayenta, and \
-                  GET /openapi.json, which describes them";
+                  POST /alertmanager/v1/webhook, POST /markers, Kayenta's API below /kayenta, \
+                  a Prometheus' below /prometheus, and GET /openapi.json, which describes them";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }

@@ -17,6 +17,7 @@ pub(in crate::http) use api::CallerLabel;
 pub use config::ConfigMetrics;
 pub use journal::JournalMetrics;
 pub use source::SourceMetrics;
+pub(in crate::http) use source::name as source_name;
 pub use tick::TickMetrics;
 pub use work::{ActionOutcome, WorkMetrics};
 

@@ -10,3 +10,4 @@ mod kayenta;
 mod limits;
 mod load;
 mod openapi;
+mod prometheus;

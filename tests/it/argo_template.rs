@@ -59,6 +59,10 @@ fn each_provider_has_its_template() {
             ],
         ),
         (
+            "prometheus",
+            &["shop/checkout", "--provider=prometheus", "--secret=recant"],
+        ),
+        (
             "kayenta",
             &[
                 "shop/checkout",
@@ -99,10 +103,7 @@ fn what_cannot_be_a_template_is_refused() {
             "use --secret",
         ),
         (&["shop/checkout", "--interval=1ms"], "from 1s to 24h"),
-        (
-            &["shop/checkout", "--provider=prometheus"],
-            "possible values",
-        ),
+        (&["shop/checkout", "--provider=datadog"], "possible values"),
     ] {
         let ran = print(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");

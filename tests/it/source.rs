@@ -7,6 +7,6 @@ mod prometheus;
 mod prometheus_faults;
 mod range;
 mod redis;
-mod same_counts;
+pub(crate) mod same_counts;
 mod scrape;
 mod values;

@@ -110,7 +110,9 @@ pub(super) async fn start(
     };
     let marker_key = token(marker_key.as_ref(), "api.markerKey", stop).await?;
     let kayenta = Kayenta::new(ranges(prometheus)?, kayenta_folder.clone())?;
-    let router = Api::new(ops, reports, marker_key, kayenta.clone()).router(access, &metrics.api);
+    let api = Api::new(ops, reports, marker_key, kayenta.clone());
+    tokio::spawn(api.history().follow(ops.view.clone(), stop.clone()));
+    let router = api.router(access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;
     tracing::info!("others may ask on {scheme}://{}", server.address());
     Ok(Some(Port { server, kayenta }))

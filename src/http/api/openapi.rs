@@ -118,6 +118,11 @@ impl Operation {
         self.answer(status, meaning, content)
     }
 
+    /// Refuses with a document of this type: its dialect knows one of its own.
+    pub(super) fn fails<T: JsonSchema>(self, status: u16, meaning: &'static str) -> Self {
+        self.gives::<T>(status, meaning)
+    }
+
     /// Answers with plain text.
     pub(super) fn says(self, status: u16, meaning: &'static str) -> Self {
         self.answer(status, meaning, Content::Text)

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any, on};
 use recant_core::access::Scope;
 
 use super::access::{Access, Busy, Guard, guard};
@@ -116,18 +116,35 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         operation: Operation,
         handler: H,
     ) -> Self {
-        let Needs { scope, busy } = needs;
         let path = format!("{}{path}", self.prefix);
-        let before = Guard {
-            access: self.access.clone(),
-            path: path.as_str().into(),
-            scope,
-            busy,
-        };
+        let before = self.guard(&path, needs);
         let route = on(filter, handler).route_layer(from_fn_with_state(before, guard));
         self.router = self.router.route(&path, route);
         self.operations.push(operation.at(method, path, needs));
         self
+    }
+
+    /// What answers whatever else there could be below a path, by refusing it in its dialect: there is nothing to describe.
+    pub(super) fn nothing_else<H: Handler<T, S>, T: 'static>(
+        mut self,
+        path: &str,
+        needs: Needs,
+        handler: H,
+    ) -> Self {
+        let path = format!("{}{path}", self.prefix);
+        let route = any(handler).layer(from_fn_with_state(self.guard(&path, needs), guard));
+        self.router = self.router.route(&path, route);
+        self
+    }
+
+    fn guard(&self, path: &str, needs: Needs) -> Guard {
+        let Needs { scope, busy } = needs;
+        Guard {
+            access: self.access.clone(),
+            path: path.into(),
+            scope,
+            busy,
+        }
     }
 
     /// Both.

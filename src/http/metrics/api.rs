@@ -31,7 +31,14 @@ struct RequestLabels {
 pub(in crate::http) struct CallerLabel(pub(in crate::http) Arc<str>);
 
 /// The first part of each path that is served.
-const DIALECTS: [&str; 5] = ["argo", "flagger", "alertmanager", "markers", "kayenta"];
+const DIALECTS: [&str; 6] = [
+    "argo",
+    "flagger",
+    "alertmanager",
+    "markers",
+    "kayenta",
+    "prometheus",
+];
 
 impl ApiMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {

@@ -119,7 +119,7 @@ impl SourceMetrics {
     }
 }
 
-fn name(source: SourceKind) -> &'static str {
+pub(in crate::http) fn name(source: SourceKind) -> &'static str {
     match source {
         SourceKind::Prometheus => "prometheus",
         SourceKind::Scrape => "scrape",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use recant::http::Ops;
 use recant::http::api::kayenta::Kayenta;
+use recant::http::api::prometheus::History;
 use recant::http::api::{self, Access, Api, Token};
 use recant::http::health::{Health, Readiness};
 use recant::http::metrics::Metrics;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 pub(super) struct Bed {
     pub(super) ops: Ops,
     pub(super) metrics: Metrics,
+    pub(super) history: History,
     pub(super) server: Server,
     pub(super) http: reqwest::Client,
 }
@@ -91,13 +93,16 @@ impl Bed {
             snapshot: Arc::new(SnapshotCell::default()),
             view: Arc::default(),
         };
-        let router = Api::new(&ops, reports, marker_key, kayenta).router(access, &metrics.api);
+        let api = Api::new(&ops, reports, marker_key, kayenta);
+        let history = api.history();
+        let router = api.router(access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())
             .await
             .expect("loopback has a free port");
         let bed = Self {
             ops,
             metrics,
+            history,
             server,
             http: client(),
         };

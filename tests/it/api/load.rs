@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use recant::http::api::Access;
+use serde_json::Value;
 
 use super::bed::{Bed, with};
 
@@ -12,9 +13,36 @@ const REQUESTS: usize = 2000;
 const CLIENTS: usize = 4;
 
 /// This is the debug build, with its clients, on a machine that does other things: the bound says no more than that a
-/// verdict costs no search and no wait. The line that it prints is the measurement.
+/// verdict costs no source and no wait. The line that it prints is the measurement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verdicts_are_given_from_the_snapshot_at_once() {
+    let path = |name: &str| format!("/argo/v1/analysis?namespace=shop&name={name}&hash=new");
+    measure("web", path, |answer, passing| {
+        let phase = if passing { "Successful" } else { "Running" };
+        assert_eq!(answer["data"]["phase"], phase);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_are_those_of_a_prometheus() {
+    let path = |name: &str| {
+        format!(
+            "/prometheus/api/v1/query?query=recant_verdict{{namespace=\"shop\",name=\"{name}\",hash=\"new\"}}"
+        )
+    };
+    measure("prometheus", path, |answer, passing| {
+        let value = if passing { "1" } else { "0" };
+        assert_eq!(answer["data"]["result"][0]["value"][1], value, "{answer}");
+    })
+    .await;
+}
+
+async fn measure(
+    provider: &str,
+    path: impl Fn(&str) -> String + Copy,
+    check: impl Fn(&Value, bool) + Copy,
+) {
     let bed = Bed::start(Access::default()).await;
     let name = |number: usize| format!("service-{number}");
     bed.show(
@@ -33,19 +61,11 @@ async fn verdicts_are_given_from_the_snapshot_at_once() {
             let mut took = Vec::new();
             for request in (client..REQUESTS).step_by(CLIENTS) {
                 let number = request % ANALYSES;
-                let path = format!(
-                    "/argo/v1/analysis?namespace=shop&name={}&hash=new",
-                    name(number)
-                );
+                let path = path(&name(number));
                 let asked = Instant::now();
                 let answer = super::bed::read(http.get(bed.url(&path))).await;
                 took.push(asked.elapsed());
-                let phase = if number.is_multiple_of(2) {
-                    "Successful"
-                } else {
-                    "Running"
-                };
-                assert_eq!(answer.json()["data"]["phase"], phase);
+                check(&answer.json(), number.is_multiple_of(2));
             }
             took
         }
@@ -55,8 +75,9 @@ async fn verdicts_are_given_from_the_snapshot_at_once() {
     took.sort_unstable();
     let p99 = took[took.len() * 99 / 100];
     let rate = REQUESTS as f64 / all.as_secs_f64();
-    let line =
-        format!("TIMING web provider, {ANALYSES} analyses: {rate:.0} requests/s, p99 {p99:?}\n");
+    let line = format!(
+        "TIMING {provider} provider, {ANALYSES} analyses: {rate:.0} requests/s, p99 {p99:?}\n"
+    );
     std::io::stderr()
         .write_all(line.as_bytes())
         .expect("a line can be printed");

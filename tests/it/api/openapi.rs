@@ -55,7 +55,8 @@ async fn what_is_described_is_there_and_needs_its_scope() {
     let operations = operations(&document);
     assert!(operations.len() >= 20, "{operations:#?}");
     for (method, path, scope) in &operations {
-        let url = bed.url(&path.replace("{hook}", "rollback").replace("{id}", "x"));
+        let place = path.replace("{hook}", "rollback").replace("{id}", "x");
+        let url = bed.url(&place.replace("{name}", "x"));
         let verb: reqwest::Method = method.parse().expect("a method");
         let asked = |token: Option<&str>| {
             let request = bed.http.request(verb.clone(), &url);

@@ -138,7 +138,7 @@ impl Player {
 }
 
 /// The Prometheus of the test-bed.
-pub(super) fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/build");
     let output = std::process::Command::new(&build)
         .arg("--path")

@@ -1,43 +1,16 @@
 //! Argo's `kayenta` provider with the real controller, the real agent in Kayenta's place, and a real Prometheus: a good
 //! version is promoted, a bad one aborted, one in between paused.
 
-use std::path::Path;
-use std::time::Duration;
-
-use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, Options};
-use crate::argo_web::run_of;
+use super::{TOKEN, WITHIN, agent, rollouts, run_of, watches};
+use crate::agent::Options;
 use crate::bed::Bed;
 use crate::case::run;
-use crate::namespace::Namespace;
 use crate::services::Behaviour;
 use crate::wait::wait_for;
 
-const WITHIN: Duration = Duration::from_mins(1);
-const TOKEN: &str = "a-token-of-this-test";
 const NAMES: [&str; 3] = ["good", "bad", "between"];
-
-fn rules(ns: &Namespace) -> String {
-    let watches = NAMES.map(|name| {
-        format!(
-            r"
----
-apiVersion: recant.dev/v1alpha1
-kind: Watch
-metadata: {{name: {name}, namespace: {}}}
-target: {{kind: Rollout, name: {name}}}
-source: scrape
-rules: [http]
-# What is done about a verdict is Argo's.
-dryRun: true
-",
-            ns.name()
-        )
-    });
-    watches.concat()
-}
 
 /// The share of errors, which weighs so much, and a metric that never differs.
 fn config(name: &str, weight: u32) -> Value {
@@ -65,42 +38,6 @@ fn config(name: &str, weight: u32) -> Value {
     })
 }
 
-async fn template(ns: &Namespace, folder: &Path, name: &str, address: &str) {
-    let ran = tokio::process::Command::new(env!("CARGO_BIN_EXE_recant"))
-        .current_dir(folder)
-        .args([
-            "argo-template",
-            name,
-            "--provider=kayenta",
-            "--rules=rules.yaml",
-        ])
-        .args(["--secret=recant", "--wait=6s", "--outage=5m"])
-        .arg(format!("--address=http://{address}"))
-        .output()
-        .await
-        .expect("the program can be started");
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{said}");
-    let file = folder.join(format!("{name}.yaml"));
-    std::fs::write(&file, ran.stdout).expect("the folder is writable");
-    ns.kubectl(&["apply", "-f", file.to_str().expect("UTF-8")])
-        .await;
-}
-
-fn steps(name: &str) -> Value {
-    let hash =
-        |name: &str, of: &str| json!({"name": name, "valueFrom": {"podTemplateHashValue": of}});
-    json!([
-        {"setWeight": 50},
-        // Of so few samples, one of the time before the first error is one too many for this judge.
-        {"pause": {"duration": "4s"}},
-        {"analysis": {
-            "templates": [{"templateName": format!("recant-{name}")}],
-            "args": [hash("hash", "Latest"), hash("stable-hash", "Stable")],
-        }},
-    ])
-}
-
 /// What the agent judged by, for who looks at a failure.
 async fn judged(bed: &Bed, address: &str, application: &str) -> String {
     let url = format!("http://{address}/kayenta/canary/executions?application={application}");
@@ -116,13 +53,7 @@ fn kayenta_s_judge_promotes_aborts_and_pauses() {
     run(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("argo-kayenta").await;
-        bed.rollouts().await;
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "recant"},
-            "stringData": {"token": TOKEN}});
-        ns.apply(&secret).await;
-        let folder = bed.folder("kayenta");
-        std::fs::write(folder.join("rules.yaml"), rules(&ns)).expect("the folder is writable");
-        std::fs::write(folder.join("token"), TOKEN).expect("the folder is writable");
+        let rules = watches(&ns, &NAMES, "http");
         let configs = bed.folder("configs");
         for (name, weight) in [("good", 100), ("bad", 100), ("between", 20)] {
             let text = config(name, weight).to_string();
@@ -137,22 +68,23 @@ fn kayenta_s_judge_promotes_aborts_and_pauses() {
             ns.behave(tag, behaviour);
         }
         let address = format!("127.0.0.1:{}", bed.free_port());
-        join_all(NAMES.map(async |name| {
-            template(&ns, &folder, name, &address).await;
-            ns.rollout(name, "v1", 2, &steps(name)).await;
-        }))
+        // Of so few samples, one of the time before the first error is one too many for this judge.
+        let before = [json!({"pause": {"duration": "4s"}})];
+        rollouts(&ns, &NAMES, &rules, &before, |_| {
+            vec![
+                "--provider=kayenta".to_owned(),
+                "--wait=6s".to_owned(),
+                format!("--address=http://{address}"),
+            ]
+        })
         .await;
         let prometheus = ns.prometheus().await;
         let options = Options {
             prometheus: Some(prometheus.url()),
-            settings: vec![
-                ("api.address", json!(address)),
-                ("api.readToken.file", json!(folder.join("token"))),
-                ("api.kayentaFolder", json!(configs)),
-            ],
+            settings: vec![("api.kayentaFolder", json!(configs))],
             ..Options::default()
         };
-        let _agent = Agent::start(&[&ns], &rules(&ns), options).await;
+        let _agent = agent(&ns, &rules, &address, options).await;
         let _traffic = NAMES.map(|name| ns.traffic(name, 40.0));
         prometheus.wait_scraping(2 * NAMES.len()).await;
         for (name, tag) in [("good", "v3"), ("bad", "v2"), ("between", "v2")] {
