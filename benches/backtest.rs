@@ -80,12 +80,7 @@ fn replayed(recorded: &Recorded, days: i64, watch: &str) -> (Duration, Duration)
         from: at(BEGIN),
         to: at(BEGIN + days * DAY - STEP),
         step: SignedDuration::from_secs(STEP),
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 10,
-            dry_run: false,
-            kill_switch: false,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
         evidence: false,
         given: Vec::new(),
     };

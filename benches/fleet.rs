@@ -87,14 +87,10 @@ pub(crate) fn book(watches: usize) -> RuleBook {
 /// Settings of an agent that looks every second.
 pub(crate) fn settings() -> EngineSettings {
     EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 6,
-            dry_run: false,
-            kill_switch: false,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 200,
         ends_unwatched: true,
     }
 }

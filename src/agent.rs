@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use recant_core::engine::{Effect, Engine, Inputs, Output};
+use recant_core::engine::{Effect, Engine, Inputs, Output, Silences};
 use recant_core::ids::TargetId;
 use recant_core::notice::Delivery;
 use recant_core::plan::{StepOutcome, StepResult};
@@ -40,7 +40,7 @@ use crate::source::Source;
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
 pub use traced::Traced;
-pub use updating::{Places, Update};
+pub use updating::{Places, Update, endpoints};
 pub use watching::{Watching, log_record, with_causes};
 
 /// Everything that the agent is made of; the same for all ways to run it.
@@ -61,6 +61,8 @@ pub struct Parts {
     pub updates: mpsc::Receiver<Update>,
     /// What others report.
     pub reports: mpsc::Receiver<Reported>,
+    /// What the Alertmanagers silence, each time that one was asked.
+    pub silences: mpsc::Receiver<Silences>,
     pub observer: Box<dyn Observer>,
     pub clock: Clock,
     /// Between ticks when nothing happens.
@@ -115,6 +117,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             Some(update) = parts.updates.recv() => {
                 updating::take_up(&mut parts, &mut gatherer, &mut inputs, update);
             }
+            Some(silences) = parts.silences.recv() => inputs.silences.push(silences),
             () = parts.cluster.changed() => {}
             _ = ticks.tick() => look = true,
             // Last, so that a flood of them keeps nobody waiting; and not while the journal cannot be written: then they
@@ -144,8 +147,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
         let begun = Instant::now();
         let now = (parts.clock)();
         let output = parts.engine.tick(now, std::mem::take(&mut inputs));
+        let no_room = output.no_room;
+        updating::follow_engine(&parts, &mut gatherer, &output.records);
         held.hold(now, output, begun.elapsed());
-        waiting.ticked();
+        waiting.ticked(no_room);
         if held.write(&mut parts, true) {
             waiting.durable();
             if look {

@@ -139,6 +139,9 @@ fn why_not(question: &Question, expressions: bool) -> Option<&'static str> {
         }
         What::Level(Level::HttpJson(_)) => Some("what documents said is not recorded"),
         What::Level(Level::Redis(_)) => Some("what was in Redis is not recorded"),
+        What::Level(Level::Alert(_)) => {
+            Some("which alerts Alertmanager would have sent is not recorded")
+        }
     }
 }
 
@@ -355,13 +358,15 @@ impl<'t> Replayed<'t> {
 
 fn engine(task: &Task, watch: &Watch, ledger: Ledger) -> Engine {
     let book = RuleBook {
+        on_request: Vec::new(),
         watches: vec![watch.clone()],
         channels: BTreeMap::new(),
     };
     let settings = EngineSettings {
-        guards: task.guards,
+        guards: task.guards.clone(),
         source: SourceKind::Prometheus,
         interval: task.step,
+        on_request: 0,
         ends_unwatched: true,
     };
     Engine::new(&book, settings, ledger)

@@ -3,8 +3,10 @@
 pub mod kubernetes;
 pub mod memory;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use recant_core::ids::TargetId;
+use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
@@ -28,6 +30,12 @@ pub trait Cluster: Send + Sync {
     /// Needs a runtime, and returns at once. A cluster that shows everything anyway has nothing to do.
     fn follow(&self, targets: &[TargetId]) {
         let _ = targets;
+    }
+
+    /// In these namespaces all workloads of the kind are to be known from now on, targets or not: others may name them.
+    /// Needs a runtime, and returns at once.
+    fn show(&self, places: BTreeSet<(String, TargetKind)>) {
+        let _ = places;
     }
 
     /// Resolves when there may be news.

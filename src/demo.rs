@@ -190,14 +190,10 @@ fn wire(
 ) -> anyhow::Result<agent::Parts> {
     let clock = clock::system();
     let settings = EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 6,
-            dry_run: false,
-            kill_switch: false,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 6),
         source: SourceKind::Scrape,
         interval: SignedDuration::from_secs(1),
+        on_request: 0,
         ends_unwatched: true,
     };
     let scrape: Arc<dyn Source> = Arc::new(Scrape::new(ScrapeOptions::default(), clock.clone())?);
@@ -232,6 +228,7 @@ fn wire(
         updates: mpsc::channel(1).1,
         // Nobody reports to it.
         reports: mpsc::channel(1).1,
+        silences: mpsc::channel(1).1,
         observer: Box::new(show::Watching { events }),
         clock,
         interval: Duration::from_secs(1),

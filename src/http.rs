@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod certificate;
+pub mod finder;
 pub mod health;
 pub mod metrics;
 mod peer;
@@ -27,6 +28,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 
+use finder::Finder;
 use health::{Health, Readiness};
 use snapshot::SnapshotCell;
 use view::View;
@@ -40,6 +42,8 @@ pub struct Ops {
     pub snapshot: Arc<SnapshotCell>,
     /// The same as other programs are answered from it.
     pub view: Arc<View>,
+    /// Finds workloads by the names that others use of them.
+    pub finder: Arc<Finder>,
 }
 
 impl Ops {

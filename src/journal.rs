@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use recant_core::record::Record;
 
-pub use frame::{Entry, MAX_RECORD_BYTES};
+pub use frame::{Break, Entry, MAX_RECORD_BYTES};
 
 /// Append-only, durable storage of records.
 pub trait Journal: Send {
@@ -66,10 +66,13 @@ pub enum JournalError {
     },
     /// The hash chain does not hold: left untouched.
     #[error(
-        "the journal {path} was changed after it was written: record {sequence} does not fit the one before it; \
-         keep the file as evidence, move it away, and start again"
+        "the journal {path} was changed after it was written: record {sequence} {how}; keep the file as evidence, move it away, and start again"
     )]
-    Tampered { path: String, sequence: u64 },
+    Tampered {
+        path: String,
+        sequence: u64,
+        how: Break,
+    },
     /// The chain holds, but the record is of no kind that is known here.
     #[error(
         "record {sequence} of the journal {path} is unknown to this Recant ({reason}): run the version that wrote it, or a newer one"

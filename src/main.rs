@@ -22,6 +22,7 @@ enum Command {
     ArgoTemplate(cli::argo_template::ArgoTemplateArgs),
     Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
+    Convert(cli::convert::ConvertArgs),
     Demo(cli::demo::DemoArgs),
     Eval(cli::eval::EvalArgs),
     Explain(cli::explain::ExplainArgs),
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
         }
         Command::Backtest(args) => cli::backtest::backtest(&args, &mut io::stdout().lock()),
         Command::Check(args) => cli::check::run(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Convert(args) => {
+            cli::convert::convert(&args, &mut io::stdout().lock(), &mut io::stderr().lock())
+        }
         Command::Demo(args) => cli::demo::demo(&args),
         Command::Eval(args) => {
             cli::eval::eval(&args, &mut io::stdin().lock(), &mut io::stdout().lock())

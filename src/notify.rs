@@ -10,6 +10,7 @@ pub mod outbox;
 pub mod pace;
 pub mod reach;
 mod samples;
+pub mod silences;
 pub mod slack;
 pub mod teams;
 pub mod templates;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use recant_core::engine::{Answer, Effect, Engine, Inputs, Output, ScaleAnswer};
+use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::notice::{Delivery, DeliveryOutcome};
 use recant_core::observation::Observation;
@@ -28,6 +29,11 @@ pub trait World {
         question: &Arc<Question>,
         now: Timestamp,
     ) -> Observation;
+
+    /// What others report at this time.
+    fn reports(&mut self, _now: Timestamp) -> Vec<Hook> {
+        Vec::new()
+    }
 
     /// Carries a step out; `None`: not yet.
     fn carry_out(&mut self, command: &StepCommand, now: Timestamp) -> Option<StepResult>;
@@ -77,12 +83,14 @@ impl Replay {
             steps: std::mem::take(&mut self.outcomes),
             deliveries: std::mem::take(&mut self.deliveries),
             scales: std::mem::take(&mut self.scales),
+            hooks: world.reports(now),
             ..Inputs::default()
         };
         let nothing = inputs.cluster.is_empty()
             && inputs.steps.is_empty()
             && inputs.deliveries.is_empty()
-            && inputs.scales.is_empty();
+            && inputs.scales.is_empty()
+            && inputs.hooks.is_empty();
         if !nothing {
             let output = self.engine.tick(now, inputs);
             self.take(output, now, world);

@@ -2,6 +2,7 @@
 //!
 //! The cluster is a model without surprises (`workload`): every step of a plan succeeds, and pods switch at once.
 
+mod alerts;
 mod expect;
 mod recorded;
 mod scaled;
@@ -17,6 +18,7 @@ use recant_core::analysis::Ending;
 use recant_core::engine::{Engine, EngineSettings, ScaleAnswer};
 use recant_core::explain;
 use recant_core::guard::GuardSettings;
+use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::judge::Finding;
 use recant_core::ledger::Ledger;
@@ -29,6 +31,7 @@ use recant_core::target::TargetNews;
 use recant_core::testcase::{ExpectedAction, ExpectedVerdict, Origin, TestCase};
 
 use crate::replay::{self, Replay};
+use alerts::Alerts;
 use recorded::Recording;
 use scaled::Scaled;
 use workload::Workload;
@@ -134,6 +137,7 @@ fn signed(duration: Duration) -> SignedDuration {
 /// The engine with the watch of the test alone.
 fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Engine {
     let book = RuleBook {
+        on_request: Vec::new(),
         watches: vec![test.watch.clone()],
         channels: channels
             .into_iter()
@@ -141,14 +145,10 @@ fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) 
             .collect(),
     };
     let settings = EngineSettings {
-        guards: GuardSettings {
-            cool_down: SignedDuration::from_mins(10),
-            actions_per_hour: 10,
-            dry_run: false,
-            kill_switch: false,
-        },
+        guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
         source: SourceKind::Prometheus,
         interval: TICK,
+        on_request: 0,
         ends_unwatched: true,
     };
     Engine::new(&book, settings, Ledger::default())
@@ -158,6 +158,7 @@ fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) 
 struct World {
     workload: Workload,
     recording: Recording,
+    alerts: Alerts,
     begin: Timestamp,
     now: Timestamp,
     scaled: Scaled,
@@ -174,6 +175,7 @@ impl World {
         Self {
             workload: Workload::new(test, begin),
             recording: Recording::new(test, begin),
+            alerts: Alerts::new(test, begin),
             begin,
             now: begin,
             scaled: Scaled::default(),
@@ -241,6 +243,10 @@ impl replay::World for World {
     ) -> Observation {
         let pods = self.workload.pods();
         self.recording.read(question, &pods, now)
+    }
+
+    fn reports(&mut self, now: Timestamp) -> Vec<Hook> {
+        self.alerts.at(now)
     }
 
     fn carry_out(&mut self, command: &StepCommand, now: Timestamp) -> Option<StepResult> {

@@ -60,6 +60,11 @@ impl Gatherer {
         self.endpoints = endpoints;
     }
 
+    /// These are the pages of the targets' pods from now on.
+    pub(super) fn point(&mut self, endpoints: BTreeMap<TargetId, ScrapeEndpoint>) {
+        self.endpoints = endpoints;
+    }
+
     /// Asks everything that is due now.
     pub(super) fn ask(&mut self, parts: &mut Parts, now: Timestamp) {
         let mut rounds: BTreeMap<SourceKind, Vec<Asked>> = BTreeMap::new();

@@ -85,7 +85,12 @@ impl Held {
             return false;
         }
         self.failing = false;
-        let Output { records, effects } = output;
+        let Output {
+            records,
+            effects,
+            // Whoever reported it has been told.
+            no_room: _,
+        } = output;
         hand_out(parts, effects, &mut self.refused, &mut self.looks);
         let snapshot = match &self.shown {
             Some((since, shown)) if records.is_empty() && since.elapsed() < SHOWN => shown.clone(),

@@ -3,13 +3,15 @@
 use recant_core::hook::Hook;
 use tokio::sync::oneshot;
 
-use crate::http::reports::Reported;
+use crate::http::reports::{NotTaken, Reported};
+
+type Waiter = oneshot::Sender<Result<(), NotTaken>>;
 
 /// Who waits for the tick that comes, and for the journal.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    next: Vec<oneshot::Sender<()>>,
-    written: Vec<oneshot::Sender<()>>,
+    next: Vec<Waiter>,
+    written: Vec<Waiter>,
 }
 
 impl Waiting {
@@ -26,8 +28,15 @@ impl Waiting {
         }
     }
 
-    /// The tick is over; its records are to be written.
-    pub(super) fn ticked(&mut self) {
+    /// The tick is over; its records are to be written. `no_room`: not all could be taken, and who reported it is to send
+    /// it again. What was taken of it is no news then.
+    pub(super) fn ticked(&mut self, no_room: bool) {
+        if no_room {
+            for waiting in self.next.drain(..) {
+                // Nobody may wait any more.
+                waiting.send(Err(NotTaken::NoRoom)).unwrap_or_default();
+            }
+        }
         self.written.append(&mut self.next);
     }
 
@@ -35,7 +44,7 @@ impl Waiting {
     pub(super) fn durable(&mut self) {
         for waiting in self.written.drain(..) {
             // Nobody may wait any more.
-            waiting.send(()).unwrap_or_default();
+            waiting.send(Ok(())).unwrap_or_default();
         }
     }
 }

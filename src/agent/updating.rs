@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use recant_core::engine::{Inputs, Reload};
-use recant_core::ids::{ChannelName, TargetId};
-use recant_core::rule::{ScrapeEndpoint, SourceKind};
+use recant_core::ids::{ChannelName, TargetId, TargetKind};
+use recant_core::record::Record;
+use recant_core::rule::{ScrapeEndpoint, SourceKind, Watch};
 
 use super::{Parts, gather};
 use crate::notify::Notifier;
@@ -23,6 +24,8 @@ pub struct Places {
     pub sources: BTreeMap<SourceKind, Arc<dyn Source>>,
     pub endpoints: BTreeMap<TargetId, ScrapeEndpoint>,
     pub targets: Vec<TargetId>,
+    /// Where all workloads are to be known, so that they can be asked about.
+    pub places: BTreeSet<(String, TargetKind)>,
     /// Channels that are as they were.
     pub channels: BTreeSet<ChannelName>,
     /// Channels that are new, or have changed.
@@ -66,15 +69,47 @@ pub(super) fn take_up(
         let Places {
             sources,
             endpoints,
-            targets,
+            mut targets,
+            places,
             channels,
             notifiers,
         } = places;
         gatherer.follow(sources, endpoints);
         parts.outbox.follow(&channels, notifiers);
+        // What was taken up on request: the engine says which of it stays.
+        targets.extend(parts.engine.ledger().taken.keys().cloned());
         parts.cluster.follow(&targets);
+        parts.cluster.show(places);
     }
     wait_for_the_tick(&mut inputs.reloads, reload);
+}
+
+/// After a tick: follows the targets that the engine watches from now on, if they are not those of before.
+pub(super) fn follow_engine(parts: &Parts, gatherer: &mut gather::Gatherer, records: &[Record]) {
+    let others = records.iter().any(|record| {
+        matches!(
+            record,
+            Record::TakenUp { .. } | Record::LetGo { .. } | Record::Reloaded { .. }
+        )
+    });
+    if others {
+        gatherer.point(endpoints(parts.engine.watches()));
+        let targets: Vec<TargetId> = parts
+            .engine
+            .watches()
+            .map(|watch| watch.target.clone())
+            .collect();
+        parts.cluster.follow(&targets);
+    }
+}
+
+/// Where watches say that their pods expose metrics.
+pub fn endpoints<'a>(
+    watches: impl Iterator<Item = &'a Watch>,
+) -> BTreeMap<TargetId, ScrapeEndpoint> {
+    watches
+        .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
+        .collect()
 }
 
 /// Several may come before a tick can be done, while the journal cannot be written, say. What was loaded last holds; a
@@ -100,14 +135,10 @@ mod tests {
         Reload::Loaded(Box::new(Loaded {
             book: RuleBook::default(),
             settings: EngineSettings {
-                guards: GuardSettings {
-                    cool_down: SignedDuration::ZERO,
-                    actions_per_hour: 1,
-                    dry_run: false,
-                    kill_switch: false,
-                },
+                guards: GuardSettings::only(SignedDuration::ZERO, 1),
                 source: SourceKind::Scrape,
                 interval: SignedDuration::ZERO,
+                on_request: 0,
                 ends_unwatched: true,
             },
             digest: digest.to_owned(),

@@ -117,25 +117,28 @@ impl Watching {
         work.set_incidents(incidents);
         work.set_holds(&holds);
         work.set_rules_without_data(without_data);
-        let unseen = snapshot
+        // What somebody asked about need not be there any more.
+        let unseen: Vec<_> = snapshot
             .targets
             .iter()
-            .filter(|target| !target.seen)
-            .count();
+            .filter(|target| !target.seen && !target.on_request)
+            .collect();
         let readiness = &self.ops.readiness;
-        if unseen == 0 {
+        if unseen.is_empty() {
             readiness.clear("targets");
         } else {
-            let names: Vec<String> = snapshot
-                .targets
+            let names: Vec<String> = unseen
                 .iter()
-                .filter(|target| !target.seen)
                 .take(5)
                 .map(|target| target.target.to_string())
                 .collect();
             readiness.block(
                 "targets",
-                format!("{unseen} not seen in the cluster yet: {}", names.join(", ")),
+                format!(
+                    "{} not seen in the cluster yet: {}",
+                    unseen.len(),
+                    names.join(", ")
+                ),
             );
         }
     }
@@ -235,12 +238,17 @@ pub fn log_record(record: &Record) {
         | Record::BaselineGone { target }
         | Record::FirstTraffic { target }
         | Record::TargetGone { target }
+        | Record::TakenUp { target, .. }
+        | Record::LetGo { target, .. }
         | Record::RuleWithoutData { target, .. } => {
             tracing::info!(target.name = %target, "{target}: {text}");
         }
         Record::PlanBegan { plan } => {
             let target = &plan.fence.target;
             tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
+        }
+        Record::NoticeHeld { notice, .. } => {
+            tracing::warn!(notice.id = %notice.id, "{text}");
         }
         Record::Marked { marker } => {
             let target = &marker.target;
@@ -251,6 +259,8 @@ pub fn log_record(record: &Record) {
         Record::Started { .. }
         | Record::Reloaded { .. }
         | Record::Alerted { .. }
+        | Record::Silenced { .. }
+        | Record::NoticeReleased { .. }
         | Record::TargetSeen { .. }
         | Record::AnalysisBegan { .. }
         | Record::StepBegun(_)

@@ -39,7 +39,11 @@ fn shows(question: &Question) -> Option<Shows> {
         What::Histogram { histogram } => Some(Shows::Histogram(histogram.clone())),
         What::Level(Level::Gauge(gauge)) => Some(Shows::Counter(gauge.clone())),
         What::Level(
-            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         ) => None,
     }
 }

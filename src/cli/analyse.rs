@@ -1,5 +1,7 @@
 //! `recant analyse FILE…`: runs Argo analyses without Argo, with its controller's semantics.
 
+mod replay;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,27 +29,33 @@ use crate::tls;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes:
-  0  Successful
+  0  Successful; with --replay and no FILES: every recording was answered
   1  Failed
   2  the files, or how the command is used, have errors: nothing was measured
   3  Inconclusive
   4  Error")]
 pub struct AnalyseArgs {
     /// Files with `AnalysisTemplate`, `ClusterAnalysisTemplate` or `AnalysisRun` documents
-    #[arg(required = true)]
+    #[arg(required_unless_present = "replay")]
     files: Vec<PathBuf>,
     /// The template to run, where the files hold several; `cluster/NAME` for one of the cluster. Several make one run
     #[arg(long = "template", value_name = "NAME")]
     templates: Vec<String>,
     /// An argument of the run
-    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = super::assignment)]
     args: Vec<(String, String)>,
     /// The environment variable that holds a key of a secret which an argument refers to
-    #[arg(long = "secret", value_name = "SECRET/KEY=VARIABLE", value_parser = assignment)]
+    #[arg(long = "secret", value_name = "SECRET/KEY=VARIABLE", value_parser = super::assignment)]
     secrets: Vec<(String, String)>,
     /// Address of a Prometheus-compatible server that is asked in place of those that metrics name
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
+    /// Recorded measurements that are taken in the place of sources, by metric: {"script": {"NAME": [{"phase": "Failed"},
+    /// {"result": [0.97]}]}}, the last one repeating; the clock jumps to what is due. Without FILES: recordings of whole
+    /// runs and of answers of servers, in the form of Recant's tests/reference/argo-oracle.json, each answered by a
+    /// line. `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "prometheus")]
+    replay: Option<PathBuf>,
     /// Asks the run to terminate after this time, as a person would: without it a metric without count runs for ever
     #[arg(long, value_name = "DURATION", value_parser = spec::duration)]
     terminate_after: Option<Duration>,
@@ -56,19 +64,15 @@ pub struct AnalyseArgs {
     json: bool,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        Some(_) | None => Err("write NAME=VALUE".to_owned()),
-    }
-}
-
 /// Runs what the arguments name.
 pub fn analyse(
     args: &AnalyseArgs,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
+    if let (Some(path), []) = (&args.replay, args.files.as_slice()) {
+        return replay::all(path, out, err);
+    }
     let collected = files::collect(&args.files);
     let found = spec::analyses(&collected.files);
     for diagnostic in collected.problems.iter().chain(&found.diagnostics) {
@@ -79,6 +83,35 @@ pub fn analyse(
         return Ok(ExitCode::from(2));
     }
     let spec = run_of(args, &found)?;
+    let mut run = Run::new(spec);
+    let mut broken: Option<io::Error> = None;
+    let quiet = args.json;
+    let mut told = |name: &str, measurement: &Measurement| {
+        if !quiet && let Err(error) = tell(out, name, measurement) {
+            broken.get_or_insert(error);
+        }
+    };
+    match &args.replay {
+        Some(path) => replay::one(args, &mut run, &secrets(args)?, path, &mut told)?,
+        None => measure(args, &mut run, &mut told)?,
+    }
+    if let Some(error) = broken {
+        return Err(error).context("printing a measurement");
+    }
+    if args.json {
+        writeln!(out, "{}", json::indented(&run.status.to_json()))?;
+    } else {
+        summary(&run, out)?;
+    }
+    Ok(exit_code(&run))
+}
+
+/// Drives a run with what sources answer.
+fn measure(
+    args: &AnalyseArgs,
+    run: &mut Run,
+    told: &mut (dyn FnMut(&str, &Measurement) + Send),
+) -> anyhow::Result<()> {
     let driving = Driving {
         secrets: secrets(args)?,
         terminate_after: args.terminate_after,
@@ -89,26 +122,8 @@ pub fn analyse(
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let mut run = Run::new(spec);
-    let mut broken: Option<io::Error> = None;
-    let quiet = args.json;
-    runtime.block_on(async {
-        let mut told = |name: &str, measurement: &Measurement| {
-            if !quiet && let Err(error) = tell(out, name, measurement) {
-                broken.get_or_insert(error);
-            }
-        };
-        drive(&mut run, &driving, &client, &clock::system(), &mut told).await;
-    });
-    if let Some(error) = broken {
-        return Err(error).context("printing a measurement");
-    }
-    if args.json {
-        writeln!(out, "{}", json::indented(&run.status.to_json()))?;
-    } else {
-        summary(&run, out)?;
-    }
-    Ok(exit_code(&run))
+    runtime.block_on(drive(run, &driving, &client, &clock::system(), told));
+    Ok(())
 }
 
 /// The run that files and arguments describe.

@@ -71,6 +71,10 @@ pub struct ArgoTemplateArgs {
     /// `ConfigMap` with the rules, for --provider job
     #[arg(long, value_name = "NAME", default_value = "recant-rules")]
     config_map: String,
+    /// What an end of --wait without a verdict is, and a look that fails, for --provider job: a Job knows only success
+    /// and failure
+    #[arg(long, value_enum, value_name = "VERDICT", default_value = "pass")]
+    when_unclear: WhenUnclear,
     /// Address of a Prometheus-compatible server, for --provider job
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
@@ -86,6 +90,15 @@ enum Provider {
     Prometheus,
     /// One execution of Kayenta's judge, from samples of Prometheus
     Kayenta,
+}
+
+/// What a Job says that has no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WhenUnclear {
+    /// The rollout goes on
+    Pass,
+    /// The rollout is aborted
+    Fail,
 }
 
 fn span(text: &str) -> Result<Duration, String> {

@@ -221,13 +221,8 @@ fn task(
         from,
         to,
         step: span(args.step),
-        guards: GuardSettings {
-            cool_down: span(settings.cool_down),
-            actions_per_hour: settings.actions_per_hour,
-            // What would have been done is the question.
-            dry_run: false,
-            kill_switch: false,
-        },
+        // What would have been done is the question: by each watch alone, and with nothing that forbids it.
+        guards: GuardSettings::only(settings.guards.cool_down, settings.guards.actions_per_hour),
         evidence: args.svg.is_some(),
         given,
     }

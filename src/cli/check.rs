@@ -21,6 +21,7 @@ use recant_core::spec::{self, Knowledge, Severity};
 
 use self::findings::{Area, Findings, Weight};
 use self::report::report;
+use super::annotations::{Annotation, AnnotationArgs, Level};
 use crate::config::callers;
 use crate::config::settings::{self, Flags, Settings};
 use crate::config::{files, rules};
@@ -61,6 +62,8 @@ pub struct CheckArgs {
     /// Prints everything as one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    annotations: AnnotationArgs,
 }
 
 /// Checks what the arguments name.
@@ -72,6 +75,7 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow
         prometheus: _,
         templates,
         json,
+        annotations,
     } = args;
     let mut findings = Findings::default();
     let settings = settings(args, &mut findings);
@@ -101,6 +105,9 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow
         .as_ref()
         .and_then(|settings| settings.templates.as_ref());
     let templates = templates.as_ref().or(named);
+    if annotations.wanted() {
+        annotations.tell("recant check", &annotated(&checked, &findings), err)?;
+    }
     if *json {
         if let Some(folder) = templates {
             templates::find(folder, &mut findings);
@@ -154,6 +161,27 @@ fn settings(args: &CheckArgs, findings: &mut Findings) -> Option<Settings> {
             None
         }
     }
+}
+
+/// What was found, for a CI system; what is well is not told.
+fn annotated(checked: &spec::Checked, findings: &Findings) -> Vec<Annotation> {
+    let in_files = checked.loaded.diagnostics.iter().map(Annotation::from);
+    let outside = findings.iter().filter_map(|found| {
+        Some(Annotation {
+            level: match found.weight {
+                Weight::Ok => return None,
+                Weight::Warning => Level::Warning,
+                Weight::Error | Weight::Unknown => Level::Error,
+            },
+            place: None,
+            title: "recant".to_owned(),
+            message: match &found.help {
+                Some(help) => format!("{}\nhelp: {help}", found.what),
+                None => found.what.clone(),
+            },
+        })
+    });
+    in_files.chain(outside).collect()
 }
 
 /// The worst counts: what nobody could look at may be worse than what was seen.

@@ -7,10 +7,8 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 
-use recant_core::argo::condition::ConditionError;
-use recant_core::argo::expression::Outcome;
 use recant_core::argo::json::{self, Json};
-use recant_core::argo::{Conditions, Phase};
+use recant_core::argo::{Conditions, Phase, replay};
 
 /// Bytes of a line.
 const MOST_LINE: u64 = 10 << 20;
@@ -56,7 +54,7 @@ pub fn eval(
     let result =
         json::parse(text.as_bytes()).map_err(|error| anyhow!("--result is no JSON: {error}"))?;
     let shape = if args.web { "json" } else { "" };
-    let result = outcome(shape, result)?;
+    let result = replay::outcome(shape, result)?;
     let conditions = Conditions::new(&args.success, &args.failure);
     match conditions.phase(&result, Timestamp::now()) {
         Ok(phase) => {
@@ -97,82 +95,5 @@ fn lines(input: &mut dyn BufRead, out: &mut dyn Write) -> anyhow::Result<ExitCod
 
 fn one(line: &[u8]) -> anyhow::Result<Json> {
     let case = json::parse(line).map_err(|error| anyhow!("it is no JSON: {error}"))?;
-    let text = |name: &str| case.get(name).and_then(Json::as_str).unwrap_or_default();
-    let result = with_floats(case.get("result").cloned().unwrap_or(Json::Null));
-    let result = outcome(text("shape"), result)?;
-    let conditions = Conditions::new(text("successCondition"), text("failureCondition"));
-    let field = |name: &str, value: &str| (name.to_owned(), Json::String(value.to_owned()));
-    Ok(match conditions.phase(&result, Timestamp::now()) {
-        Ok(phase) => Json::Object([field("phase", phase.name())].into()),
-        Err(error) => {
-            let phase = field("phase", Phase::Error.name());
-            Json::Object([phase, ("error".to_owned(), fault(&error))].into())
-        }
-    })
-}
-
-fn fault(error: &ConditionError) -> Json {
-    let field = |name: &str, value: &str| (name.to_owned(), Json::String(value.to_owned()));
-    let mut fields = vec![
-        field("where", error.condition.field()),
-        field("stage", error.cause.stage.name()),
-        field("class", error.class().name()),
-        field("text", &error.to_string()),
-    ];
-    if error.no_data {
-        let cause = [
-            field("class", error.cause.class.name()),
-            field("text", &error.cause.to_string()),
-        ];
-        fields.push(("cause".to_owned(), Json::Object(cause.into())));
-    }
-    Json::Object(fields.into_iter().collect())
-}
-
-/// `{"$float": "NaN"}` stands for a number that JSON lacks.
-fn with_floats(value: Json) -> Json {
-    match value {
-        Json::Array(items) => Json::Array(items.into_iter().map(with_floats).collect()),
-        Json::Object(fields) => match fields.get("$float").and_then(Json::as_str) {
-            Some("NaN") => Json::Number(f64::NAN),
-            Some("+Inf") => Json::Number(f64::INFINITY),
-            Some("-Inf") => Json::Number(f64::NEG_INFINITY),
-            Some(_) | None => {
-                let field = |(name, value)| (name, with_floats(value));
-                Json::Object(fields.into_iter().map(field).collect())
-            }
-        },
-        other => other,
-    }
-}
-
-/// A result with its Go type; without a shape a list of numbers is a vector of Prometheus.
-fn outcome(shape: &str, value: Json) -> anyhow::Result<Outcome> {
-    let numbers = |items: &[Json]| -> Option<Vec<f64>> {
-        items
-            .iter()
-            .map(|item| match item {
-                Json::Number(value) => Some(*value),
-                _ => None,
-            })
-            .collect()
-    };
-    Ok(match (shape, value) {
-        ("float64s", Json::Array(items)) => {
-            Outcome::Numbers(numbers(&items).context("`float64s` is a list of numbers")?)
-        }
-        ("", Json::Array(items)) => match numbers(&items) {
-            Some(numbers) => Outcome::Numbers(numbers),
-            None => Outcome::Json(Json::Array(items)),
-        },
-        ("float64", Json::Number(value)) => Outcome::Number(value),
-        ("nil-pointer", Json::Null) => Outcome::Nothing,
-        ("json" | "", value) => Outcome::Json(value),
-        (shape, value) => {
-            return Err(anyhow!(
-                "shape `{shape}` does not go with {}",
-                value.describe()
-            ));
-        }
-    })
+    Ok(replay::expression(&case, Timestamp::now())?)
 }

@@ -11,19 +11,17 @@ mod which;
 mod words;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 
 use recant_core::record::Record;
 
-use crate::cluster::kubernetes;
-use crate::cluster::kubernetes::config_map::ConfigMapObject;
+use super::place::JournalPlace;
 use crate::journal::read::read;
-use crate::journal::{Entry, compact, config_map};
+use crate::journal::{Entry, compact};
 use account::Account;
 use fold::Fold;
 use when::When;
@@ -44,20 +42,8 @@ pub struct ExplainArgs {
     /// As it was then, such as 2026-01-31T09:30:00Z or `10m ago`; without it as of the journal's end
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
-    /// The journal file
-    #[arg(
-        long,
-        env = "RECANT_JOURNAL",
-        value_name = "FILE",
-        default_value = "recant.journal"
-    )]
-    journal: PathBuf,
-    /// In place of a file: the `ConfigMap` in which `recant once` keeps its state, with its last records
-    #[arg(long, value_name = "NAME")]
-    config_map: Option<String>,
-    /// Namespace of that `ConfigMap`; without it that of the kubeconfig or the pod
-    #[arg(long, value_name = "NAMESPACE", requires = "config_map")]
-    namespace: Option<String>,
+    #[command(flatten)]
+    place: JournalPlace,
     /// Print it as one JSON document, for scripts
     #[arg(long)]
     json: bool,
@@ -68,16 +54,17 @@ pub fn explain(args: &ExplainArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
     let ExplainArgs {
         watch,
         at,
-        journal,
-        config_map,
-        namespace,
+        place,
         json,
     } = args;
     let until = at.map_or(Timestamp::MAX, |at| at.at(Timestamp::now()));
     let mut fold = Fold::new(until);
-    let place = match config_map {
-        Some(name) => of_config_map(name, namespace.as_deref(), &mut fold)?,
-        None => of_file(journal, &mut fold)?,
+    let place = match place.state()? {
+        Some((path, state)) => {
+            of_state(&state, &mut fold);
+            format!("ConfigMap {path}")
+        }
+        None => of_file(&place.journal, &mut fold)?,
     };
     let watch = which::watch(&fold, watch, &place)?;
     let release = which::release(&fold, watch, until, &place)?;
@@ -103,25 +90,6 @@ fn of_file(journal: &std::path::Path, fold: &mut Fold) -> anyhow::Result<String>
         fold.take(entry.at, &entry.record);
     }
     Ok(format!("journal `{}`", journal.display()))
-}
-
-fn of_config_map(name: &str, namespace: Option<&str>, fold: &mut Fold) -> anyhow::Result<String> {
-    crate::tls::install();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (path, stored, state) = runtime.block_on(async {
-        let client = kubernetes::connect().await?;
-        let own = client.default_namespace().to_owned();
-        let object = ConfigMapObject::new(client, namespace.unwrap_or(&own), name);
-        let (stored, state) = config_map::read(&object).await?;
-        anyhow::Ok((object.path(), stored.is_some(), state))
-    })?;
-    if !stored {
-        bail!("there is no ConfigMap {path}: no run has written its state there yet");
-    }
-    of_state(&state, fold);
-    Ok(format!("ConfigMap {path}"))
 }
 
 fn of_state(state: &compact::State, fold: &mut Fold) {

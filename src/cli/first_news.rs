@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
-use recant_core::ids::TargetId;
+use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
@@ -117,6 +117,14 @@ impl Cluster for Primed {
         let mut news = std::mem::take(&mut *first);
         news.extend(self.cluster.news());
         news
+    }
+
+    fn follow(&self, targets: &[TargetId]) {
+        self.cluster.follow(targets);
+    }
+
+    fn show(&self, places: BTreeSet<(String, TargetKind)>) {
+        self.cluster.show(places);
     }
 
     async fn changed(&self) {

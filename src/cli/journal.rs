@@ -1,38 +1,29 @@
 //! `recant journal`: what happened and why, one decision a paragraph; also beside a running agent.
 
+mod verify;
+
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use recant_core::explain::Story;
 use recant_core::record::Record;
 
-use crate::cluster::kubernetes;
-use crate::cluster::kubernetes::config_map::ConfigMapObject;
+use super::place::JournalPlace;
 use crate::journal::read::read;
-use crate::journal::{Entry, config_map};
+use crate::journal::{Entry, compact};
 
 /// Prints what happened and why, one decision a paragraph; also beside a running agent
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct JournalArgs {
-    /// The journal file
-    #[arg(
-        long,
-        env = "RECANT_JOURNAL",
-        value_name = "FILE",
-        default_value = "recant.journal"
-    )]
-    journal: PathBuf,
-    /// In place of a file: the `ConfigMap` in which `recant once` keeps its state, with its last records
-    #[arg(long, value_name = "NAME")]
-    config_map: Option<String>,
-    /// Namespace of that `ConfigMap`; without it that of the kubeconfig or the pod
-    #[arg(long, value_name = "NAMESPACE", requires = "config_map")]
-    namespace: Option<String>,
+    #[command(subcommand)]
+    command: Option<JournalCommand>,
+    #[command(flatten)]
+    place: JournalPlace,
     /// Only what began at or after this time, such as 2026-01-31T09:30:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
@@ -41,19 +32,29 @@ pub struct JournalArgs {
     json: bool,
 }
 
+/// What else can be done with a journal.
+#[derive(Debug, Subcommand)]
+enum JournalCommand {
+    Verify(verify::VerifyArgs),
+}
+
 /// Reads the journal from its beginning, checking its chain. What is wrong is said after all that could be read.
 pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let JournalArgs {
-        journal,
-        config_map,
-        namespace,
+        command,
+        place,
         since,
         json,
     } = args;
-    let since = since.unwrap_or(Timestamp::MIN);
-    if let Some(name) = config_map {
-        return of_config_map(name, namespace.as_deref(), since, *json, out);
+    match command {
+        None => {}
+        Some(JournalCommand::Verify(args)) => return verify::verify(args, out),
     }
+    let since = since.unwrap_or(Timestamp::MIN);
+    if let Some((_, state)) = place.state()? {
+        return of_state(&state, since, *json, out);
+    }
+    let journal = &place.journal;
     let mut entries = read::<Record>(journal)?;
     let mut story = Story::default();
     let mut failure = None;
@@ -95,27 +96,12 @@ pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
 }
 
 /// The last records of a state: those before are folded into it.
-fn of_config_map(
-    name: &str,
-    namespace: Option<&str>,
+fn of_state(
+    state: &compact::State,
     since: Timestamp,
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    crate::tls::install();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (stored, state) = runtime.block_on(async {
-        let client = kubernetes::connect().await?;
-        let own = client.default_namespace().to_owned();
-        let object = ConfigMapObject::new(client, namespace.unwrap_or(&own), name);
-        let found = config_map::read(&object).await?;
-        anyhow::Ok((found.0.map(|_| ()).ok_or_else(|| object.path()), found.1))
-    })?;
-    if let Err(path) = stored {
-        bail!("there is no ConfigMap {path}: no run has written its state there yet");
-    }
     let mut story = Story::default();
     for recent in &state.recent {
         if !json {

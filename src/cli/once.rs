@@ -1,6 +1,7 @@
 //! `recant once`: one round, or a wait for the verdict, and then an end. For `CronJob`s, steps of a pipeline, and Argo's
 //! `job` provider; what is known lasts in a `ConfigMap` from one run to the next.
 
+mod annotated;
 mod junit;
 mod outside;
 mod profile;
@@ -22,6 +23,7 @@ use clap::Args;
 use recant_core::rule::{RuleBook, SourceKind};
 use recant_core::spec::duration;
 
+use super::annotations::AnnotationArgs;
 use super::run;
 use crate::config::settings::{self, Flags, Settings};
 use profile::Profile;
@@ -60,7 +62,7 @@ pub struct OnceArgs {
     /// Stay until every watch has its verdict, or its release is surely good so far, at most this long, such as 10m
     #[arg(long, value_name = "DURATION", value_parser = span)]
     wait: Option<Duration>,
-    /// What it is when the wait ends without a verdict
+    /// What it is when the wait ends without a verdict, or nothing could be looked at
     #[arg(long, value_enum, requires = "wait")]
     when_unclear: Option<Unclear>,
     /// Exit code 3 instead of 0 when the round brought no verdict
@@ -75,6 +77,8 @@ pub struct OnceArgs {
     /// Write a `JUnit` report, one test case for each watch and rule
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    annotations: AnnotationArgs,
     /// Decide and tell, but write to no workload
     #[arg(long)]
     dry_run: bool,
@@ -126,7 +130,13 @@ pub fn once(args: &OnceArgs) -> anyhow::Result<ExitCode> {
         Ok(round) => round,
         Err(error) => {
             super::eprint_line(&format!("recant: {error:#}"));
-            return Ok(ExitCode::from(verdict::COULD_NOT_LOOK));
+            args.annotations.tell(
+                "recant once",
+                &[annotated::could_not_look(&error)],
+                &mut io::stderr(),
+            )?;
+            let code = verdict::of_no_look(args.when_unclear);
+            return Ok(ExitCode::from(code));
         }
     };
     let by_environment = matches!(task.subject, Subject::Environment(_));
@@ -148,6 +158,11 @@ pub fn once(args: &OnceArgs) -> anyhow::Result<ExitCode> {
     // Nobody may be reading; the exit code says it all the same.
     drop(out.write_all(text.as_bytes()));
     drop(out.flush());
+    if args.annotations.wanted() {
+        let found = annotated::watches(&round, code);
+        args.annotations
+            .tell("recant once", &found, &mut io::stderr())?;
+    }
     if let Some(file) = &mut junit {
         let text = junit::report(&round)?;
         file.write_all(text.as_bytes())
@@ -197,6 +212,12 @@ fn task(args: &OnceArgs) -> anyhow::Result<Task> {
 fn check(book: &RuleBook, settings: &Settings, args: &OnceArgs) -> anyhow::Result<()> {
     let wait = args.wait;
     let longest = wait.unwrap_or_default() + args.deadline;
+    if book.watches.is_empty() {
+        bail!(
+            "the rules hold Watches on request only, which `recant run` takes up when somebody asks: give a Watch with \
+             `target`"
+        );
+    }
     for watch in &book.watches {
         let name = &watch.name;
         // Without an address all would be scraped: that has words of its own.
@@ -206,6 +227,16 @@ fn check(book: &RuleBook, settings: &Settings, args: &OnceArgs) -> anyhow::Resul
             bail!(
                 "the watch `{name}` has the source `scrape`, which `recant once` cannot use: it judges the time since \
                  its last look, and pods only tell what is now. Give --prometheus URL, or `source: prometheus`"
+            );
+        }
+        let always = watch.always.iter().map(|always| &always.rule);
+        let mut rules = watch.rules.iter().chain(always);
+        if let Some(rule) = rules.find(|rule| rule.only_accuses()) {
+            bail!(
+                "the watch `{name}`: the rule `{}` is about an alert, which `recant once` cannot hear of: Alertmanager \
+                 reports to an agent that runs. Use `recant run`, or a rule that measures what the alert does, such as \
+                 `promql`",
+                rule.name
             );
         }
         for (rule, times) in sampled::rules(watch) {

@@ -21,10 +21,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use recant_core::ids::TargetId;
 use recant_core::rule::{Channel, RuleBook, SecretRef};
 use recant_core::spec::{Loaded, Severity};
 
 use crate::agent;
+use crate::cluster::Cluster as _;
 use crate::cluster::kubernetes::lease::{self, Lease, LeaseState};
 use crate::cluster::kubernetes::{self, KubernetesCluster, Missing, Needs, missing_access};
 use crate::config::rules;
@@ -147,7 +149,7 @@ pub(super) fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
         1 => "there is an error in the rules, see above".to_owned(),
         errors => format!("there are {errors} errors in the rules, see above"),
     })?;
-    if book.watches.is_empty() {
+    if book.watches_nothing() {
         bail!("the rules hold no Watch, so there is nothing to do: add one");
     }
     Ok(book)
@@ -186,6 +188,7 @@ async fn serve(
         registry: Arc::new(metrics.registry()),
         snapshot: Arc::new(SnapshotCell::default()),
         view: Arc::default(),
+        finder: Arc::default(),
     };
     let server = Server::start(settings.listen, ops.clone().router(), Limits::default()).await?;
     tracing::info!(
@@ -343,11 +346,13 @@ async fn work(
         opened = opening::open(&settings.journal, metrics, ops) => opened?,
     };
 
-    let targets: Vec<_> = book
-        .watches
+    let taken = &opened.ledger.taken;
+    let taken = taken
         .iter()
-        .map(|watch| watch.target.clone())
-        .collect();
+        .filter(|(target, by)| book.taken_up(target, by).is_some())
+        .map(|(target, _)| target);
+    let named = book.watches.iter().map(|watch| &watch.target);
+    let targets: Vec<_> = named.chain(taken).cloned().collect();
     let cluster_stop = CancellationToken::new();
     let client = outside.client.clone();
     let namespace = outside.namespace.clone();
@@ -361,6 +366,9 @@ async fn work(
         &targets,
         &cluster_stop,
     ));
+    cluster.show(book.places());
+    let finding = cluster.clone();
+    ops.finder.set(move |naming| finding.find(naming));
     let last = opened.last;
     let mut assembled = parts::assemble(settings, book, metrics, ops, opened, outside, &cluster);
     if let Ok((parts, _)) = &mut assembled {
@@ -448,7 +456,7 @@ async fn missing(
 
 /// What the agent needs rights for, whose own namespace is `namespace`.
 pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
-    let rules = book.watches.iter().flat_map(|watch| {
+    let rules = book.every_watch().flat_map(|watch| {
         let always = watch.always.iter().map(|always| &always.rule);
         watch.rules.iter().chain(always)
     });
@@ -463,12 +471,15 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
             }
             SecretRef::Env(_) | SecretRef::File(_) => None,
         });
+    let named = book.watches.iter().map(|watch| watch.target.clone());
+    // Rights are for kinds and namespaces: one name stands for all.
+    let places = book.places().into_iter().map(|(namespace, kind)| TargetId {
+        namespace,
+        kind,
+        name: String::new(),
+    });
     Needs {
-        targets: book
-            .watches
-            .iter()
-            .map(|watch| watch.target.clone())
-            .collect(),
+        targets: named.chain(places).collect(),
         scales: book
             .watches
             .iter()
@@ -476,7 +487,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
             .filter_map(|always| always.scale.as_ref())
             .map(|scale| scale.target.clone())
             .collect(),
-        acts: !settings.dry_run,
+        acts: !settings.guards.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
         reviews_tokens: settings.api.as_ref().is_some_and(|api| api.token_review),

@@ -15,6 +15,7 @@ use recant_core::spec::{self, Loaded};
 use recant_core::testcase::{Origin, TestCase};
 use recant_core::wording::plural;
 
+use super::annotations::{Annotation, AnnotationArgs, Level};
 use crate::config::rules;
 use crate::ruletest::{self, Failure, Outcome};
 
@@ -40,6 +41,8 @@ pub struct TestArgs {
     /// Also writes the results to this file, as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    annotations: AnnotationArgs,
 }
 
 /// A test that was run.
@@ -66,7 +69,9 @@ pub fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow
     for diagnostic in &diagnostics {
         writeln!(err, "{diagnostic}\n")?;
     }
+    let mut annotations: Vec<Annotation> = diagnostics.iter().map(Annotation::from).collect();
     let Some(book) = book else {
+        args.annotations.tell("recant test", &annotations, err)?;
         writeln!(err, "no test was run: mend the errors above first")?;
         return Ok(ExitCode::from(2));
     };
@@ -103,6 +108,15 @@ pub fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow
                 .collect(),
             file,
         };
+        annotations.extend(outcome.failures.iter().map(|failure| Annotation {
+            level: Level::Error,
+            place: Some((
+                ran.file.clone(),
+                Some(spec::position(&files, failure.origin)),
+            )),
+            title: format!("recant test: {}", ran.name),
+            message: in_one_line(failure),
+        }));
         show(&ran, &outcome, args.verbose, out)?;
         all.push(ran);
     }
@@ -110,6 +124,7 @@ pub fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow
         junit::write(path, &all)
             .with_context(|| format!("writing the results to `{}`", path.display()))?;
     }
+    args.annotations.tell("recant test", &annotations, err)?;
     let failed = all.iter().filter(|ran| !ran.failures.is_empty()).count();
     let passed = all.len() - failed;
     writeln!(out, "{} passed, {failed} failed", plural(passed, "test"))?;
@@ -155,6 +170,16 @@ fn told(failure: &Failure, file: &str, position: impl Fn(Origin) -> (usize, usiz
         text.push_str(sentence);
     }
     text
+}
+
+fn in_one_line(failure: &Failure) -> String {
+    format!(
+        "at {}, {}: expected {}, got {}",
+        time(failure.at),
+        failure.what,
+        failure.expected,
+        failure.got
+    )
 }
 
 /// A time as it is written in tests: `1h30m`.

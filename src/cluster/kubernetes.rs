@@ -24,6 +24,7 @@ pub mod token_review;
 mod undo;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
+use recant_core::target::naming::{Named, Naming};
 use recant_core::target::{ObjectStatus, TargetNews};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -116,6 +118,15 @@ impl KubernetesCluster {
         status.ok_or_else(|| format!("there is no {target}"))
     }
 
+    /// The workloads that somebody names so, of those that are watched or shown: a few at most.
+    ///
+    /// # Errors
+    /// They were not listed yet. A sentence for people.
+    pub fn find(&self, naming: &Naming) -> Result<Vec<Named>, String> {
+        let index = self.shared.index.lock();
+        index.unwrap_or_else(PoisonError::into_inner).find(naming)
+    }
+
     /// Resolves when all tasks have ended, after the token was cancelled.
     pub async fn stopped(&self) {
         self.tasks.wait().await;
@@ -139,6 +150,14 @@ impl Cluster for KubernetesCluster {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         following.follow(&self.shared, &self.tasks, targets);
+    }
+
+    fn show(&self, places: BTreeSet<(String, TargetKind)>) {
+        let mut following = self
+            .following
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        following.show(&self.shared, &self.tasks, places);
     }
 
     async fn changed(&self) {

@@ -50,6 +50,15 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
     load_files(paths).1
 }
 
+/// Loads rule files that are already read.
+pub fn load_texts(files: &[SourceFile]) -> Loaded {
+    let options = Options {
+        partly: false,
+        checks: checks(),
+    };
+    spec::load_with(files, &shipped(), options)
+}
+
 /// Like [`load`]; also the files, as places in them are told.
 pub fn load_files(paths: &[PathBuf]) -> (Vec<SourceFile>, Loaded) {
     let files::Collected { files, problems } = files::collect(paths);

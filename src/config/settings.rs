@@ -6,6 +6,7 @@
 mod api;
 mod errors;
 mod getter;
+mod guards;
 mod layers;
 mod restart;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use config::Config;
 
+use recant_core::guard::GuardSettings;
 use recant_core::rule::{SecretRef, SourceKind};
 
 pub use self::api::{ApiSettings, TlsFiles};
@@ -209,6 +211,61 @@ pub const TABLE: &[Entry] = &[
         "actions over all targets within an hour",
     ),
     entry(
+        "guards.atOnce",
+        "4",
+        "targets that are under rollback at a time, as a number or as a share of all (`25%`); a rollback counts until it is seen to have helped",
+    ),
+    entry(
+        "guards.breaker.failures",
+        "3",
+        "after so many failed rollbacks in a row nothing is tried for a while, then one alone; 0: never",
+    ),
+    entry(
+        "guards.breaker.pause",
+        "1h",
+        "how long nothing is tried then",
+    ),
+    entry(
+        "guards.flapping.rollbacks",
+        "3",
+        "after so many rollbacks of one target it is left to a person; 0: never",
+    ),
+    entry(
+        "guards.flapping.within",
+        "24h",
+        "the time in which these rollbacks are counted",
+    ),
+    entry(
+        "guards.manyAtOnce.targets",
+        "5",
+        "when the releases of so many targets fail at once, it is hardly the releases, and they are held; 0: never",
+    ),
+    entry(
+        "guards.manyAtOnce.within",
+        "5m",
+        "what `at once` is, and how long they are held after the last of them failed",
+    ),
+    entry(
+        "guards.freeze",
+        "[]",
+        "when nothing is changed: cron schedule, duration, time zone, as `0 18 * * FRI for 62h in Europe/Berlin`",
+    ),
+    entry(
+        "guards.namespaces",
+        "[]",
+        "namespaces in which it acts, elsewhere it only tells; without any it acts wherever its role lets it",
+    ),
+    entry(
+        "silences.actions",
+        "act",
+        "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",
+    ),
+    entry(
+        "onRequest.most",
+        "200",
+        "targets that are watched at once because somebody asked about them; 0 to 10000",
+    ),
+    entry(
         "lease.namespace",
         "",
         "namespace of the Lease; without it that of the pod, else `default`",
@@ -265,10 +322,10 @@ pub struct Settings {
     /// Where others ask; `None`: nowhere.
     pub api: Option<ApiSettings>,
     pub log: LogSettings,
-    pub dry_run: bool,
-    pub kill_switch: bool,
-    pub cool_down: Duration,
-    pub actions_per_hour: usize,
+    /// With `dryRun` and `killSwitch`.
+    pub guards: GuardSettings,
+    /// Targets that are watched at once because somebody asked about them.
+    pub on_request: usize,
     pub lease: LeaseSettings,
     pub otel: OtelSettings,
 }
@@ -347,12 +404,8 @@ impl Settings {
         let api = get.api(faults);
         let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
         let level = faults.take(get.parse("log.level", "is no log level"));
-        let yes_or_no = "is neither `true` nor `false`";
-        let dry_run = faults.take(get.parse("dryRun", yes_or_no));
-        let kill_switch = faults.take(get.parse("killSwitch", yes_or_no));
-        let cool_down = faults.take(get.span("guards.coolDown", Duration::ZERO, second * 86_400));
-        let actions_per_hour =
-            faults.take(get.parse("guards.actionsPerHour", "is no whole number of 0 or more"));
+        let guards = get.guards(faults);
+        let on_request = faults.take(get.on_request());
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
         let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
@@ -373,10 +426,8 @@ impl Settings {
                 json: json?,
                 level: level?,
             },
-            dry_run: dry_run?,
-            kill_switch: kill_switch?,
-            cool_down: cool_down?,
-            actions_per_hour: actions_per_hour?,
+            guards: guards.ok()?,
+            on_request: on_request?,
             lease: LeaseSettings {
                 namespace: lease_namespace?,
                 name: lease_name?,

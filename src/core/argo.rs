@@ -13,6 +13,7 @@ pub mod json;
 pub mod json_path;
 pub mod metric;
 pub mod provider;
+pub mod replay;
 pub mod rollout;
 pub mod run;
 pub mod template;

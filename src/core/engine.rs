@@ -6,6 +6,7 @@
 //! effect leaves (P3). What a tick writes may be cut off behind any record: the next process goes on from there
 //! (`resume`), so records that lead to something come before what they lead to.
 
+mod alerts;
 mod always;
 mod arms;
 mod decide;
@@ -16,12 +17,14 @@ mod levels;
 mod live;
 mod look_back;
 mod observe;
+mod on_request;
 mod progress;
 mod questions;
 mod releases;
 mod reload;
 mod resume;
 mod show;
+mod silences;
 mod sources;
 mod tell;
 #[cfg(test)]
@@ -43,25 +46,29 @@ use crate::notice::{Delivery, Notice};
 use crate::observation::Observation;
 use crate::plan::{StepCommand, StepOutcome};
 use crate::record::Record;
-use crate::rule::{Question, RuleBook, ScaleTarget, SourceKind};
+use crate::rule::{Question, RuleBook, ScaleTarget, SourceKind, Watch};
 use crate::scaling::ScaleState;
 use crate::target::{TargetNews, TargetState};
 
 use live::Live;
+use on_request::Requests;
 use sources::Health;
 
 pub use look_back::Back;
 pub use questions::Asked;
 pub use reload::{Loaded, Refused, Reload};
+pub use silences::Silences;
 
 /// What the engine needs to know besides rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
     pub guards: GuardSettings,
     /// The source of watches that name none.
     pub source: SourceKind,
     /// The least time between two looks at a metric.
     pub interval: SignedDuration,
+    /// Targets that are watched because somebody asked about them, at most.
+    pub on_request: usize,
     /// What no watch names any more is ended at the start. Not where others, with other watches, share the ledger.
     pub ends_unwatched: bool,
 }
@@ -78,6 +85,8 @@ pub struct Inputs {
     pub reloads: Vec<Reload>,
     /// What others reported.
     pub hooks: Vec<Hook>,
+    /// What each Alertmanager silences, as far as it was asked since.
+    pub silences: Vec<Silences>,
 }
 
 /// What a source answered to one question about one target.
@@ -100,6 +109,8 @@ pub struct ScaleAnswer {
 pub struct Output {
     pub records: Vec<Record>,
     pub effects: Vec<Effect>,
+    /// A report was not taken: as many alerts fire as can be kept.
+    pub no_room: bool,
 }
 
 /// Something to be done outside.
@@ -125,6 +136,7 @@ pub struct Engine {
     channels: Vec<ChannelName>,
     ledger: Ledger,
     live: BTreeMap<TargetId, Live>,
+    requests: Requests,
     sources: BTreeMap<SourceKind, Health>,
     /// What the process before left behind was taken up: for all targets together,
     begun: bool,
@@ -164,16 +176,20 @@ impl Turn<'_> {
 impl Engine {
     /// An engine with the lasting state that a fold of the journal gave.
     pub fn new(book: &RuleBook, settings: EngineSettings, ledger: Ledger) -> Self {
+        let taken = on_request::still_taken(book, &ledger);
         let live = book
             .watches
             .iter()
-            .map(|watch| (watch.target.clone(), Live::new(Arc::new(watch.clone()))))
+            .cloned()
+            .chain(taken)
+            .map(|watch| (watch.target.clone(), Live::new(Arc::new(watch))))
             .collect();
         Self {
             settings,
             channels: book.channels.keys().cloned().collect(),
             ledger,
             live,
+            requests: Requests::new(book),
             sources: BTreeMap::new(),
             begun: false,
             resumed: false,
@@ -184,6 +200,11 @@ impl Engine {
     /// The lasting state.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The watches of all targets: those that the rules name, and those that were taken up on request.
+    pub fn watches(&self) -> impl Iterator<Item = &Watch> {
+        self.live.values().map(|live| &*live.watch)
     }
 
     /// The state of a target as the cluster last showed it.
@@ -198,6 +219,7 @@ impl Engine {
             channels,
             ledger,
             live,
+            requests,
             sources,
             begun,
             resumed,
@@ -206,11 +228,12 @@ impl Engine {
         let mut turn = Turn {
             now,
             past: false,
-            settings: *settings,
+            settings: settings.clone(),
             ledger,
             output: Output {
                 records: Vec::new(),
                 effects: std::mem::take(deferred),
+                no_room: false,
             },
         };
         for delivery in inputs.deliveries {
@@ -230,11 +253,17 @@ impl Engine {
                 settings: &mut *settings,
                 channels: &mut *channels,
                 live: &mut *live,
+                requests: &mut *requests,
                 sources: &mut *sources,
             };
             reload::reload(&mut turn, held, news);
         }
-        hooks::take_in(&mut turn, live, inputs.hooks);
+        silences::take_in(&mut turn, inputs.silences);
+        silences::forget(&mut turn, channels);
+        // Before anything newer about the same is told.
+        silences::release(&mut turn);
+        hooks::take_in(&mut turn, live, requests, inputs.hooks);
+        requests.tend(&mut turn, live);
         for outcome in inputs.steps {
             progress::step_ended(&mut turn, live, outcome);
         }
@@ -259,6 +288,7 @@ impl Engine {
             if !live.due(now) {
                 continue;
             }
+            alerts::take_in(&turn, target, live);
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);

@@ -14,7 +14,7 @@ use crate::plan::{Action, Step, StepResult};
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
 use crate::verify::VerificationEnd;
-use crate::wording::short;
+use crate::wording::{plural, short};
 
 /// Characters of a digest that people are shown: enough to tell two sets apart.
 const SHOWN_DIGEST: usize = 13;
@@ -62,6 +62,7 @@ impl Story {
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
+            | Record::Silenced { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. } => self.begin(at, None, first),
             Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
@@ -73,7 +74,9 @@ impl Story {
                     .insert((incident.target.clone(), incident.rule.clone()), place);
                 place
             }
-            Record::Noticed(notice) => {
+            Record::Noticed(notice)
+            | Record::NoticeHeld { notice, .. }
+            | Record::NoticeReleased { notice, .. } => {
                 let of_incident = notice
                     .correlation
                     .as_ref()
@@ -183,7 +186,9 @@ impl Story {
             Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
             Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
             Record::VerificationBegan { verification } => Some(verification.target.clone()),
-            Record::TargetSeen { target, .. }
+            Record::TakenUp { target, .. }
+            | Record::LetGo { target, .. }
+            | Record::TargetSeen { target, .. }
             | Record::TargetGone { target }
             | Record::RevisionReturned { target, .. }
             | Record::Promoted { target }
@@ -205,12 +210,15 @@ impl Story {
             | Record::DataBack { target, .. } => Some(target.clone()),
             Record::IncidentBegan { incident, .. } => Some(incident.target.clone()),
             Record::ScalingBegan { plan } => Some(plan.target.clone()),
-            Record::Noticed(notice) => notice.target.clone(),
+            Record::Noticed(notice)
+            | Record::NoticeHeld { notice, .. }
+            | Record::NoticeReleased { notice, .. } => notice.target.clone(),
             Record::Marked { marker } => Some(marker.target.clone()),
             Record::Started { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
+            | Record::Silenced { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::NoticeEnded(_) => None,
@@ -278,7 +286,31 @@ pub fn texts(record: &Record) -> Vec<String> {
             }
             (None, None) => format!("alert: {}", alert.in_words()),
         }],
+        Record::Silenced { channel, silences } => {
+            let mut lines = vec![format!(
+                "Alertmanager `{channel}` has {} that may concern a target",
+                plural(silences.len(), "silence")
+            )];
+            lines.extend(
+                silences
+                    .iter()
+                    .map(|silence| format!("silenced {}", silence.in_words())),
+            );
+            lines
+        }
+        Record::NoticeHeld { notice, silence } => vec![format!(
+            "not told, for it is silenced {}: {}",
+            silence.in_words(),
+            notice.headline
+        )],
+        Record::NoticeReleased { notice, .. } => {
+            vec![format!("told after a silence: {}", notice.headline)]
+        }
         Record::Marked { marker } => vec![format!("CI tells: {}", marker.in_words())],
+        Record::TakenUp { by, .. } => {
+            vec![format!("somebody asked about it: taken up by Watch {by}")]
+        }
+        Record::LetGo { reason, .. } => vec![format!("let go: {reason}")],
         Record::TargetSeen { target, stable, .. } => {
             vec![format!("{target} seen: revision {stable} is the way back")]
         }

@@ -81,6 +81,11 @@ pub fn of_newest(target: &TargetSnapshot) -> Answer {
 }
 
 fn unseen(target: &TargetSnapshot) -> Answer {
+    // Somebody asked about it just now: it is no fault that nothing is known of it.
+    if target.on_request {
+        let reason = format!("{} was taken up, and not looked at yet", target.target);
+        return Answer::new(Gate::Running, None, reason);
+    }
     let reason = format!("{} was not seen in the cluster yet", target.target);
     Answer::new(Gate::Blind, None, reason)
 }

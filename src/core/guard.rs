@@ -1,11 +1,19 @@
 //! Reasons to hold a decision or an action back: one file per guard. Each says what, why and until when.
 
 pub mod action_rate;
+pub mod blast_radius;
+pub mod circuit_breaker;
 pub mod cool_down;
 pub mod dry_run;
+pub mod flapping;
+pub mod freeze;
 pub mod fresh_evidence;
 pub mod kill_switch;
+pub mod many_at_once;
 pub mod object_changed;
+pub mod scope;
+mod settings;
+pub mod silence;
 pub mod under_way;
 pub mod way_back;
 
@@ -15,9 +23,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
-use crate::ids::{RuleName, WatchName};
+use crate::ids::{RuleName, TargetId, WatchName};
 use crate::saga::PlanState;
+use crate::silence::Silence;
 use crate::target::TargetState;
+
+pub use freeze::{Freeze, FreezeError};
+pub use settings::{AtMost, GuardSettings, Silenced, Times};
 
 /// Why something is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,12 +42,19 @@ pub enum Guard {
     SymptomGone,
     CoolDown,
     ActionRate,
+    BlastRadius,
+    CircuitBreaker,
+    Flapping,
+    ManyAtOnce,
+    Freeze,
+    Scope,
     UnderWay,
     ObjectChanged,
     DryRun,
     KillSwitch,
     NoWayBack,
     Autoscaler,
+    Silence,
 }
 
 impl Guard {
@@ -49,12 +68,19 @@ impl Guard {
             Self::SymptomGone => "symptom gone",
             Self::CoolDown => "cool-down",
             Self::ActionRate => "actions per hour",
+            Self::BlastRadius => "targets at once",
+            Self::CircuitBreaker => "circuit breaker",
+            Self::Flapping => "flapping",
+            Self::ManyAtOnce => "many targets fail",
+            Self::Freeze => "freeze",
+            Self::Scope => "scope",
             Self::UnderWay => "rollback under way",
             Self::ObjectChanged => "object changed",
             Self::DryRun => "dry run",
             Self::KillSwitch => "kill switch",
             Self::NoWayBack => "no way back",
             Self::Autoscaler => "autoscaler",
+            Self::Silence => "silence",
         }
     }
 }
@@ -96,13 +122,20 @@ impl Hold {
             | Guard::DryRun
             | Guard::CoolDown
             | Guard::ActionRate
+            | Guard::CircuitBreaker
+            | Guard::Flapping
+            | Guard::ManyAtOnce
+            | Guard::Freeze
+            | Guard::Scope
             | Guard::NoWayBack
-            | Guard::Autoscaler => true,
+            | Guard::Autoscaler
+            | Guard::Silence => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
             | Guard::BaselineAlsoBad
             | Guard::SymptomGone
+            | Guard::BlastRadius
             | Guard::UnderWay
             | Guard::ObjectChanged => false,
         }
@@ -112,19 +145,6 @@ impl Hold {
     pub fn same(&self, other: &Self) -> bool {
         self.guard == other.guard && self.rule == other.rule
     }
-}
-
-/// Limits that hold for all targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GuardSettings {
-    /// After an action on a target, the next one on it waits this long.
-    pub cool_down: SignedDuration,
-    /// Actions over all targets within an hour.
-    pub actions_per_hour: usize,
-    /// Decides and tells, but writes to nothing.
-    pub dry_run: bool,
-    /// Nothing is written to a workload (P13).
-    pub kill_switch: bool,
 }
 
 /// Everything that the guards of an action look at.
@@ -141,12 +161,24 @@ pub struct ActionContext<'a> {
     pub last_action: Option<Timestamp>,
     /// Actions over all targets, oldest first.
     pub actions: &'a [Timestamp],
+    /// Rollbacks of this target, oldest first.
+    pub rollbacks: &'a [Timestamp],
+    /// Rollbacks over all targets that failed one after the other, oldest first.
+    pub setbacks: &'a [Timestamp],
+    /// Releases over all targets that failed in the last hour, oldest first.
+    pub failures: &'a [(Timestamp, TargetId)],
+    /// Other targets with a rollback that is under way, or is not yet known to have helped.
+    pub others_under_way: usize,
+    /// Targets in all.
+    pub watched: usize,
     /// When the failing rules last had data.
     pub evidence_at: Option<Timestamp>,
     /// Data older than this are not fresh: a few scrape intervals.
     pub patience: SignedDuration,
     /// Whether some rule fails on fresh evidence now.
     pub still_failing: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
 }
 
 /// Everything that the guards of a scaling look at before the cluster is asked.
@@ -156,10 +188,14 @@ pub struct ScalingContext<'a> {
     pub settings: &'a GuardSettings,
     /// Actions over all targets, oldest first.
     pub actions: &'a [Timestamp],
+    /// Where what is scaled lies.
+    pub namespace: &'a str,
     pub watch: &'a WatchName,
     pub watch_dry_run: bool,
     pub rule: &'a RuleName,
     pub rule_dry_run: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
 }
 
 /// The first guard that holds a scaling back now; none: look at the cluster.
@@ -167,6 +203,9 @@ pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
     let hold = kill_switch::of_settings(context.settings)
         .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
         .or_else(|| dry_run::of_rule(context.rule, context.rule_dry_run))
+        .or_else(|| scope::hold(context.settings, context.namespace))
+        .or_else(|| freeze::hold(context.now, context.settings))
+        .or_else(|| silence::of_settings(context.settings, context.silence))
         .or_else(|| action_rate::hold(context.now, context.settings, context.actions))?;
     Some(Hold {
         rule: Some(context.rule.clone()),
@@ -179,10 +218,17 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
     let mut holds: Vec<Hold> = [
         kill_switch::check(context),
         dry_run::check(context),
+        scope::hold(context.settings, &context.analysis.target.namespace),
+        freeze::hold(context.now, context.settings),
+        silence::of_settings(context.settings, context.silence),
         object_changed::check(context),
         under_way::check(context),
         way_back::check(context),
         cool_down::check(context),
+        flapping::check(context),
+        circuit_breaker::check(context),
+        many_at_once::check(context),
+        blast_radius::check(context),
         action_rate::check(context),
     ]
     .into_iter()

@@ -7,13 +7,20 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::TargetId;
+use crate::ids::{TargetId, WatchName};
 use crate::time::elapsed;
 
 /// Alerts that are kept, firing and resolved ones together.
 pub const MOST_ALERTS: usize = 1000;
 /// Markers that are kept of each target.
 pub const MOST_MARKERS: usize = 20;
+/// An alert that fires is delivered again at each `repeat_interval`, 4 hours by default: that it still fires is written
+/// down when it was not for so long,
+const HEARD_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// and one that is not heard of for so long is not believed any more: its end was lost, with Alertmanager perhaps.
+pub const BELIEVED: SignedDuration = SignedDuration::from_hours(12);
+/// A beginning that lies in the future by more than this has another clock.
+const FUTURE: SignedDuration = SignedDuration::from_secs(30);
 /// A resolved alert is remembered for this long, so that a delivery that comes late does not make it fire again.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(6);
 
@@ -22,6 +29,11 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(6);
 pub enum Hook {
     Alert(Alert),
     Marker(Marker),
+    /// Somebody asks about a target that is not watched, and that the watch of this name allows.
+    Wanted {
+        target: TargetId,
+        by: WatchName,
+    },
 }
 
 /// The state of one alert, as Alertmanager delivers it.
@@ -95,15 +107,18 @@ impl Marker {
 pub struct Reported {
     /// By fingerprint.
     pub alerts: BTreeMap<String, Alert>,
+    /// When each was last heard of, by fingerprint.
+    pub heard: BTreeMap<String, Timestamp>,
     /// By target, oldest first.
     #[serde(with = "flat")]
     pub markers: BTreeMap<TargetId, Vec<Marker>>,
 }
 
 impl Reported {
-    /// Whether the report is news.
-    pub fn is_news(&self, hook: &Hook) -> bool {
+    /// Whether the report is news at `now`.
+    pub fn is_news(&self, hook: &Hook, now: Timestamp) -> bool {
         match hook {
+            Hook::Wanted { .. } => true,
             Hook::Marker(marker) => {
                 let known = self.markers.get(&marker.target);
                 !known.is_some_and(|known| known.iter().any(|known| known.id == marker.id))
@@ -113,39 +128,71 @@ impl Reported {
                 None => alert.ended.is_none(),
                 // Another beginning; an older one came late.
                 Some(known) if known.starts != alert.starts => {
-                    alert.starts > known.starts && alert.ended.is_none()
+                    // A beginning of the future would shut out all that come.
+                    let set_back = now.duration_until(known.starts) > FUTURE;
+                    (alert.starts > known.starts || set_back) && alert.ended.is_none()
+                }
+                Some(known) if known.ended.is_none() && alert.ended.is_none() => {
+                    let heard = self.heard.get(&alert.fingerprint);
+                    heard.is_none_or(|heard| elapsed(*heard, now) >= HEARD_AGAIN)
                 }
                 Some(known) => known.ended.is_none() && alert.ended.is_some(),
             },
         }
     }
 
-    /// Whether there is room for another alert that fires.
-    pub fn has_room(&self) -> bool {
-        self.firing().count() < MOST_ALERTS
+    /// Whether there is room for this alert: it is over, or known, or fewer fire than can be kept.
+    pub fn has_room(&self, alert: &Alert, now: Timestamp) -> bool {
+        let fires = |known: &Alert| self.fires(known, now);
+        alert.ended.is_some()
+            || self.alerts.get(&alert.fingerprint).is_some_and(fires)
+            || self.firing(now).count() < MOST_ALERTS
     }
 
-    /// Alerts that fire.
-    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values().filter(|alert| alert.ended.is_none())
+    /// Alerts that fire, as far as is known at `now`.
+    pub fn firing(&self, now: Timestamp) -> impl Iterator<Item = &Alert> {
+        self.alerts
+            .values()
+            .filter(move |alert| self.fires(alert, now))
+    }
+
+    /// Alerts of that name, whether they fire or are over.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Alert> {
+        let is = move |alert: &&Alert| alert.labels.get("alertname").is_some_and(|own| own == name);
+        self.alerts.values().filter(is)
+    }
+
+    /// Whether a known alert fires: it is not over, and was heard of lately.
+    pub fn fires(&self, alert: &Alert, now: Timestamp) -> bool {
+        let lately = |heard: &Timestamp| elapsed(*heard, now) < BELIEVED;
+        alert.ended.is_none() && self.heard.get(&alert.fingerprint).is_none_or(lately)
     }
 
     /// Takes an alert in, at the time of its record.
     pub(crate) fn alert(&mut self, at: Timestamp, alert: Alert) {
-        self.alerts.insert(alert.fingerprint.clone(), alert);
-        self.alerts.retain(|_, alert| {
-            alert
-                .ended
-                .is_none_or(|ended| elapsed(ended, at) < REMEMBERED)
+        // An end that lies ahead is said by a clock that is wrong: it is over all the same.
+        let ended = alert.ended.map(|ended| ended.min(at));
+        self.heard.insert(alert.fingerprint.clone(), at);
+        self.alerts
+            .insert(alert.fingerprint.clone(), Alert { ended, ..alert });
+        let heard = &self.heard;
+        self.alerts.retain(|fingerprint, alert| match alert.ended {
+            Some(ended) => elapsed(ended, at) < REMEMBERED,
+            None => heard
+                .get(fingerprint)
+                .is_none_or(|heard| elapsed(*heard, at) < BELIEVED),
         });
         while self.alerts.len() > MOST_ALERTS {
             let resolved = self.alerts.values().filter(|alert| alert.ended.is_some());
             let oldest = resolved.min_by_key(|alert| alert.ended);
             let Some(oldest) = oldest.map(|alert| alert.fingerprint.clone()) else {
-                return;
+                break;
             };
             self.alerts.remove(&oldest);
         }
+        let alerts = &self.alerts;
+        self.heard
+            .retain(|fingerprint, _| alerts.contains_key(fingerprint));
     }
 
     /// Takes a marker in.

@@ -11,15 +11,20 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::hook::{Alert, Marker, Reported};
-use crate::ids::{ChannelName, NoticeId, PlanId, TargetId};
+use crate::ids::{ChannelName, NoticeId, PlanId, TargetId, WatchName};
 use crate::notice::Notice;
 use crate::record::Record;
 use crate::rule::SourceKind;
-use crate::saga::PlanState;
+use crate::saga::{PlanEnd, PlanState};
+use crate::silence::Silence;
 use crate::time::elapsed;
+use crate::verify::VerificationEnd;
 
 pub use of_always::{AlwaysCheckpoint, AlwaysLedger};
 pub use of_target::{Checkpoint, Judged, TargetLedger};
+
+/// How many failed rollbacks are remembered.
+const SETBACKS: usize = 100;
 
 /// Everything that must survive a restart. It is also written as a whole (`recant once`): a field that is added must be
 /// readable from a state that has none yet, and a map whose keys are no texts needs `pairs`.
@@ -31,10 +36,17 @@ pub struct Ledger {
     /// The rules between releases, by target.
     #[serde(with = "pairs")]
     pub always: BTreeMap<TargetId, AlwaysLedger>,
+    /// Targets that were taken up on request, and by which watch.
+    #[serde(with = "pairs")]
+    pub taken: BTreeMap<TargetId, WatchName>,
     /// Incidents ever begun: the last part of their ids.
     pub incidents: u64,
     /// Actions of the last hour over all targets, oldest first.
     pub actions: Vec<Timestamp>,
+    /// Rollbacks over all targets that failed one after the other, oldest first: since one helped.
+    pub setbacks: Vec<Timestamp>,
+    /// Releases over all targets that failed in the last hour, oldest first.
+    pub failures: Vec<(Timestamp, TargetId)>,
     /// Notices that have not ended, with the channels that are left.
     pub pending: BTreeMap<NoticeId, (Notice, BTreeSet<ChannelName>)>,
     pub lost_sources: BTreeMap<SourceKind, String>,
@@ -42,11 +54,27 @@ pub struct Ledger {
     pub refused: Option<String>,
     /// What others reported.
     pub reported: Reported,
+    /// What each Alertmanager silences, by the channel that leads to it.
+    pub silences: BTreeMap<ChannelName, Vec<Silence>>,
+    /// The last notice of each thread that silences hold back.
+    pub held: BTreeMap<String, HeldNotice>,
     /// Notices ever made: the last part of their ids.
     pub notices: u64,
     /// Analyses ever begun: the last part of their ids. Two targets in two namespaces may well have the same name,
     /// template hash and second.
     pub analyses: u64,
+}
+
+/// A notice that a silence holds back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldNotice {
+    pub notice: Notice,
+    pub silence: Silence,
+    /// When the first of its thread was held.
+    pub since: Timestamp,
+    /// Notices of its thread that were held, this one included.
+    pub count: u64,
 }
 
 impl Ledger {
@@ -66,6 +94,14 @@ impl Ledger {
                 let fresh = TargetLedger::new(uid.clone(), stable.clone());
                 self.targets.insert(target.clone(), fresh);
             }
+            Record::TakenUp { target, by } => {
+                self.taken.insert(target.clone(), by.clone());
+            }
+            Record::LetGo { target, .. } => {
+                self.taken.remove(target);
+                self.targets.remove(target);
+                self.reported.markers.remove(target);
+            }
             Record::TargetGone { target } => {
                 self.targets.remove(target);
                 self.reported.markers.remove(target);
@@ -83,12 +119,34 @@ impl Ledger {
                     self.pending
                         .insert(notice.id.clone(), (Notice::clone(notice), left));
                 }
-                if let Some(target) = &notice.target {
-                    self.on(at, target, record);
-                    if let Some(always) = self.always.get_mut(target) {
-                        always.noticed(notice);
-                    }
+                self.said(at, notice, record);
+            }
+            Record::Silenced { channel, silences } => {
+                if silences.is_empty() {
+                    self.silences.remove(channel);
+                } else {
+                    self.silences.insert(channel.clone(), silences.clone());
                 }
+            }
+            Record::NoticeHeld { notice, silence } => {
+                self.notices += 1;
+                let thread = notice.thread();
+                let before = self.held.remove(&thread);
+                let held = HeldNotice {
+                    notice: Notice::clone(notice),
+                    silence: Silence::clone(silence),
+                    since: before.as_ref().map_or(at, |held| held.since),
+                    count: before.map_or(1, |held| held.count.saturating_add(1)),
+                };
+                self.held.insert(thread, held);
+                self.said(at, notice, record);
+            }
+            Record::NoticeReleased { thread, notice } => {
+                self.notices += 1;
+                self.held.remove(thread);
+                let left: BTreeSet<ChannelName> = notice.channels.iter().cloned().collect();
+                self.pending
+                    .insert(notice.id.clone(), (Notice::clone(notice), left));
             }
             Record::NoticeEnded(delivery) => {
                 if let Some((_, left)) = self.pending.get_mut(&delivery.notice) {
@@ -159,13 +217,46 @@ impl Ledger {
             | Record::BaselineGone { target }
             | Record::FirstTraffic { target }
             | Record::Checkpoint { target, .. }
-            | Record::Failed { target, .. }
             | Record::HoldBegan { target, .. }
             | Record::HoldEnded { target, .. }
             | Record::AnalysisEnded { target, .. }
-            | Record::PlanEnded { target, .. }
-            | Record::VerificationEnded { target, .. }
             | Record::RuleWithoutData { target, .. } => self.on(at, target, record),
+            Record::Failed { target, .. } => {
+                self.failed(at, target);
+                self.on(at, target, record);
+            }
+            Record::PlanEnded { target, end, .. } => {
+                match end {
+                    PlanEnd::Stuck { .. } => self.set_back(at),
+                    // That it was carried out says nothing of whether it helped; somebody else's change is no failure.
+                    PlanEnd::Done | PlanEnd::Fenced { .. } => {}
+                }
+                self.on(at, target, record);
+            }
+            Record::VerificationEnded { target, end, .. } => {
+                let verification = self
+                    .targets
+                    .get(target)
+                    .and_then(|known| known.verification.as_ref());
+                if verification.is_some_and(|verification| verification.plan.is_some()) {
+                    match end {
+                        VerificationEnd::Gone => self.setbacks.clear(),
+                        VerificationEnd::Remains { .. } => self.set_back(at),
+                        VerificationEnd::Unknown { .. } => {}
+                    }
+                }
+                self.on(at, target, record);
+            }
+        }
+    }
+
+    /// What was said of a target is said once, whether or not it was held back.
+    fn said(&mut self, at: Timestamp, notice: &Notice, record: &Record) {
+        if let Some(target) = &notice.target {
+            self.on(at, target, record);
+            if let Some(always) = self.always.get_mut(target) {
+                always.noticed(notice);
+            }
         }
     }
 
@@ -184,6 +275,20 @@ impl Ledger {
         self.actions
             .retain(|action| elapsed(*action, at) < SignedDuration::from_hours(1));
         self.actions.push(at);
+    }
+
+    fn set_back(&mut self, at: Timestamp) {
+        if self.setbacks.len() >= SETBACKS {
+            self.setbacks.remove(0);
+        }
+        self.setbacks.push(at);
+    }
+
+    fn failed(&mut self, at: Timestamp, target: &TargetId) {
+        self.failures.retain(|(failed, other)| {
+            elapsed(*failed, at) < SignedDuration::from_hours(1) && other != target
+        });
+        self.failures.push((at, target.clone()));
     }
 
     fn with_plan(&mut self, id: &PlanId, change: impl FnOnce(&mut PlanState)) {

@@ -27,6 +27,7 @@ pub mod rule;
 pub mod saga;
 pub mod scaling;
 pub mod sequential;
+pub mod silence;
 pub mod snapshot;
 pub mod spec;
 pub mod target;

@@ -1,6 +1,7 @@
 //! What to tell whom: the content of a message, before any channel's dialect.
 
 mod incident;
+mod labels;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,17 @@ pub struct Notice {
     pub facts: Vec<Fact>,
     pub links: Vec<Link>,
     pub channels: Vec<ChannelName>,
+}
+
+impl Notice {
+    /// What it has in common with the other messages about the same: the incident, else the target and the kind.
+    pub fn thread(&self) -> String {
+        match (&self.correlation, &self.target) {
+            (Some(correlation), _) => correlation.to_string(),
+            (None, Some(target)) => format!("{target} {:?}", self.kind),
+            (None, None) => format!("{:?}", self.kind),
+        }
+    }
 }
 
 /// A short labelled value.

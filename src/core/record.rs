@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
 use crate::hook::{Alert, Marker};
-use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId};
+use crate::ids::{
+    AnalysisId, ChannelName, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName,
+};
 use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
 use crate::judge::{Continuous, Evidence, Finding};
 use crate::measurement::Measurement;
@@ -20,6 +22,7 @@ use crate::notice::{Delivery, Notice};
 use crate::plan::{StepCommand, StepOutcome};
 use crate::rule::{Question, SourceKind};
 use crate::saga::{Plan, PlanEnd};
+use crate::silence::Silence;
 use crate::verify::{Verification, VerificationEnd};
 
 /// One record of the journal.
@@ -57,6 +60,16 @@ pub enum Record {
         uid: String,
         /// The way back until a revision is known good.
         stable: RevisionHash,
+    },
+    /// Somebody asked about a target: it is watched from now on, by the watch of this name, which is one on request.
+    TakenUp {
+        target: TargetId,
+        by: WatchName,
+    },
+    /// A target that was taken up is watched no more, and what was known of it is forgotten.
+    LetGo {
+        target: TargetId,
+        reason: String,
     },
     /// The target does not exist any more.
     TargetGone {
@@ -208,6 +221,21 @@ pub enum Record {
     Marked {
         marker: Box<Marker>,
     },
+    /// What an Alertmanager silences now, of all that may concern a target; in the place of what it silenced before.
+    Silenced {
+        channel: ChannelName,
+        silences: Vec<Silence>,
+    },
+    /// A notice is held back by a silence.
+    NoticeHeld {
+        notice: Box<Notice>,
+        silence: Box<Silence>,
+    },
+    /// The silence is over: the last notice that was held of something is about to be sent.
+    NoticeReleased {
+        thread: String,
+        notice: Box<Notice>,
+    },
     /// A notice is about to be sent.
     Noticed(Box<Notice>),
     /// A notice reached a channel, or was given up.
@@ -218,7 +246,9 @@ impl Record {
     /// The target that it is about, where the record itself says so: the end of a step only names its plan.
     pub fn target(&self) -> Option<&TargetId> {
         match self {
-            Self::TargetSeen { target, .. }
+            Self::TakenUp { target, .. }
+            | Self::LetGo { target, .. }
+            | Self::TargetSeen { target, .. }
             | Self::TargetGone { target }
             | Self::RevisionReturned { target, .. }
             | Self::Promoted { target }
@@ -248,7 +278,9 @@ impl Record {
                 command.rollback().map(|rollback| &rollback.fence.target)
             }
             Self::VerificationBegan { verification } => Some(&verification.target),
-            Self::Noticed(notice) => notice.target.as_ref(),
+            Self::Noticed(notice)
+            | Self::NoticeHeld { notice, .. }
+            | Self::NoticeReleased { notice, .. } => notice.target.as_ref(),
             Self::Started { .. }
             | Self::StepEnded(_)
             | Self::Awaited { .. }
@@ -257,7 +289,8 @@ impl Record {
             | Self::NoticeEnded(_)
             | Self::Reloaded { .. }
             | Self::ReloadRefused { .. }
-            | Self::Alerted { .. } => None,
+            | Self::Alerted { .. }
+            | Self::Silenced { .. } => None,
         }
     }
 }

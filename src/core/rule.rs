@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 
+mod alert;
 mod always;
 mod channel;
 mod judging;
 mod level;
 mod metric;
+mod on_request;
 mod promql;
 mod question;
 mod selector;
 
+pub use alert::{AlertOf, AlertScope, AlertSelector};
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
 pub use channel::{Channel, ChannelKind, SecretRef};
 pub use judging::{Assurance, Judging, WhenUnclear};
@@ -25,6 +28,7 @@ pub use level::{
     Sampled,
 };
 pub use metric::{HistogramMetric, Metric, Part, RatioMetric, Unit};
+pub use on_request::{OnRequest, Scope};
 pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
 pub use selector::{MatchOp, Matcher, Selector};
@@ -33,6 +37,8 @@ pub use selector::{MatchOp, Matcher, Selector};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleBook {
     pub watches: Vec<Watch>,
+    /// Watches of many workloads, each taken up when somebody asks about it.
+    pub on_request: Vec<OnRequest>,
     pub channels: BTreeMap<ChannelName, Channel>,
 }
 
@@ -108,6 +114,8 @@ pub enum SourceKind {
     /// JSON documents over HTTP.
     HttpJson,
     Redis,
+    /// What Alertmanager reports by its webhook: nothing is asked for it.
+    Alerts,
 }
 
 /// Where a pod's metrics are, when the watch says so.
@@ -198,6 +206,25 @@ impl Rule {
         match &self.check {
             Check::Counts(check) => Some(check),
             Check::Level(_) => None,
+        }
+    }
+
+    /// Whether it can only speak against a release: it is about an alert, and that none is reported is no proof that all
+    /// is well (Alertmanager, its rules or the way from it may be broken).
+    pub fn only_accuses(&self) -> bool {
+        match &self.check {
+            Check::Counts(_) => false,
+            Check::Level(check) => match &check.metric.sampled {
+                Sampled::Level(Level::Alert(_)) => true,
+                Sampled::Level(
+                    Level::Gauge(_)
+                    | Level::Promql(_)
+                    | Level::Kubernetes(_)
+                    | Level::HttpJson(_)
+                    | Level::Redis(_),
+                )
+                | Sampled::Rate { .. } => false,
+            },
         }
     }
 

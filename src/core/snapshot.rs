@@ -11,8 +11,9 @@ use crate::incident::ScalingEnd;
 use crate::judge::Finding;
 use crate::judge::Phase;
 use crate::record::Standing;
-use crate::rule::{Scale, SourceKind};
+use crate::rule::{Scale, Scope, SourceKind};
 use crate::scaling::ScaleChange;
+use crate::silence::Silence;
 
 /// The state of everything after one tick.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +26,15 @@ pub struct Snapshot {
     pub pending_notices: usize,
     /// Alerts that others reported and that fire.
     pub alerts: Vec<Alert>,
+    /// Silences in force, as they were last known.
+    pub silences: Vec<Silence>,
+    /// Notices that they hold back.
+    pub held_notices: Vec<HeldBack>,
+    /// What is taken up when somebody asks about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_request: Vec<RequestSnapshot>,
+    #[serde(skip)]
+    pub room: Room,
 }
 
 impl Snapshot {
@@ -38,11 +48,43 @@ impl Snapshot {
     }
 }
 
+/// A notice that a silence holds back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldBack {
+    pub target: Option<TargetId>,
+    pub headline: String,
+    pub since: Timestamp,
+    /// Messages about the same that were held.
+    pub count: u64,
+    /// By whom, until when, why.
+    pub silence: String,
+}
+
 /// A source that cannot be used now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LostSource {
     pub source: SourceKind,
     pub reason: String,
+}
+
+/// Whether another target can be taken up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Targets that were taken up.
+    pub taken: usize,
+    /// How many there may be.
+    pub most: usize,
+    /// There are fewer, or one of them could be let go.
+    pub free: bool,
+}
+
+/// A watch of what is asked about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestSnapshot {
+    pub watch: WatchName,
+    pub scope: Scope,
 }
 
 /// The state of one target.
@@ -51,6 +93,9 @@ pub struct LostSource {
 pub struct TargetSnapshot {
     pub watch: WatchName,
     pub target: TargetId,
+    /// It was taken up because somebody asked about it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_request: bool,
     /// False: the cluster has not shown it since the start.
     pub seen: bool,
     pub current: Option<RevisionHash>,

@@ -1,5 +1,7 @@
 //! What the cluster says about a target at one moment: an input of the tick.
 
+pub mod naming;
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;

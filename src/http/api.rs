@@ -19,6 +19,7 @@ mod argo;
 mod body;
 mod flagger;
 pub mod kayenta;
+mod look_up;
 mod markers;
 mod openapi;
 mod problem;
@@ -40,6 +41,7 @@ use recant_core::hook::Hook;
 use recant_core::snapshot::Snapshot;
 
 use super::Ops;
+use super::finder::Finder;
 use super::health::Readiness;
 use super::metrics::ApiMetrics;
 use super::reports::Reports;
@@ -71,6 +73,7 @@ pub fn limits() -> Limits {
 pub struct Api {
     view: Arc<View>,
     readiness: Arc<Readiness>,
+    finder: Arc<Finder>,
     reports: Reports,
     marker_key: Option<Arc<Token>>,
     kayenta: Kayenta,
@@ -89,6 +92,7 @@ impl Api {
         Self {
             view: ops.view.clone(),
             readiness: ops.readiness.clone(),
+            finder: ops.finder.clone(),
             reports,
             marker_key,
             kayenta,

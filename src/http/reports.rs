@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Reported {
     pub hooks: Vec<Hook>,
-    /// Told when all of it is in the journal. Closed: nobody waits any more, and it will come again.
-    pub durable: oneshot::Sender<()>,
+    /// Told when all of it is in the journal, or why it will not be. Closed: nobody waits any more, and it will come again.
+    pub durable: oneshot::Sender<Result<(), NotTaken>>,
 }
 
 /// Where reports are put in. Clones share the queue.
@@ -28,6 +28,8 @@ pub enum NotTaken {
     Full,
     #[error("it could not be written down in time")]
     Late,
+    #[error("as many alerts fire as can be kept: send fewer, by a route of its own")]
+    NoRoom,
 }
 
 /// A queue with both of its ends.
@@ -47,7 +49,7 @@ impl Reports {
             .try_send(Reported { hooks, durable })
             .map_err(|_| NotTaken::Full)?;
         match timeout(PATIENCE, told).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(taken)) => taken,
             Ok(Err(_)) | Err(_) => Err(NotTaken::Late),
         }
     }

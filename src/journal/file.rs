@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use recant_core::record::Record;
 
-use super::frame::{self, Chain, Header, Line};
+use super::frame::{self, Break, Chain, Header, Line, Misfit};
 use super::{Journal, JournalError};
 
 /// The writer of a journal file. It holds the file's lock for as long as it lives.
@@ -252,14 +252,19 @@ fn scan(
         })?;
         let fits = match next {
             Line::End | Line::Cut => return Ok(end),
-            Line::Broken => false,
-            Line::Whole => chain.follow(&line).is_ok(),
+            Line::Broken => Err(Misfit::Chain(Break::Changed)),
+            Line::Whole => chain.follow(&line),
         };
-        if !fits {
-            return Err(JournalError::Tampered {
-                path: path.to_owned(),
-                sequence: chain.next,
-            });
+        match fits {
+            // What a record says is not looked into here.
+            Ok(()) | Err(Misfit::Record(_)) => {}
+            Err(Misfit::Chain(how)) => {
+                return Err(JournalError::Tampered {
+                    path: path.to_owned(),
+                    sequence: chain.next,
+                    how,
+                });
+            }
         }
         end += line.len() as u64;
     }

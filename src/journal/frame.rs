@@ -143,10 +143,21 @@ pub(super) struct Chain {
 
 /// Why a whole line is not the next entry.
 pub(super) enum Misfit {
-    /// Length, hash, sequence or link is wrong.
-    Chain,
+    /// It is not what was written there.
+    Chain(Break),
     /// It is the next entry, but its record cannot be read.
     Record(String),
+}
+
+/// How the chain of a journal is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Break {
+    #[error("is not what was written: its bytes do not fit their hash")]
+    Changed,
+    #[error("is missing, and so is everything up to record {found}, which comes next")]
+    Gap { found: u64 },
+    #[error("does not fit the one before it: one of them was put in the place of another")]
+    Replaced,
 }
 
 impl Chain {
@@ -188,7 +199,7 @@ impl Chain {
 
     /// Reads a whole line as the next entry.
     pub(super) fn decode<R: DeserializeOwned>(&mut self, line: &[u8]) -> Result<Entry<R>, Misfit> {
-        let json = self.verify(line).ok_or(Misfit::Chain)?;
+        let json = self.verify(line).map_err(Misfit::Chain)?;
         let entry = serde_json::from_slice(json);
         // The chain goes on behind a record that is not understood: the hash held.
         self.advance(json);
@@ -197,7 +208,7 @@ impl Chain {
 
     /// Checks a whole line without looking into its record.
     pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Misfit> {
-        let json = self.verify(line).ok_or(Misfit::Chain)?;
+        let json = self.verify(line).map_err(Misfit::Chain)?;
         self.advance(json);
         Ok(())
     }
@@ -207,25 +218,42 @@ impl Chain {
         self.next += 1;
     }
 
-    fn verify<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+    /// The number of the last entry and its hash; `None` before the first.
+    pub(super) fn head(&self) -> Option<(u64, &str)> {
+        Some((self.next.checked_sub(1)?, self.last.as_str()))
+    }
+
+    fn verify<'a>(&self, line: &'a [u8]) -> Result<&'a [u8], Break> {
         #[derive(Deserialize)]
         struct Link {
             sequence: u64,
             previous: String,
         }
-        let (length, rest) = split_length(line)?;
-        let (claimed, rest) = rest.split_at_checked(64)?;
-        let json = rest.strip_prefix(b" ")?.strip_suffix(b"\n")?;
-        if json.len() != length || hash(json).as_bytes() != claimed {
-            return None;
+        let json = whole(line).ok_or(Break::Changed)?;
+        let link: Link = serde_json::from_slice(json).map_err(|_| Break::Changed)?;
+        if link.sequence > self.next {
+            return Err(Break::Gap {
+                found: link.sequence,
+            });
         }
-        // Leading zeros or a sign would be a second way to write the same length.
-        if !line.starts_with(format!("{length} ").as_bytes()) {
-            return None;
+        if link.sequence != self.next || link.previous != self.last {
+            return Err(Break::Replaced);
         }
-        let link: Link = serde_json::from_slice(json).ok()?;
-        (link.sequence == self.next && link.previous == self.last).then_some(json)
+        Ok(json)
     }
+}
+
+/// The JSON of a line whose length and hash are right.
+fn whole(line: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = split_length(line)?;
+    let (claimed, rest) = rest.split_at_checked(64)?;
+    let json = rest.strip_prefix(b" ")?.strip_suffix(b"\n")?;
+    if json.len() != length || hash(json).as_bytes() != claimed {
+        return None;
+    }
+    // Leading zeros or a sign would be a second way to write the same length.
+    line.starts_with(format!("{length} ").as_bytes())
+        .then_some(json)
 }
 
 fn hash(bytes: &[u8]) -> String {

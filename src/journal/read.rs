@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::JournalError;
-use super::frame::{self, Chain, Entry, Header, Line, Misfit};
+use super::frame::{self, Break, Chain, Entry, Header, Line, Misfit};
 
 /// Opens the journal at `path` for reading from its first record on.
 ///
@@ -68,6 +68,11 @@ impl<R: DeserializeOwned> Entries<R> {
         self.offset
     }
 
+    /// The number of the last record that was read, and its hash; `None` before the first.
+    pub fn head(&self) -> Option<(u64, &str)> {
+        self.chain.head()
+    }
+
     fn begin(&mut self) -> Result<(), JournalError> {
         let path = || self.path.clone();
         match frame::read_header(&mut self.reader) {
@@ -113,15 +118,17 @@ impl<R: DeserializeOwned> Entries<R> {
             Line::Broken => Err(JournalError::Tampered {
                 path: path(),
                 sequence,
+                how: Break::Changed,
             }),
             Line::Whole => match self.chain.decode(&self.line) {
                 Ok(entry) => {
                     self.offset += self.line.len() as u64;
                     Ok(Some(entry))
                 }
-                Err(Misfit::Chain) => Err(JournalError::Tampered {
+                Err(Misfit::Chain(how)) => Err(JournalError::Tampered {
                     path: path(),
                     sequence,
+                    how,
                 }),
                 Err(Misfit::Record(reason)) => Err(JournalError::Unknown {
                     path: path(),

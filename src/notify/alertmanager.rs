@@ -12,12 +12,13 @@
 //! balancer.
 
 mod alert;
+pub mod silences;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use recant_core::notice::Notice;
@@ -77,18 +78,7 @@ impl Notifier for Alertmanager {
             return Ok(());
         };
         let base = self.secrets.resolve(address).await?;
-        let header = match bearer {
-            None => None,
-            Some(reference) => {
-                let token = self.secrets.resolve(reference).await?;
-                let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
-                let mut value = value.map_err(|_| NotifyError::Token {
-                    place: place(reference),
-                })?;
-                value.set_sensitive(true);
-                Some((AUTHORIZATION, value))
-            }
-        };
+        let header = authorization(&self.secrets, bearer.as_ref()).await?;
         let body = serde_json::Value::from(vec![alert])
             .to_string()
             .into_bytes();
@@ -99,6 +89,23 @@ impl Notifier for Alertmanager {
             .into_success(|_| "is this the address of an Alertmanager with API v2, such as `http://alertmanager:9093`? Its log has the reason".to_owned())
             .map(drop)
     }
+}
+
+/// The header with the token, if one is needed.
+async fn authorization(
+    secrets: &Secrets,
+    bearer: Option<&SecretRef>,
+) -> Result<Option<(HeaderName, HeaderValue)>, NotifyError> {
+    let Some(reference) = bearer else {
+        return Ok(None);
+    };
+    let token = secrets.resolve(reference).await?;
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+    let mut value = value.map_err(|_| NotifyError::Token {
+        place: place(reference),
+    })?;
+    value.set_sensitive(true);
+    Ok(Some((AUTHORIZATION, value)))
 }
 
 /// The address of the alerts, whether or not what is configured says it already.

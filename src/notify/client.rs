@@ -65,36 +65,63 @@ impl HttpClient {
         header: Option<(HeaderName, HeaderValue)>,
         body: Vec<u8>,
     ) -> Result<Answer, NotifyError> {
-        let url = Url::parse(address.expose_secret())
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| NotifyError::Address {
-                place: place.to_owned(),
-            })?;
-        let host = match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => "the receiver".to_owned(),
-        };
-        let mut request = self
+        let (url, host) = parse(address, place)?;
+        let request = self
             .client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
-        }
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => return Err(classify(host, error)),
-        };
-        Ok(Answer {
-            host,
-            status: response.status(),
-            retry_after: retry_after(response.headers(), Timestamp::now()),
-            body: read_some(response).await,
-        })
+        send(request, host, header, MAX_ANSWER_BYTES).await
     }
+
+    /// Reads from a secret address, at most so many bytes.
+    pub(super) async fn get(
+        &self,
+        address: &SecretString,
+        place: &str,
+        header: Option<(HeaderName, HeaderValue)>,
+        most: usize,
+    ) -> Result<Answer, NotifyError> {
+        let (url, host) = parse(address, place)?;
+        send(self.client.get(url), host, header, most).await
+    }
+}
+
+/// The address, and what of it may be shown.
+fn parse(address: &SecretString, place: &str) -> Result<(Url, String), NotifyError> {
+    let url = Url::parse(address.expose_secret())
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or_else(|| NotifyError::Address {
+            place: place.to_owned(),
+        })?;
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => "the receiver".to_owned(),
+    };
+    Ok((url, host))
+}
+
+async fn send(
+    mut request: reqwest::RequestBuilder,
+    host: String,
+    header: Option<(HeaderName, HeaderValue)>,
+    most: usize,
+) -> Result<Answer, NotifyError> {
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => return Err(classify(host, error)),
+    };
+    Ok(Answer {
+        host,
+        status: response.status(),
+        retry_after: retry_after(response.headers(), Timestamp::now()),
+        body: read_some(response, most).await,
+    })
 }
 
 impl Answer {
@@ -169,16 +196,16 @@ pub(super) fn describe(error: reqwest::Error) -> String {
     reason
 }
 
-async fn read_some(mut response: reqwest::Response) -> Result<String, String> {
+async fn read_some(mut response: reqwest::Response, most: usize) -> Result<String, String> {
     let mut body = Vec::new();
-    while body.len() < MAX_ANSWER_BYTES {
+    while body.len() < most {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
             Err(error) => return Err(describe(error)),
         }
     }
-    body.truncate(MAX_ANSWER_BYTES);
+    body.truncate(most);
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 

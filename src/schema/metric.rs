@@ -1,5 +1,7 @@
 //! The metrics of rules.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 use super::channel::SecretRef;
@@ -118,6 +120,39 @@ pub struct Redis {
     pub username: Option<String>,
     /// Where the password is found.
     pub password: Option<SecretRef>,
+}
+
+/// The name of an alert, alone or with what it must say besides.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Alert {
+    Name(String),
+    Selector(AlertSelector),
+}
+
+/// Which alerts count for a target.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct AlertSelector {
+    /// The label `alertname`.
+    pub name: String,
+    /// Labels that it must have; `${namespace}` and `${name}` are those of the target.
+    #[schemars(extend("maxProperties" = 20))]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// What ties it to the target; `target` when left out.
+    pub scope: Option<AlertScope>,
+    /// The `for` of the alerting rule, such as `5m`: what began that much before a release is no symptom of it.
+    pub pending: Option<String>,
+}
+
+/// What ties an alert to a target.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum AlertScope {
+    /// It names the target: by a pod, by the label `deployment` or `rollout`, or by a label of the rule with `${name}`.
+    Target,
+    /// It is of the target's namespace.
+    Namespace,
 }
 
 /// How the values of several pods become one.

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use super::metric::{Arms, HttpJson, Kubernetes, Over, Promql, Rate, Ratio, Redis, Unit};
+use super::metric::{Alert, Arms, HttpJson, Kubernetes, Over, Promql, Rate, Ratio, Redis, Unit};
 use super::{ApiVersion, Metadata};
 
 /// Always `RuleSet`.
@@ -49,6 +49,8 @@ pub struct Rule {
     pub http_json: Option<HttpJson>,
     /// The length of a list or a stream in Redis.
     pub redis: Option<Redis>,
+    /// An alert that Alertmanager reports: the rule is broken while it fires.
+    pub alert: Option<Alert>,
     /// How the values of several pods become one for the limit. Left out, the worst pod decides.
     pub over: Option<Over>,
     /// Fails when surely above: `5%`, `500ms`, `100`, `512Mi`.

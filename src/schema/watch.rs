@@ -1,5 +1,7 @@
 //! `Watch` documents.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 use super::{ApiVersion, NamespacedMetadata};
@@ -12,13 +14,19 @@ pub enum Kind {
 
 /// A workload, the rules that judge its releases, and what is done then.
 #[derive(Debug, JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["target"]}, {"required": ["targets"]}])
+)]
 pub struct Watch {
     pub api_version: ApiVersion,
     pub kind: Kind,
     pub metadata: NamespacedMetadata,
     /// What is watched.
-    pub target: Target,
+    pub target: Option<Target>,
+    /// What is watched as soon as somebody asks about it, instead of one target.
+    pub targets: Option<Targets>,
     /// Rule sets (`http`) and single rules (`http/error-rate`) that judge releases. Left out where there are only
     /// `always` rules.
     #[schemars(length(min = 1))]
@@ -48,6 +56,23 @@ pub struct Watch {
 pub struct Target {
     pub kind: TargetKind,
     pub name: String,
+}
+
+/// Workloads that are taken up when somebody asks about them, and let go when nothing is judged any more.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Targets {
+    /// Always `true`.
+    pub on_request: bool,
+    /// Left out, the namespace of the watch.
+    #[schemars(length(min = 1, max = 100))]
+    pub namespaces: Option<Vec<String>>,
+    /// Left out, `[Rollout]`.
+    #[schemars(length(min = 1))]
+    pub kinds: Option<Vec<TargetKind>>,
+    /// Labels of the workload; it must have all of them. Left out, any will do.
+    #[schemars(extend("maxProperties" = 20))]
+    pub labels: Option<BTreeMap<String, String>>,
 }
 
 /// Kinds of workload that can be watched.

@@ -196,7 +196,11 @@ fn asked(what: &What) -> Option<&Question> {
     match what {
         What::Level(Level::HttpJson(asked)) => Some(asked),
         What::Level(
-            Level::Gauge(_) | Level::Promql(_) | Level::Kubernetes(_) | Level::Redis(_),
+            Level::Gauge(_)
+            | Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         )
         | What::Ratio { .. }
         | What::Histogram { .. } => None,

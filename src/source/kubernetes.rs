@@ -106,7 +106,11 @@ impl Source for Kubernetes {
                 let fact = match &query.question.what {
                     What::Level(Level::Kubernetes(fact)) => Some(*fact),
                     What::Level(
-                        Level::Gauge(_) | Level::Promql(_) | Level::HttpJson(_) | Level::Redis(_),
+                        Level::Gauge(_)
+                        | Level::Promql(_)
+                        | Level::HttpJson(_)
+                        | Level::Redis(_)
+                        | Level::Alert(_),
                     )
                     | What::Ratio { .. }
                     | What::Histogram { .. } => None,

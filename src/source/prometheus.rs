@@ -116,7 +116,9 @@ impl Prometheus {
             What::Level(Level::Promql(promql)) => {
                 return self.express(question, promql, targets, by).await;
             }
-            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => {
+            What::Level(
+                Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_) | Level::Alert(_),
+            ) => {
                 let reason = "Prometheus cannot answer this: another source was meant";
                 return deliver::unavailable(Cause::Malformed, reason, targets.len());
             }

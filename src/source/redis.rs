@@ -206,7 +206,11 @@ fn asked(question: &Question) -> Option<&RedisQuestion> {
     match &question.what {
         What::Level(Level::Redis(redis)) => Some(redis),
         What::Level(
-            Level::Gauge(_) | Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_),
+            Level::Gauge(_)
+            | Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Alert(_),
         )
         | What::Ratio { .. }
         | What::Histogram { .. } => None,

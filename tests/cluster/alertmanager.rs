@@ -70,6 +70,14 @@ receivers:
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Tells it of alerts, as Prometheus does.
+    pub(crate) async fn tell(&self, alerts: Vec<Value>) {
+        let url = format!("{}/api/v2/alerts", self.url());
+        let answer = self.bed.http().post(url).json(&alerts).send().await;
+        let answer = answer.expect("it answers");
+        answer.error_for_status().expect("it takes them");
+    }
+
     /// The alerts that fire now, as its API shows them.
     pub(crate) async fn alerts(&self) -> Vec<Value> {
         let url = format!("{}/api/v2/alerts", self.url());

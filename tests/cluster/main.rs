@@ -6,6 +6,7 @@
 
 mod access;
 mod agent;
+mod alert_rules;
 mod alertmanager;
 mod analyses;
 mod argo;

@@ -9,5 +9,6 @@ mod hooks;
 mod kayenta;
 mod limits;
 mod load;
+mod naming;
 mod openapi;
 mod prometheus;

@@ -55,6 +55,7 @@ fn each_provider_has_its_template() {
                 "shop/checkout",
                 "--provider=job",
                 "--image=registry.example/recant:1",
+                "--when-unclear=fail",
                 "--prometheus=http://prometheus:9090",
             ],
         ),

@@ -158,3 +158,46 @@ fn the_command_exits_with_0_or_2() {
         .assert()
         .code(2);
 }
+
+#[test]
+fn github_is_told_beside_the_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: shop}\nrules:\n\
+                - name: errors\n  ratio: {bad: b, total: t}\n  maxx: 5%\n";
+    std::fs::write(folder.path().join("a%b.yaml"), text).expect("it is writable");
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "before\n").expect("it is writable");
+    let arguments = ["check", "a%b.yaml", "--annotations=github"];
+    let environment = [("GITHUB_STEP_SUMMARY", summary.to_str().expect("UTF-8"))];
+    let ran = crate::program::recant(folder.path(), &arguments, &environment);
+    assert_eq!(ran.code, 2);
+    let commands: Vec<&str> = ran
+        .err
+        .lines()
+        .filter(|line| line.starts_with("::"))
+        .collect();
+    assert!(
+        commands.iter().any(|line| line.starts_with(
+            "::error file=a%25b.yaml,line=7,col=3,title=recant::unknown field `maxx` in a rule"
+        ) && line.contains("%0Ahelp: ")),
+        "{commands:?}"
+    );
+    let told = std::fs::read_to_string(&summary).expect("it is there");
+    assert!(
+        told.starts_with(
+            "before\n### recant check\n\n- ❌ **recant** `a%b.yaml:7`: unknown field `maxx`"
+        ),
+        "{told}"
+    );
+    // Without the flag nothing is told, and what cannot be told is an error.
+    let ran = crate::program::recant(folder.path(), &arguments[..2], &environment);
+    assert!(!ran.err.contains("::error"), "{}", ran.err);
+    let nowhere = [("GITHUB_STEP_SUMMARY", "nowhere/summary.md")];
+    let ran = crate::program::recant(folder.path(), &arguments, &nowhere);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.err.contains("nowhere/summary.md (GITHUB_STEP_SUMMARY)"),
+        "{}",
+        ran.err
+    );
+}

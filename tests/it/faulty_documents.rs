@@ -87,6 +87,46 @@ fn fields_and_documents() {
 }
 
 #[test]
+fn watches_on_request() {
+    let asked = |fields: &str| watch(&format!("targets: {{{fields}}}\nrules: [http]"));
+    let second = "---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: other, namespace: shop}\ntargets: {labels: {team: a}, onRequest: true}\nrules: [http]\n";
+    for (name, text) in [
+        (
+            "targets_not_on_request",
+            asked("kinds: [Rollout], onRequest: false"),
+        ),
+        ("targets_without_on_request", asked("kinds: [Rollout]")),
+        (
+            "targets_and_target",
+            watch(&format!(
+                "{TARGET}\ntargets: {{onRequest: true}}\nrules: [http]"
+            )),
+        ),
+        (
+            "targets_with_always",
+            watch(
+                "targets: {onRequest: true}\nrules: [http]\nalways: [{rule: http/error-rate, onFail: [{notify: [oncall]}]}]",
+            ),
+        ),
+        (
+            "targets_of_nothing",
+            asked(
+                "onRequest: true, kinds: [Pod], namespaces: [Shop, a b], labels: {'-a': b, c: [d]}",
+            ),
+        ),
+        (
+            "targets_that_overlap",
+            format!(
+                "{}{second}",
+                asked("onRequest: true, namespaces: [pay, shop]")
+            ),
+        ),
+    ] {
+        check(name, text);
+    }
+}
+
+#[test]
 fn metrics() {
     for (name, text) in [
         ("rule_without_metric", rule("max: 5%")),

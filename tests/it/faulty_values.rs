@@ -282,6 +282,38 @@ fn values_from_elsewhere() {
 }
 
 #[test]
+fn alerts() {
+    for (name, fields) in [
+        ("alert_limit", "alert: HighErrorRate\nmax: 3"),
+        (
+            "alert_of_values",
+            "alert: HighErrorRate\ncompare: {}\nover: max\narms: {label: version}\nleast: 5",
+        ),
+        ("alert_selector", "alert: 'ALERTS{alertname=\"x\"}'"),
+        ("alert_empty", "alert: {labels: {service: web}}"),
+        ("alert_field", "alert: {name: X, label: {service: web}}"),
+        ("alert_labels_word", "alert: {name: X, labels: service}"),
+        (
+            "alert_labels",
+            "alert: {name: X, labels: {alertname: Y, namespace: shop, pod: a, service: ''}}",
+        ),
+        (
+            "alert_template",
+            "alert: {name: X, labels: {service: '{{ $labels.name }}'}}",
+        ),
+        (
+            "alert_placeholder",
+            "alert: {name: X, labels: {service: '${nmae}'}}",
+        ),
+        ("alert_scope", "alert: {name: X, scope: namspace}"),
+        ("alert_scope_wide", "alert: {name: X, scope: namespace}"),
+        ("alert_pending", "alert: {name: X, pending: 2d}"),
+    ] {
+        check(name, &rule(fields));
+    }
+}
+
+#[test]
 fn all_at_once() {
     let rules = "- name: a\n  gauge: x\n  max: -1\n- name: b\n  rate: {counter: y, per: 1}\n  max: 5%\n- name: c\n  promql: 'sum(z'\n- name: d\n  redis: {list: q}\n  max: 3\n  for: soon\n";
     check("all_at_once", &format!("{SET}{rules}"));

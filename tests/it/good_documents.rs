@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use recant::config::rules::shipped;
-use recant_core::ids::{ChannelName, TargetKind};
+use recant_core::ids::{ChannelName, TargetId, TargetKind};
 use recant_core::rule::{
     ArmsBy, ChannelKind, Compare, Metric, Part, Rule, RuleBook, SecretRef, SourceKind, Unit,
 };
@@ -74,6 +74,58 @@ fn shipped_rules_are_known_without_files() {
         assert_eq!((check.least, rule.dry_run), (20, false));
         assert_eq!(rule.arms, ArmsBy::Pod);
     }
+}
+
+#[test]
+fn a_watch_on_request_is_of_every_workload_of_its_scope() {
+    let watch = |name: &str, targets: &str| {
+        format!(
+            "---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: {name}, namespace: shop}}\n\
+             targets: {{{targets}}}\nrules: [http]\n"
+        )
+    };
+    // Other labels, or other namespaces: no workload is allowed by two of them.
+    let book = load(
+        &[
+            watch("a", "onRequest: true, labels: {example.com/team: a}"),
+            watch("b", "onRequest: true, labels: {example.com/team: b}"),
+            watch(
+                "c",
+                "onRequest: true, namespaces: [pay, web], kinds: [Deployment, Rollout]",
+            ),
+        ]
+        .concat(),
+    );
+    assert!(book.watches.is_empty() && !book.watches_nothing());
+    assert_eq!(book.every_watch().count(), 3);
+    let places: Vec<String> = book
+        .places()
+        .iter()
+        .map(|(namespace, kind)| format!("{kind} {namespace}"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "Deployment pay",
+            "Rollout pay",
+            "Rollout shop",
+            "Deployment web",
+            "Rollout web"
+        ]
+    );
+    let target = TargetId {
+        namespace: "shop".to_owned(),
+        kind: TargetKind::Rollout,
+        name: "checkout".to_owned(),
+    };
+    let labels = |team: &str| [("example.com/team".to_owned(), team.to_owned())].into();
+    let [a, b, _] = book.on_request.as_slice() else {
+        panic!("three");
+    };
+    assert!(a.scope.allows(&target, &labels("a")) && !b.scope.allows(&target, &labels("a")));
+    assert!(!a.scope.allows(&target, &[].into()));
+    let watch = a.watch(target.clone());
+    assert_eq!((&watch.target, watch.rules.len()), (&target, 2));
 }
 
 #[test]

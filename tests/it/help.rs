@@ -22,6 +22,7 @@ fn help_tells_what_a_newcomer_needs() {
         ("recant", &["--help"][..]),
         ("argo_template", &["argo-template", "--help"]),
         ("analyse", &["analyse", "--help"]),
+        ("convert", &["convert", "--help"]),
         ("eval", &["eval", "--help"]),
         ("backtest", &["backtest", "--help"]),
         ("run", &["run", "-h"]),

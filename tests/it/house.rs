@@ -39,12 +39,15 @@ const CORE: &[(&str, &[&str])] = &[
         "saga",
         &["analysis", "ids", "plan", "target", "time", "wording"],
     ),
+    ("notice", &["ids", "rule"]),
+    ("silence", &["ids", "notice"]),
     (
         "guard",
-        &["analysis", "ids", "saga", "target", "time", "wording"],
+        &[
+            "analysis", "ids", "saga", "silence", "target", "time", "wording",
+        ],
     ),
     ("verify", &["ids"]),
-    ("notice", &["ids", "rule"]),
     (
         "incident",
         &["guard", "ids", "notice", "plan", "rule", "scaling", "time"],
@@ -64,6 +67,7 @@ const CORE: &[(&str, &[&str])] = &[
             "plan",
             "rule",
             "saga",
+            "silence",
             "verify",
         ],
     ),
@@ -82,6 +86,7 @@ const CORE: &[(&str, &[&str])] = &[
             "record",
             "rule",
             "saga",
+            "silence",
             "target",
             "time",
             "verify",
@@ -91,6 +96,7 @@ const CORE: &[(&str, &[&str])] = &[
         "snapshot",
         &[
             "analysis", "guard", "hook", "ids", "incident", "judge", "record", "rule", "scaling",
+            "silence",
         ],
     ),
     ("gate", &["ids", "judge", "record", "snapshot"]),
@@ -119,6 +125,7 @@ const CORE: &[(&str, &[&str])] = &[
             "record",
             "rule",
             "saga",
+            "silence",
             "scaling",
             "sequential",
             "snapshot",
@@ -135,6 +142,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
     ("analysis", &["clock"]),
+    ("convert", &[]),
     ("secrets", &["tls"]),
     ("library_error", &[]),
     ("json_path", &["library_error"]),
@@ -179,6 +187,7 @@ const RECANT: &[(&str, &[&str])] = &[
             "clock",
             "cluster",
             "config",
+            "convert",
             "demo",
             "http",
             "journal",
@@ -194,8 +203,9 @@ const RECANT: &[(&str, &[&str])] = &[
 ];
 
 /// The whole list: none of these can do I/O, read a clock or make random numbers with the features it has here
-/// (`jiff` is without `std`).
-const CORE_DEPENDENCIES: [&str; 6] = [
+/// (`jiff` is without `std`, by `croner` too).
+const CORE_DEPENDENCIES: [&str; 7] = [
+    "croner",
     "granit-parser",
     "indexmap",
     "jiff",

@@ -45,6 +45,7 @@ fn ops(metrics: &Metrics) -> Ops {
         readiness: Arc::new(Readiness::default()),
         registry: Arc::new(metrics.registry()),
         snapshot: Arc::new(SnapshotCell::default()),
+        finder: Arc::default(),
         view: Arc::default(),
     }
 }

@@ -300,3 +300,81 @@ fn an_incident_is_a_paragraph_of_its_own() {
         assert!(incident.contains(line), "{line}\n---\n{}", ran.out);
     }
 }
+
+#[test]
+fn verify_says_what_is_there_and_finds_a_change_a_gap_and_a_cut() {
+    let (folder, path, writer) = written();
+    drop(writer);
+    let whole = fs::read_to_string(&path).expect("the journal");
+    let ran = journal(&folder, &["verify"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let lines: Vec<&str> = ran.out.lines().collect();
+    let last = whole.lines().count() - 2;
+    assert!(
+        lines[0].starts_with(&format!(
+            "recant.journal: records 0 to {last}, from 2026-01-01T00:00:00Z to 2026-01-01T00:16:00Z: "
+        )),
+        "{}",
+        ran.out
+    );
+    let head = lines[1].strip_prefix("head ").expect("the head").to_owned();
+    let verify = |text: &str, head: &str| {
+        fs::write(&path, text).expect("a forger's work");
+        let ran = journal(&folder, &["verify", "--head", head]);
+        (ran.code, ran.err)
+    };
+    assert_eq!(verify(&whole, &head), (0, String::new()));
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let without = |left_out: usize| {
+        let kept = lines
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != left_out);
+        kept.map(|(_, line)| *line).collect::<String>()
+    };
+    // The first line is the header.
+    let cut = lines[..lines.len() - 2].concat();
+    let mut swapped = lines.clone();
+    swapped.swap(3, 4);
+    for (text, said) in [
+        (
+            whole.replace("answered 503", "answered 200"),
+            "its bytes do not fit their hash",
+        ),
+        (
+            without(5),
+            "record 4 is missing, and so is everything up to record 5",
+        ),
+        (swapped.concat(), "record 2 is missing"),
+        (cut, "was cut off: its last record is"),
+        (lines[0].to_owned(), "is empty, and held record"),
+        (
+            format!("{}{}", whole, lines[3]),
+            "does not fit the one before it",
+        ),
+    ] {
+        let (code, error) = verify(&text, &head);
+        assert!(code == 2 && error.contains(said), "{said}: {code} {error}");
+    }
+    // A chain that was made anew from some record on holds in itself; beside what was known it does not.
+    drop(fs::remove_file(&path));
+    let (mut writer, _) = FileJournal::open(&path).expect("a new journal");
+    for (second, record) in records() {
+        writer
+            .append_all(at(second + 1), &[record])
+            .expect("there is room");
+    }
+    drop(writer);
+    let anew = fs::read_to_string(&path).expect("the journal");
+    let (code, error) = verify(&anew, &head);
+    assert!(code == 2 && error.contains("was written anew"), "{error}");
+    // Beside a record that is just being written.
+    let (code, error) = verify(&format!("{whole}12"), &head);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let ran = journal(&folder, &["verify", "--head", "41"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("is no head"),
+        "{}",
+        ran.err
+    );
+}

@@ -3,12 +3,14 @@
 mod alerts;
 mod always_documents;
 mod analyse_command;
+mod analyse_replay;
 mod api;
 mod argo_providers;
 mod argo_template;
 mod backtest;
 mod check;
 mod check_settings;
+mod convert;
 mod demo;
 mod explain;
 mod faulty_documents;

@@ -10,6 +10,8 @@ const WATCH: &str = "apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {na
 
 const QUEUE: &str = "apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: shop}\nrules:\n- {name: queue, redis: {address: '127.0.0.1:1', list: q}, max: 100, for: 10m}\n---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {name: team}\nslack: {url: {env: TEAM_SLACK}}\n---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: w, namespace: shop}\ntarget: {kind: Deployment, name: w}\nalways: [{rule: shop/queue, onFail: [{notify: [team]}]}]\n";
 
+const ALERT: &str = "apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: shop}\nrules:\n- {name: errors, alert: HighErrorRate}\n---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: w, namespace: shop}\ntarget: {kind: Deployment, name: w}\nrules: [http, shop]\n";
+
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a folder for the test");
     let kubeconfig = "apiVersion: v1\nkind: Config\nclusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n\
@@ -20,6 +22,7 @@ fn folder() -> TempDir {
         ("watch.yaml", WATCH),
         ("scrape.yaml", &scrape),
         ("queue.yaml", QUEUE),
+        ("alert.yaml", ALERT),
     ] {
         fs::write(folder.path().join(name), text).expect("a file");
     }
@@ -46,6 +49,10 @@ fn what_cannot_be_used_is_2_and_says_what_to_do() {
         (
             &["--rules=queue.yaml", prometheus],
             "the rule `shop/queue` has to be broken for 600 s, and what it reads has no past",
+        ),
+        (
+            &["--rules=alert.yaml", prometheus],
+            "the rule `shop/errors` is about an alert, which `recant once` cannot hear of",
         ),
         (
             &["--rules=watch.yaml", prometheus, "--wait=soon"],
@@ -113,6 +120,25 @@ fn without_a_cluster_it_could_not_look() {
         assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{}", ran.err);
         assert!(
             ran.err.contains("the API server did not answer"),
+            "{}",
+            ran.err
+        );
+    }
+    // A Job knows only zero and non-zero: who says what is unclear says it of this, too. CI is told all the same.
+    for (unclear, code) in [("pass", 0), ("fail", 1), ("inconclusive", 3)] {
+        let unclear = format!("--when-unclear={unclear}");
+        let arguments = [
+            "--prometheus=http://127.0.0.1:1",
+            "--rules=watch.yaml",
+            "--wait=1m",
+            "--annotations=github",
+            &unclear,
+        ];
+        let ran = once(&folder, &arguments, &[]);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{}", ran.err);
+        assert!(
+            ran.err
+                .contains("\n::error title=COULD NOT LOOK::asking the API server"),
             "{}",
             ran.err
         );

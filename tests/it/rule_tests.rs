@@ -100,6 +100,64 @@ fn the_tests_of_the_shipped_rules_pass() {
     assert!(last.ends_with(" passed, 0 failed"), "{last}");
 }
 
+const ALERTS: &str = "apiVersion: recant.dev/v1alpha1
+kind: RuleSet
+metadata: {name: shop}
+rules:
+- {name: queue, redis: {address: 'redis:6379', list: q}, max: 100}
+- {name: errors, alert: {name: HighErrorRate, labels: {service: '${name}'}}}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Test
+metadata: {name: an-alert-that-begins-with-a-release-takes-it-back}
+revisions: {v1: [web-1], v2: [web-2]}
+releases: [{revision: v2, at: 5m, completes: 6m}]
+answers:
+- {rule: queue, values: '3x60'}
+- {rule: errors, values: '0x28 1x30'}
+expect:
+- {at: 6m, verdict: undecided, rules: {errors: no-data}, actions: []}
+- {at: 8m, verdict: fail, rules: {errors: failing}, says: the alert `HighErrorRate` fires, actions: [rollback to v1]}
+---
+apiVersion: recant.dev/v1alpha1
+kind: Test
+metadata: {name: one-from-before-does-not}
+revisions: {v1: [web-1], v2: [web-2]}
+releases: [{revision: v2, at: 5m, completes: 6m}]
+answers:
+- {rule: queue, values: '3x60'}
+- {rule: errors, values: '0x10 1x30 0x10'}
+expect:
+- {at: 8m, verdict: undecided, rules: {errors: baseline-also-bad}}
+- {at: 12m, verdict: undecided, rules: {errors: within}}
+never: [rollback]
+---
+apiVersion: recant.dev/v1alpha1
+kind: Test
+metadata: {name: a-pod-of-the-new-revision}
+watch: {target: {kind: Rollout, name: web}, rules: [shop]}
+revisions: {v1: [web-1], v2: [web-2]}
+releases: [{revision: v2, at: 5m}]
+answers:
+- {rule: queue, values: '3x60'}
+- {rule: errors, pod: web-2, values: '0x28 1x30'}
+expect:
+- {at: 8m, verdict: fail, rules: {errors: failing}}
+";
+
+#[test]
+fn alerts_are_written_down_as_answers() {
+    let folder = folder(&[("rules.yaml", ALERTS)]);
+    let (code, out, err) = shown(folder.path(), &["test", "rules.yaml"]);
+    assert_eq!(code, 0, "{out}\n{err}");
+    assert!(out.contains("3 tests passed, 0 failed"), "{out}");
+    // And they are no proof by themselves.
+    let wrong = ALERTS.replace("errors: no-data", "errors: within");
+    fs::write(folder.path().join("rules.yaml"), wrong).unwrap();
+    let (code, out, err) = shown(folder.path(), &["test", "rules.yaml"]);
+    assert_eq!(code, 1, "{out}\n{err}");
+}
+
 const RULES: &str = "apiVersion: recant.dev/v1alpha1
 kind: RuleSet
 metadata: {name: shop}
@@ -159,6 +217,14 @@ fn what_was_not_expected_is_shown_with_its_place_and_what_the_rule_says() {
     ] {
         assert!(junit.contains(part), "{part} is not in:\n{junit}");
     }
+    let (_, _, annotated) = shown(
+        folder.path(),
+        &["test", "shop.yaml", "--annotations=github"],
+    );
+    assert!(
+        annotated.starts_with("::error file=shop_test.yaml,line=13,col=3,title=recant test%3A a-good-release::at 9m, verdict: expected "),
+        "{annotated}"
+    );
     let (_, told, _) = shown(folder.path(), &["test", "shop.yaml", "--verbose"]);
     assert!(told.contains("decided: act"), "{told}");
 }

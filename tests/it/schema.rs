@@ -88,6 +88,10 @@ const MAPPINGS: &[(&str, &str)] = &[
         "Redis",
         "kind: RuleSet\nmetadata: {name: a}\nrules: [{name: a, redis: {HERE}}]",
     ),
+    (
+        "AlertSelector",
+        "kind: RuleSet\nmetadata: {name: a}\nrules: [{name: a, alert: {HERE}}]",
+    ),
     ("Metadata", "kind: RuleSet\nmetadata: {HERE}"),
     ("NamespacedMetadata", "kind: Watch\nmetadata: {HERE}"),
     (
@@ -95,6 +99,7 @@ const MAPPINGS: &[(&str, &str)] = &[
         "kind: Watch\nmetadata: {name: a, namespace: b}\nHERE",
     ),
     ("Target", "kind: Watch\ntarget: {HERE}"),
+    ("Targets", "kind: Watch\ntargets: {HERE}"),
     ("Release", "kind: Watch\nrelease: {HERE}"),
     ("OnFail", "kind: Watch\nonFail: [{HERE}]"),
     ("OnPass", "kind: Watch\nonPass: [{HERE}]"),
@@ -212,6 +217,8 @@ rules:
 - {name: f, promql: 'max(up{namespace=\"${namespace}\"})', min: 1}
 - {name: g, promql: {query: up, range: 10m, step: 15s}, min: 1}
 - {name: h, kubernetes: restarts, max: 3}
+- {name: al, alert: HighErrorRate}
+- {name: am, alert: {name: HighErrorRate, labels: {service: '${name}'}, scope: target, pending: 5m}, for: 1m}
 - {name: i, kubernetes: {fact: outOfMemoryKills, per: 30m}, max: 0}
 - {name: j, httpJson: {url: 'http://stats.shop/q', path: '$.n', authorization: {env: TOKEN}}, max: 100}
 - {name: k, redis: {address: 'redis.shop:6379', list: q, database: 1, username: u, password: {secret: {name: redis, key: k}}}, max: 100}

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use recant::config::settings::{self, Flags, Settings, TABLE};
+use recant_core::guard::AtMost;
 use recant_core::rule::{SecretRef, SourceKind};
 use tempfile::TempDir;
 
@@ -43,10 +45,10 @@ fn nothing_given_means_the_defaults_of_the_table() {
     assert_eq!(settings.source, SourceKind::Scrape);
     assert_eq!(settings.interval, Duration::from_secs(1));
     assert_eq!(settings.listen.to_string(), "127.0.0.1:9464");
-    assert_eq!(settings.cool_down, Duration::from_mins(10));
-    assert_eq!(settings.actions_per_hour, 6);
+    assert_eq!(settings.guards.cool_down, SignedDuration::from_mins(10));
+    assert_eq!(settings.guards.actions_per_hour, 6);
     assert_eq!(settings.lease.duration, Duration::from_secs(15));
-    assert!(!settings.dry_run && !settings.kill_switch && !settings.log.json);
+    assert!(!settings.guards.dry_run && !settings.guards.kill_switch && !settings.log.json);
 }
 
 #[test]
@@ -59,8 +61,8 @@ fn flags_win_over_environment_and_environment_over_file() {
     ];
     let flags = [("lease.name", "flag")];
     let settings = load(file, &environment, &flags).expect("all are good");
-    assert_eq!(settings.actions_per_hour, 1);
-    assert_eq!(settings.cool_down, Duration::from_mins(2));
+    assert_eq!(settings.guards.actions_per_hour, 1);
+    assert_eq!(settings.guards.cool_down, SignedDuration::from_mins(2));
     assert_eq!(settings.lease.name, "flag");
     assert_eq!(settings.rules, [PathBuf::from("c"), PathBuf::from("d")]);
     let settings = load(file, &environment, &[("rules", "e"), ("rules", "f")]).expect("good");
@@ -86,6 +88,30 @@ fn prometheus_is_the_source_once_its_address_is_known() {
 }
 
 #[test]
+fn guards_of_all_targets_are_read_from_file_and_environment() {
+    let file = "guards:\n  atOnce: 25%\n  breaker: {failures: 2, pause: 30m}\n  freeze: ['0 18 * * FRI for 62h in Europe/Berlin']\n  namespaces: [shop]\n";
+    let guards = load(file, &[], &[]).expect("good").guards;
+    assert_eq!(guards.at_once, AtMost::Percent(25));
+    assert_eq!(guards.breaker.within, SignedDuration::from_mins(30));
+    assert_eq!(*guards.namespaces, ["shop".to_owned()]);
+    let friday: Timestamp = "2026-07-03T16:00:00Z".parse().expect("a time");
+    let until = guards.freezes[0].until(friday).expect("frozen");
+    assert_eq!(until.to_string(), "2026-07-06T06:00:00Z");
+    let environment = [
+        (
+            "RECANT_GUARDS__FREEZE",
+            "0 0 * * MON,FRI for 1h; 0 1 * * * for 2h",
+        ),
+        ("RECANT_GUARDS__AT_ONCE", "7"),
+    ];
+    let guards = load(file, &environment, &[]).expect("good").guards;
+    assert_eq!(
+        (guards.freezes.len(), guards.at_once),
+        (2, AtMost::Number(7))
+    );
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_layer() {
     for (file, environment, flags, expected) in [
         (
@@ -99,6 +125,18 @@ fn what_is_wrong_is_named_with_its_layer() {
             &[],
             &[],
             "setting `guards.coolDown`: `soon` is no duration like `90s` or `10m` (file FILE:1:10)",
+        ),
+        (
+            "guards: {freeze: ['0 18 * * FRI for 62h in Europe/Berlim']}",
+            &[],
+            &[],
+            "setting `guards.freeze`: `Europe/Berlim` is no time zone that is known here, such as `UTC` or `Europe/Berlin` (file FILE:1:10)",
+        ),
+        (
+            "guards: {atOnce: 0}",
+            &[],
+            &[],
+            "setting `guards.atOnce`: `0` is neither a number of 1 or more nor a share like `25%` (file FILE:1:10)",
         ),
         (
             "guards: 5",

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use recant::config::rules::shipped;
 use recant_core::rule::{
-    Check, HttpJson, KubernetesFact, Level, LevelCheck, LevelCompare, LevelLimit, LevelUnit, Over,
-    PromqlRange, Question, Redis, RedisKey, Rule, Sampled, SecretRef, SourceKind, What,
+    AlertScope, AlertSelector, Check, HttpJson, KubernetesFact, Level, LevelCheck, LevelCompare,
+    LevelLimit, LevelUnit, Over, PromqlRange, Question, Redis, RedisKey, Rule, Sampled, SecretRef,
+    SourceKind, What,
 };
 use recant_core::spec::{self, SourceFile};
 
@@ -274,4 +275,46 @@ fn each_metric_asks_its_source() {
         Sampled::Level(Level::Redis(wanted))
     );
     assert_eq!(Question::of(&redis).source(), Some(SourceKind::Redis));
+}
+
+#[test]
+fn alerts_are_symptoms() {
+    let short = rule("alert: HighErrorRate");
+    let wanted = AlertSelector {
+        name: "HighErrorRate".to_owned(),
+        labels: std::collections::BTreeMap::new(),
+        scope: AlertScope::Target,
+        pending: Duration::ZERO,
+    };
+    let check = level(&short);
+    assert_eq!(
+        check.metric.sampled,
+        Sampled::Level(Level::Alert(wanted.clone()))
+    );
+    // One that fires is one too many, and Prometheus has waited already.
+    assert_eq!(check.limit, LevelLimit::Max(0.0));
+    assert_eq!(
+        (short.lasting, short.only_accuses()),
+        (Duration::ZERO, true)
+    );
+    let question = Question::of(&short);
+    assert_eq!(question.source(), Some(SourceKind::Alerts));
+    assert!(!question.has_past());
+
+    let long = rule(
+        "alert: {name: HighErrorRate, labels: {service: '${namespace}-${name}', severity: page}, scope: namespace, pending: 5m}\nfor: 1m",
+    );
+    let labels = [("service", "${namespace}-${name}"), ("severity", "page")];
+    let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned()));
+    let wanted = AlertSelector {
+        labels: labels.into(),
+        scope: AlertScope::Namespace,
+        pending: minutes(5),
+        ..wanted
+    };
+    assert_eq!(
+        level(&long).metric.sampled,
+        Sampled::Level(Level::Alert(wanted))
+    );
+    assert_eq!(long.lasting, minutes(1));
 }

@@ -1,11 +1,11 @@
 //! The template of Argo's `job` provider: one pod that runs `recant once --wait`.
 //!
-//! A Job knows only zero and non-zero, and non-zero aborts: only a Fail is non-zero here, so missing data, or a Recant
-//! that cannot look, lets the rollout go on.
+//! A Job knows only zero and non-zero, and non-zero aborts. What is neither good nor bad (missing data, a Recant that
+//! cannot look) is what `--when-unclear` says; unless it is told otherwise, the rollout goes on.
 
 use recant_core::rule::Watch;
 
-use super::{ArgoTemplateArgs, in_seconds, quoted};
+use super::{ArgoTemplateArgs, WhenUnclear, in_seconds, quoted};
 
 pub(super) fn template(args: &ArgoTemplateArgs, watch: &Watch) -> anyhow::Result<String> {
     let target = &watch.target;
@@ -16,6 +16,10 @@ pub(super) fn template(args: &ArgoTemplateArgs, watch: &Watch) -> anyhow::Result
             quoted(&format!("--prometheus={url}"))?
         ),
         None => String::new(),
+    };
+    let (unclear, says) = match args.when_unclear {
+        WhenUnclear::Pass => ("pass", "Only a Fail may do that here."),
+        WhenUnclear::Fail => ("fail", "Without a verdict, or a look, it does here, too."),
     };
     Ok(format!(
         "# Argo Rollouts runs Recant for its verdict on {target} (Watch {}).
@@ -51,8 +55,8 @@ spec:
                 - --dry-run
                 - --rules=/rules
 {prometheus}                - --wait={wait}
-                # A Job that fails aborts the rollout: only a Fail may do that.
-                - --when-unclear=pass
+                # A Job that fails aborts the rollout, and no Job can pause it. {says}
+                - --when-unclear={unclear}
                 volumeMounts:
                 - {{name: rules, mountPath: /rules}}
               volumes:

@@ -103,7 +103,11 @@ fn metrics(watches: &[Watch]) -> BTreeSet<String> {
             What::Histogram { histogram } => vec![format!("{}_bucket", histogram.metric)],
             What::Level(Level::Gauge(gauge)) => vec![gauge.metric],
             What::Level(
-                Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+                Level::Promql(_)
+                | Level::Kubernetes(_)
+                | Level::HttpJson(_)
+                | Level::Redis(_)
+                | Level::Alert(_),
             ) => Vec::new(),
         })
         .collect()

@@ -45,6 +45,10 @@ pub(super) async fn look(
     let states = targets::look(&cluster, &wanted, findings).await;
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client.clone(), namespace)));
     for (kind, asked) in questions(settings, book) {
+        if kind == SourceKind::Alerts {
+            hears_alerts(settings, &asked, findings);
+            continue;
+        }
         match sources(
             settings,
             &BTreeSet::from([kind]),
@@ -89,6 +93,30 @@ fn questions<'b>(settings: &Settings, book: &'b RuleBook) -> BTreeMap<SourceKind
         }
     }
     kinds
+}
+
+/// Nothing can be asked: only whether somebody could report is known.
+fn hears_alerts(settings: &Settings, asked: &Asked<'_>, findings: &mut Findings) {
+    let rules: BTreeSet<&str> = asked
+        .values()
+        .flat_map(|targets| targets.values().flatten().copied())
+        .collect();
+    let rules: Vec<&str> = rules.into_iter().collect();
+    let rules = format!("`{}`", rules.join("`, `"));
+    match &settings.api {
+        Some(api) => findings.ok(
+            Area::Source,
+            format!(
+                "alerts are taken at {}/alertmanager/v1/webhook for {rules}; whether Alertmanager sends them is not known here",
+                api.address
+            ),
+        ),
+        None => findings.error(
+            Area::Source,
+            format!("{rules}: about alerts, and nobody can report one"),
+            "set `api.address`, and make `/alertmanager/v1/webhook` there a receiver of Alertmanager",
+        ),
+    }
 }
 
 async fn ask(
@@ -231,7 +259,7 @@ fn judge(observation: &Observation) -> Answer {
 fn clock(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Prometheus | SourceKind::HttpJson => ", its clock agrees with ours",
-        SourceKind::Scrape | SourceKind::Kubernetes | SourceKind::Redis => "",
+        SourceKind::Scrape | SourceKind::Kubernetes | SourceKind::Redis | SourceKind::Alerts => "",
     }
 }
 
@@ -242,5 +270,6 @@ fn called(kind: SourceKind) -> &'static str {
         SourceKind::Kubernetes => "the status of Kubernetes objects",
         SourceKind::HttpJson => "JSON over HTTP",
         SourceKind::Redis => "Redis",
+        SourceKind::Alerts => "Alertmanager's webhook",
     }
 }

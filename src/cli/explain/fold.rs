@@ -314,6 +314,11 @@ impl Fold {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeHeld { .. }
+            | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
             | Record::StepBegun(_)

@@ -286,6 +286,7 @@ impl Desk<'_> {
     fn engine_settings(&self) -> EngineSettings {
         EngineSettings {
             // Other runs of the namespace watch them.
+            on_request: 0,
             ends_unwatched: false,
             ..parts::engine_settings(&self.task.settings)
         }

@@ -17,8 +17,8 @@ use recant_core::snapshot::TargetSnapshot;
 
 pub(super) use watches::of_watches;
 
-/// The exit code of what could not look at all.
-pub(super) const COULD_NOT_LOOK: u8 = 4;
+/// The exit code of what could not look.
+const COULD_NOT_LOOK: u8 = 4;
 const FAIL: u8 = 1;
 const INCONCLUSIVE: u8 = 3;
 
@@ -112,13 +112,22 @@ pub(super) fn exit_code(round: &Round, asked: Asked) -> u8 {
     codes.max_by_key(severity).unwrap_or(0)
 }
 
-fn code(verdict: Verdict, asked: Asked) -> u8 {
-    let unclear = |otherwise| match asked.when_unclear {
+/// The exit code when nothing at all could be looked at: who says what is unclear has said it of this, too.
+pub(super) fn of_no_look(when_unclear: Option<Unclear>) -> u8 {
+    said(when_unclear, COULD_NOT_LOOK)
+}
+
+fn said(when_unclear: Option<Unclear>, otherwise: u8) -> u8 {
+    match when_unclear {
         Some(Unclear::Pass) => 0,
         Some(Unclear::Fail) => FAIL,
         Some(Unclear::Inconclusive) => INCONCLUSIVE,
         None => otherwise,
-    };
+    }
+}
+
+fn code(verdict: Verdict, asked: Asked) -> u8 {
+    let unclear = |otherwise| said(asked.when_unclear, otherwise);
     if asked.only_whether_done {
         return match verdict {
             Verdict::NotLooked => COULD_NOT_LOOK,
@@ -304,6 +313,7 @@ mod tests {
             }
         });
         TargetSnapshot {
+            on_request: false,
             watch: recant_core::ids::WatchName {
                 namespace: "shop".to_owned(),
                 name: "checkout".to_owned(),

@@ -11,9 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
-use recant_core::guard::GuardSettings;
-use recant_core::ids::TargetId;
-use recant_core::rule::{RuleBook, ScrapeEndpoint, SourceKind};
+use recant_core::rule::{RuleBook, SourceKind};
 
 use super::opening::Opened;
 use super::sources;
@@ -29,6 +27,7 @@ use crate::http::reports::Reported;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
 use crate::notify::outbox::{Outbox, Patience};
+use crate::notify::silences::{self, Askable};
 use crate::notify::templates::{TemplateError, Templates};
 use crate::secrets::{KubernetesSecrets, Secrets};
 use crate::source::Source;
@@ -56,6 +55,8 @@ pub(super) struct Kept {
     pub(super) sources: BTreeMap<SourceKind, Arc<dyn Source>>,
     pub(super) kill_switch: Arc<AtomicBool>,
     pub(super) updates: mpsc::Sender<Update>,
+    /// Who is asked for silences.
+    pub(super) silences: watch::Sender<Askable>,
 }
 
 pub(super) fn assemble(
@@ -86,7 +87,7 @@ pub(super) fn assemble(
     }
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
-    let kill_switch = Arc::new(AtomicBool::new(settings.kill_switch));
+    let kill_switch = Arc::new(AtomicBool::new(settings.guards.kill_switch));
     let gate = gate(kill_switch.clone(), lease);
     let executor = Executor::start(
         actuate::Parts {
@@ -105,6 +106,8 @@ pub(super) fn assemble(
         .iter()
         .map(|(name, channel)| (name.clone(), notifier(channel, &http, &secrets, &templates)))
         .collect();
+    let askable = silences::askable(book.channels.values(), &http, &secrets);
+    let (ask_for_silences, silences) = silences::start(askable);
     let (outbox, deliveries) =
         Outbox::start(notifiers, &Patience::default(), metrics.notify.clone());
     let sources = sources::sources(settings, &kinds, &BTreeMap::new(), &secrets, cluster)?;
@@ -117,13 +120,16 @@ pub(super) fn assemble(
         sources: sources.clone(),
         kill_switch,
         updates: updates_in,
+        silences: ask_for_silences,
     };
     let watching = Watching::new(metrics.clone(), ops.clone());
+    let engine = Engine::new(book, engine_settings(settings), ledger);
+    let endpoints = agent::endpoints(engine.watches());
     let parts = agent::Parts {
-        engine: Engine::new(book, engine_settings(settings), ledger),
+        engine,
         journal: Box::new(journal),
         sources,
-        endpoints: endpoints(book),
+        endpoints,
         cluster: cluster.clone(),
         executor,
         gate,
@@ -132,6 +138,7 @@ pub(super) fn assemble(
         deliveries,
         updates,
         reports,
+        silences,
         observer: match spans {
             Some(spans) => Box::new(Traced::new(watching, spans)),
             None => Box::new(watching),
@@ -145,24 +152,12 @@ pub(super) fn assemble(
 /// What the engine needs to know of the settings.
 pub(in crate::cli) fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
-        guards: GuardSettings {
-            cool_down: span(settings.cool_down),
-            actions_per_hour: settings.actions_per_hour,
-            dry_run: settings.dry_run,
-            kill_switch: settings.kill_switch,
-        },
+        guards: settings.guards.clone(),
         source: settings.source,
         interval: span(settings.interval),
+        on_request: settings.on_request,
         ends_unwatched: true,
     }
-}
-
-/// Where watches say that their pods expose metrics.
-pub(super) fn endpoints(book: &RuleBook) -> BTreeMap<TargetId, ScrapeEndpoint> {
-    book.watches
-        .iter()
-        .filter_map(|watch| Some((watch.target.clone(), watch.scrape.clone()?)))
-        .collect()
 }
 
 /// The shipped message templates, or those of the folder that the settings name.

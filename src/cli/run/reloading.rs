@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::parts::{self, Kept};
 use super::sources;
-use crate::agent::{Places, Update};
+use crate::agent::{self, Places, Update};
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::config::changes::Changes;
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
 use crate::http::api::kayenta::Kayenta;
 use crate::http::metrics::Metrics;
-use crate::notify::notifier;
+use crate::notify::{notifier, silences};
 
 /// Between two looks at the files.
 const EVERY: Duration = Duration::from_secs(1);
@@ -245,7 +245,10 @@ impl Reloading {
         }
         self.kept
             .kill_switch
-            .store(new.kill_switch, Ordering::Relaxed);
+            .store(new.guards.kill_switch, Ordering::Relaxed);
+        let askable =
+            silences::askable(book.channels.values(), &self.kept.http, &self.kept.secrets);
+        self.kept.silences.send_replace(askable);
         if let (true, Some(kayenta)) = (moved, &self.kayenta) {
             kayenta.ask(ranges);
         }
@@ -260,12 +263,13 @@ impl Reloading {
             })),
             places: Some(Places {
                 sources,
-                endpoints: parts::endpoints(&book),
+                endpoints: agent::endpoints(book.watches.iter()),
                 targets: book
                     .watches
                     .iter()
                     .map(|watch| watch.target.clone())
                     .collect(),
+                places: book.places(),
                 channels,
                 notifiers,
             }),
@@ -315,7 +319,7 @@ fn read(config: Option<&Path>, flags: &Flags) -> Read {
         add(&diagnostic.to_string());
     }
     let found = match loaded.book {
-        Some(book) if book.watches.is_empty() => Err(vec![
+        Some(book) if book.watches_nothing() => Err(vec![
             "the rules hold no Watch, so there would be nothing to do".to_owned(),
         ]),
         Some(book) => Ok((settings, book)),

@@ -22,8 +22,7 @@ use crate::source::scrape::{Scrape, ScrapeOptions};
 
 /// The kinds that some rule asks.
 pub(in crate::cli) fn kinds(book: &RuleBook, default: SourceKind) -> BTreeSet<SourceKind> {
-    book.watches
-        .iter()
+    book.every_watch()
         .flat_map(|watch| watch.sources(default))
         .collect()
 }
@@ -60,10 +59,22 @@ pub(in crate::cli) fn sources(
                 Arc::new(source.context("making the HTTP client of `httpJson` rules")?)
             }
             SourceKind::Redis => Arc::new(Redis::new(secrets.clone(), clock::system())),
+            SourceKind::Alerts => {
+                hears_alerts(settings)?;
+                continue;
+            }
         };
         sources.insert(*kind, source);
     }
     Ok(sources)
+}
+
+/// Alerts are not asked for: they are reported to the API port.
+fn hears_alerts(settings: &Settings) -> anyhow::Result<()> {
+    settings.api.as_ref().map(|_| ()).context(
+        "a rule is about an `alert`, and nobody can report one: set `api.address`, and make `/alertmanager/v1/webhook` \
+         there a receiver of Alertmanager",
+    )
 }
 
 pub(in crate::cli) fn options(settings: &PrometheusSettings) -> anyhow::Result<PrometheusOptions> {

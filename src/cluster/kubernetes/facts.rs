@@ -2,8 +2,11 @@
 //!
 //! [`TargetState`]: recant_core::target::TargetState
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use recant_core::ids::{PlanId, RevisionHash, TargetKind};
+use recant_core::target::naming::Names;
 use recant_core::target::{Revision, RolloutStatus};
 use serde_json::Value;
 
@@ -13,6 +16,9 @@ use super::objects::{
 };
 use super::template::{TemplateDigest, images};
 use crate::cluster::PLAN_ANNOTATION;
+
+/// An object may have more, which nobody uses as names.
+const MOST_LABELS: usize = 64;
 
 /// What is kept of a Deployment or a Rollout.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +34,7 @@ pub(super) struct WorkloadFacts {
     pub(super) last_plan: Option<PlanId>,
     pub(super) rollout: Option<RolloutFacts>,
     pub(super) progress: Progress,
+    pub(super) names: Names,
 }
 
 /// Whether the controller still works on the latest spec.
@@ -112,6 +119,16 @@ impl WorkloadFacts {
             } else {
                 Progress::Made
             },
+            names: Names {
+                labels: metadata
+                    .labels
+                    .iter()
+                    .flatten()
+                    .take(MOST_LABELS)
+                    .map(|(label, value)| (label.clone(), value.clone()))
+                    .collect(),
+                services: spec.strategy.as_ref().map(services).unwrap_or_default(),
+            },
         }
     }
 }
@@ -162,6 +179,25 @@ impl ReplicaSetFacts {
                 .unwrap_or(0),
         })
     }
+}
+
+/// The Services that the strategy of a Rollout names.
+fn services(strategy: &Value) -> BTreeSet<String> {
+    let places = [
+        "/canary/canaryService",
+        "/canary/stableService",
+        "/canary/pingPong/pingService",
+        "/canary/pingPong/pongService",
+        "/blueGreen/activeService",
+        "/blueGreen/previewService",
+    ];
+    let texts = places
+        .iter()
+        .filter_map(|place| strategy.pointer(place)?.as_str());
+    texts
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn hash(text: Option<String>) -> Option<RevisionHash> {

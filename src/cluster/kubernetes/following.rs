@@ -11,17 +11,48 @@ use tokio_util::task::TaskTracker;
 use super::objects;
 use super::watch::Shared;
 
-/// The watches that run, by namespace and resource, with what ends each.
+/// The watches that run, and for what.
 #[derive(Debug, Default)]
-pub(super) struct Following(BTreeMap<(String, String), CancellationToken>);
+pub(super) struct Following {
+    /// By namespace and resource, with what ends each.
+    watches: BTreeMap<(String, String), CancellationToken>,
+    targets: Vec<TargetId>,
+    /// Where all workloads of a kind are kept.
+    places: BTreeSet<(String, TargetKind)>,
+}
 
 impl Following {
-    /// Ends the watches that no target needs any more and begins those that are missing. A watch of workloads with new
-    /// names begins anew: it has not kept what it showed of them.
+    /// These are the targets from now on.
     pub(super) fn follow(&mut self, shared: &Shared, tasks: &TaskTracker, targets: &[TargetId]) {
+        self.targets = targets.to_vec();
+        self.adjust(shared, tasks);
+    }
+
+    /// In these places all workloads are kept from now on.
+    pub(super) fn show(
+        &mut self,
+        shared: &Shared,
+        tasks: &TaskTracker,
+        places: BTreeSet<(String, TargetKind)>,
+    ) {
+        if self.places != places {
+            self.places = places;
+            self.adjust(shared, tasks);
+        }
+    }
+
+    /// Ends the watches that nothing needs any more and begins those that are missing. A watch of workloads of which
+    /// more is kept than before begins anew.
+    fn adjust(&mut self, shared: &Shared, tasks: &TaskTracker) {
+        let (targets, places) = (self.targets.clone(), self.places.clone());
         let kinds: BTreeSet<(&str, TargetKind)> = targets
             .iter()
             .map(|target| (target.namespace.as_str(), target.kind))
+            .chain(
+                places
+                    .iter()
+                    .map(|(namespace, kind)| (namespace.as_str(), *kind)),
+            )
             .collect();
         let namespaces: BTreeSet<&str> = kinds.iter().map(|(namespace, _)| *namespace).collect();
         let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
@@ -37,11 +68,11 @@ impl Following {
             // Under the lock that every event needs: none of a watch that ends comes after this.
             let mut index = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
             let anew: BTreeSet<(String, String)> = index
-                .follow(targets)
+                .follow(&targets, &places)
                 .into_iter()
                 .map(|(namespace, kind)| (namespace, workload_name(kind)))
                 .collect();
-            self.0.retain(|place, stop| {
+            self.watches.retain(|place, stop| {
                 let stays = wanted.contains(place) && !anew.contains(place);
                 if !stays {
                     stop.cancel();
@@ -82,7 +113,7 @@ impl Following {
         F: Future<Output = ()> + Send + 'static,
     {
         let place = (namespace.to_owned(), resource.to_owned());
-        if self.0.contains_key(&place) {
+        if self.watches.contains_key(&place) {
             return;
         }
         shared.health.register(namespace, resource);
@@ -91,7 +122,7 @@ impl Following {
             stop: stop.clone(),
             ..shared.clone()
         }));
-        self.0.insert(place, stop);
+        self.watches.insert(place, stop);
     }
 }
 

@@ -1,15 +1,22 @@
 //! What the watches have shown, turned into news: a plain structure that is fed by method calls.
 
+mod workloads;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use recant_core::ids::{TargetId, TargetKind};
+use recant_core::target::naming::{Named, Naming};
 use recant_core::target::{ObjectStatus, TargetNews, TargetState};
 
+use self::workloads::{Moved, Workloads};
 use super::facts::{Progress, ReplicaSetFacts, WorkloadFacts};
 use super::pod::{PodFacts, SeenPod};
 use super::state::target_state;
 use super::table::{Table, Touched};
+
+/// Workloads that one name finds, at most: more are not told apart by it anyway.
+const MOST_NAMED: usize = 11;
 
 /// The targets, and what is known of their namespaces.
 #[derive(Debug, Default)]
@@ -55,28 +62,34 @@ struct Namespace {
     kill_switch: bool,
 }
 
-/// The targets of one kind in one namespace; other workloads are not kept.
-#[derive(Debug, Default)]
-struct Workloads {
-    by_name: BTreeMap<String, Option<WorkloadFacts>>,
-    listing: Option<BTreeSet<String>>,
-    synced: bool,
-}
-
 impl Index {
     /// An index of these targets.
     #[cfg(test)]
     pub(super) fn new(targets: &[TargetId]) -> Self {
         let mut index = Self::default();
-        index.follow(targets);
+        index.follow(targets, &BTreeSet::new());
         index
     }
 
-    /// These are the targets from now on. Namespaces and kinds with new ones: their workloads must be listed anew, for
-    /// only those that are targets are kept.
-    pub(super) fn follow(&mut self, targets: &[TargetId]) -> BTreeSet<(String, TargetKind)> {
+    /// These are the targets from now on, and in these places all workloads are kept. Namespaces and kinds of which more
+    /// is kept than before: their workloads must be listed anew.
+    pub(super) fn follow(
+        &mut self,
+        targets: &[TargetId],
+        places: &BTreeSet<(String, TargetKind)>,
+    ) -> BTreeSet<(String, TargetKind)> {
         let wanted: BTreeSet<&TargetId> = targets.iter().collect();
         let mut anew = BTreeSet::new();
+        for (namespace, kind) in places {
+            let known = self.namespaces.entry(namespace.clone()).or_default();
+            let workloads = known.workloads.entry(*kind).or_default();
+            if workloads.others.is_none() {
+                workloads.others = Some(BTreeMap::new());
+                workloads.synced = false;
+                workloads.listing = None;
+                anew.insert((namespace.clone(), *kind));
+            }
+        }
         for target in &wanted {
             let workloads = self
                 .namespaces
@@ -86,24 +99,41 @@ impl Index {
                 .entry(target.kind)
                 .or_default();
             if !workloads.by_name.contains_key(&target.name) {
+                self.dirty.insert((*target).clone());
+                if let Some(known) = workloads.known(&target.name) {
+                    self.uids.insert(known.uid.clone(), (*target).clone());
+                    workloads.by_name.insert(target.name.clone(), Some(known));
+                    continue;
+                }
                 workloads.by_name.insert(target.name.clone(), None);
                 // Until then nothing is said of them: what was not listed looks like what does not exist.
                 workloads.synced = false;
                 workloads.listing = None;
                 anew.insert((target.namespace.clone(), target.kind));
-                self.dirty.insert((*target).clone());
             }
         }
         self.namespaces.retain(|namespace, known| {
             known.workloads.retain(|kind, workloads| {
-                workloads.by_name.retain(|name, _| {
-                    wanted.contains(&TargetId {
+                if !places.contains(&(namespace.clone(), *kind)) {
+                    workloads.others = None;
+                }
+                let Workloads {
+                    by_name, others, ..
+                } = workloads;
+                by_name.retain(|name, facts| {
+                    let stays = wanted.contains(&TargetId {
                         namespace: namespace.clone(),
                         kind: *kind,
                         name: name.clone(),
-                    })
+                    });
+                    if let (false, Some(others), Some(facts)) =
+                        (stays, &mut *others, facts.take_if(|_| !stays))
+                    {
+                        others.insert(name.clone(), facts);
+                    }
+                    stays
                 });
-                !workloads.by_name.is_empty()
+                !by_name.is_empty() || others.is_some()
             });
             !known.workloads.is_empty()
         });
@@ -143,6 +173,43 @@ impl Index {
             self.offered.insert(target, state);
         }
         news
+    }
+
+    /// The workloads that are meant, of those that are known here: no more than [`MOST_NAMED`].
+    ///
+    /// # Errors
+    /// They were not listed yet.
+    pub(super) fn find(&self, naming: &Naming) -> Result<Vec<Named>, String> {
+        let namespace = self.namespaces.get(&naming.namespace);
+        let Some(workloads) = namespace.and_then(|known| known.workloads.get(&naming.kind)) else {
+            return Ok(Vec::new());
+        };
+        if !workloads.synced {
+            return Err(format!(
+                "the {}s of namespace `{}` were not listed yet",
+                naming.kind, naming.namespace
+            ));
+        }
+        let named = |name: &String, facts: &WorkloadFacts| Named {
+            target: TargetId {
+                namespace: naming.namespace.clone(),
+                kind: naming.kind,
+                name: name.clone(),
+            },
+            labels: facts.names.labels.clone(),
+        };
+        if let Some(name) = &naming.name {
+            let facts = workloads.by_name.get(name).and_then(Option::as_ref);
+            let facts = facts.or_else(|| workloads.others.as_ref()?.get(name));
+            let facts = facts.filter(|facts| naming.means(name, &facts.names));
+            return Ok(facts.map(|facts| named(name, facts)).into_iter().collect());
+        }
+        Ok(workloads
+            .all()
+            .filter(|(name, facts)| naming.means(name, &facts.names))
+            .take(MOST_NAMED)
+            .map(|(name, facts)| named(name, facts))
+            .collect())
     }
 
     /// What the status of the target's objects says; `None`: it is not known, or there is no such object.
@@ -307,64 +374,6 @@ impl Namespace {
             .filter_map(|set| self.sets.owner(set))
             .map(str::to_owned)
             .collect()
-    }
-}
-
-/// A target whose object changed; its uid before and after.
-struct Moved {
-    name: String,
-    was: Option<String>,
-    is: Option<String>,
-}
-
-impl Workloads {
-    fn change(&mut self, change: Change<SeenWorkload>) -> Vec<Moved> {
-        match change {
-            Change::List => {
-                self.listing = Some(BTreeSet::new());
-                Vec::new()
-            }
-            Change::Applied(SeenWorkload { name, facts }) => {
-                if let Some(named) = &mut self.listing {
-                    named.insert(name.clone());
-                }
-                self.set(&name, Some(facts)).into_iter().collect()
-            }
-            Change::Deleted(SeenWorkload { name, .. }) => {
-                self.set(&name, None).into_iter().collect()
-            }
-            Change::Listed => {
-                self.synced = true;
-                let Some(named) = self.listing.take() else {
-                    return Vec::new();
-                };
-                let unseen: Vec<_> = self
-                    .by_name
-                    .keys()
-                    .filter(|name| !named.contains(*name))
-                    .cloned()
-                    .collect();
-                unseen
-                    .iter()
-                    .filter_map(|name| self.set(name, None))
-                    .collect()
-            }
-        }
-    }
-
-    /// `None`: no target has this name, or nothing changed.
-    fn set(&mut self, name: &str, facts: Option<WorkloadFacts>) -> Option<Moved> {
-        let slot = self.by_name.get_mut(name)?;
-        if *slot == facts {
-            return None;
-        }
-        let is = facts.as_ref().map(|facts| facts.uid.clone());
-        let was = std::mem::replace(slot, facts).map(|facts| facts.uid);
-        Some(Moved {
-            name: name.to_owned(),
-            was,
-            is,
-        })
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct WorkloadSpec {
     pub(super) template: Option<Value>,
     pub(super) selector: Option<LabelSelector>,
     pub(super) workload_ref: Option<Value>,
+    /// Of a Rollout: it names its Services.
+    pub(super) strategy: Option<Value>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

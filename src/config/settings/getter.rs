@@ -43,7 +43,7 @@ impl Getter<'_> {
         self.merged
             .get::<Vec<Text>>(key)
             .map(|texts| texts.into_iter().map(|text| text.0).collect())
-            .map_err(|_| self.invalid(key, "is no list of paths"))
+            .map_err(|_| self.invalid(key, "is no list"))
     }
 
     pub(super) fn parse<T: std::str::FromStr>(
@@ -126,6 +126,16 @@ impl Getter<'_> {
             return Err(self.invalid(key, "has a `?` or `#`: give the address alone"));
         }
         Ok(url)
+    }
+
+    /// How many targets may be watched on request.
+    pub(super) fn on_request(&self) -> Result<usize, SettingsError> {
+        let reason = "is no whole number of 0 to 10000";
+        let most = self.parse("onRequest.most", reason)?;
+        if most > 10_000 {
+            return Err(self.invalid("onRequest.most", reason));
+        }
+        Ok(most)
     }
 
     /// A number from 0 to 1.

@@ -241,6 +241,10 @@ fn from_environment(
         .iter()
         .map(|entry| (variable(entry.key), entry.key))
         .collect();
+    let is_list = |key: &str| {
+        let mut lists = TABLE.iter().filter(|entry| entry.default == "[]");
+        lists.any(|entry| entry.key == key)
+    };
     let mut values = BTreeMap::new();
     for (name, value) in environment {
         let Some(key) = names.get(&name).copied() else {
@@ -249,11 +253,16 @@ fn from_environment(
             }
             continue;
         };
-        let kind = if key == "rules" {
-            let paths = value.split(':').filter(|path| !path.is_empty());
+        let kind = if is_list(key) {
+            // Paths are separated as in PATH; a cron schedule may have commas.
+            let separator = if key == "rules" { ':' } else { ';' };
+            let parts = value
+                .split(separator)
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
             ValueKind::Array(
-                paths
-                    .map(|path| Value::new(None, ValueKind::String(path.to_owned())))
+                parts
+                    .map(|part| Value::new(None, ValueKind::String(part.to_owned())))
                     .collect(),
             )
         } else {

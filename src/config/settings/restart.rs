@@ -15,10 +15,8 @@ impl Settings {
             listen,
             api,
             log,
-            dry_run: _,
-            kill_switch: _,
-            cool_down: _,
-            actions_per_hour: _,
+            guards: _,
+            on_request: _,
             lease,
             otel,
         } = self;

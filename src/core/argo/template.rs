@@ -22,6 +22,8 @@ pub struct TemplateRef {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     pub own: TemplateRef,
+    /// Where it says that it lies.
+    pub namespace: Option<String>,
     pub metrics: Vec<Json>,
     pub args: Vec<Argument>,
     pub dry_run: Vec<String>,

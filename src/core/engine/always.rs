@@ -47,6 +47,16 @@ pub(super) fn tend(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, look
         return;
     }
     begin_anew_after_release(turn, target, live);
+    if live.hears_alerts {
+        let Live {
+            always,
+            pods,
+            state,
+            ..
+        } = &mut *live;
+        let of_target = (target, &*pods, state.as_ref());
+        always.hear(&turn.ledger.reported, of_target, turn.now);
+    }
     live.always.judge(turn.now);
     for index in 0..live.always.rules.len() {
         data(turn, target, live, index);
@@ -188,6 +198,10 @@ fn data(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) {
     let Some(rule) = live.always.rules.get_mut(index) else {
         return;
     };
+    // That no alert was reported is what is hoped for.
+    if rule.always.rule.only_accuses() {
+        return;
+    }
     let name = rule.always.rule.name.clone();
     let first = rule.heard(now);
     let lost = known(turn, target).is_some_and(|known| known.without_data.contains(&name));

@@ -10,6 +10,8 @@ use crate::analysis::{Analysis, Ending};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
 use crate::judge::{BASELINE_IDLE, Phase};
+use crate::ledger::TargetLedger;
+use crate::notice::Problem;
 use crate::record::Record;
 use crate::time::elapsed;
 
@@ -154,8 +156,27 @@ fn of_action(
         way_back: destination.as_ref(),
         last_action: known.last_action,
         actions: &turn.ledger.actions,
+        rollbacks: &known.rollbacks,
+        setbacks: &turn.ledger.setbacks,
+        failures: &turn.ledger.failures,
+        others_under_way: others_under_way(turn, target),
+        watched: turn.ledger.targets.len(),
         evidence_at,
         patience: live.freshness(),
         still_failing,
+        silence: turn.silence_of(Problem::BadRelease, &live.watch.name, target),
     })
+}
+
+/// Other targets whose rollback has not ended, or is not yet known to have helped.
+fn others_under_way(turn: &Turn<'_>, target: &TargetId) -> usize {
+    let ours = |known: &TargetLedger| {
+        let verification = known.verification.as_ref();
+        known.plan.is_some() || verification.is_some_and(|verification| verification.plan.is_some())
+    };
+    turn.ledger
+        .targets
+        .iter()
+        .filter(|(other, known)| *other != target && ours(known))
+        .count()
 }

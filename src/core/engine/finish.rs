@@ -66,6 +66,11 @@ fn stays(reason: String) -> Doubt {
 }
 
 fn doubt(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> Option<Doubt> {
+    if live.rules.iter().all(|rule| rule.rule.only_accuses()) {
+        let reason =
+            "only alerts speak of it, and that none was reported is no proof that all is well";
+        return Some(stays(reason.to_owned()));
+    }
     if analysis.first_traffic.is_none() {
         return Some(stays(no_traffic(live, analysis)));
     }
@@ -90,7 +95,8 @@ fn doubt(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> Option<Doubt> {
 fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -> Option<Doubt> {
     let name = &rule.rule.name;
     let evidence = &rule.evidence;
-    if evidence.events() < rule.least() {
+    let only_accuses = rule.rule.only_accuses();
+    if evidence.events() < rule.least() && !only_accuses {
         let why = because(live, rule);
         let events = match &rule.rule.check {
             Check::Counts(_) => "events",
@@ -103,9 +109,10 @@ fn doubt_of(turn: &Turn<'_>, live: &Live, rule: &LiveRule, settled: Timestamp) -
         )));
     }
     let Some(seen) = rule.seen else {
-        return Some(stays(format!("`{name}` was never judged")));
+        return (!only_accuses).then(|| stays(format!("`{name}` was never judged")));
     };
     match seen.state {
+        State::NoData if only_accuses => None,
         State::NoData => {
             let silent = evidence.last_sample().map_or_else(String::new, |last| {
                 format!(" for {}", span(elapsed(last, turn.now)))

@@ -38,6 +38,8 @@ pub(super) fn of_evidence(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> 
             State::TooLittle if beyond(&rule.rule, &seen) => {
                 held.push(hold(Guard::TooLittleData, seen.sentence(&rule.rule)));
             }
+            // Nothing was reported, which is as it should be.
+            State::NoData if rule.rule.only_accuses() => {}
             State::NoData => {
                 let why = no_data(turn, live, rule, analysis);
                 held.extend(why.map(|why| hold(Guard::NoData, why)));
@@ -60,7 +62,8 @@ fn troubles(live: &Live) -> Vec<Hold> {
             .and_then(|looking| looking.trouble.as_ref())
             .filter(|trouble| trouble.looks >= TROUBLED_LOOKS)
     };
-    let mut all = live.rules.iter().map(trouble);
+    let asking = || live.rules.iter().filter(|rule| !rule.rule.only_accuses());
+    let mut all = asking().map(trouble);
     if let Some(Some(first)) = all.next()
         && all.all(|trouble| trouble.is_some())
     {

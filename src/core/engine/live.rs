@@ -55,6 +55,8 @@ pub(super) struct Live {
     pub(super) news: bool,
     /// When it was looked at last.
     pub(super) looked: Option<Timestamp>,
+    /// Some rule is about alerts.
+    pub(super) hears_alerts: bool,
     /// The rules of the release together; `None`: none is judged.
     pub(super) together: Option<Together>,
 }
@@ -104,6 +106,12 @@ pub(super) struct Trouble {
 
 impl Live {
     pub(super) fn new(watch: Arc<Watch>) -> Self {
+        let always = watch.always.iter().map(|always| &always.rule);
+        let hears_alerts = watch
+            .rules
+            .iter()
+            .chain(always)
+            .any(|rule| rule.only_accuses());
         let counts = |rule: &Arc<Rule>| rule.counts().is_some();
         let none_counts = !watch.rules.iter().any(counts);
         let rules: Vec<LiveRule> = watch
@@ -117,7 +125,7 @@ impl Live {
                 looked: None,
                 seen: None,
                 bad_since: None,
-                tells_traffic: none_counts || counts(rule),
+                tells_traffic: (none_counts && !rule.only_accuses()) || counts(rule),
                 one_arm: false,
                 changed: true,
             })
@@ -142,6 +150,7 @@ impl Live {
             handed: None,
             news: true,
             looked: None,
+            hears_alerts,
             together: None,
         }
     }

@@ -119,7 +119,7 @@ impl Engine {
     ) -> Vec<(Timestamp, Vec<Record>)> {
         let mut written = Vec::new();
         if !std::mem::replace(&mut self.begun, true) {
-            let (settings, channels) = (self.settings, &self.channels);
+            let (settings, channels) = (self.settings.clone(), &self.channels);
             let mut turn = Turn {
                 now,
                 past: false,
@@ -137,7 +137,7 @@ impl Engine {
             let turn = Turn {
                 now: back.release.unwrap_or(now),
                 past: true,
-                settings: self.settings,
+                settings: self.settings.clone(),
                 ledger: &mut self.ledger,
                 output: Output::default(),
             };
@@ -176,7 +176,7 @@ impl Engine {
         let mut turn = Turn {
             now: at,
             past: true,
-            settings: self.settings,
+            settings: self.settings.clone(),
             ledger: &mut self.ledger,
             output: Output::default(),
         };
@@ -196,7 +196,7 @@ impl Engine {
         let mut turn = Turn {
             now: at,
             past: true,
-            settings: self.settings,
+            settings: self.settings.clone(),
             ledger: &mut self.ledger,
             output: Output::default(),
         };

@@ -30,7 +30,7 @@ impl Engine {
     /// A metric is asked for twice per measured scrape interval: a sample is then at most half an interval old.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Asked> {
         let mut asked: BTreeMap<(SourceKind, Arc<Question>), Vec<TargetId>> = BTreeMap::new();
-        let settings = self.settings;
+        let settings = &self.settings;
         for (target, live) in &mut self.live {
             if live.state.is_none() {
                 continue;
@@ -40,7 +40,9 @@ impl Engine {
             let mut due_now: BTreeSet<Arc<Question>> = BTreeSet::new();
             for (question, looking) in live.measurements.iter().chain(always.iter()) {
                 let least = settings.interval.max(step(question));
-                if due(looking, now, least) {
+                // What is reported need not be asked for.
+                let asked = question.source() != Some(SourceKind::Alerts);
+                if asked && due(looking, now, least) {
                     due_now.insert(question.clone());
                 }
             }
@@ -75,7 +77,11 @@ fn step(question: &Question) -> SignedDuration {
             .and_then(|range| SignedDuration::try_from(range.step).ok())
             .unwrap_or_default(),
         What::Level(
-            Level::Gauge(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Gauge(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         )
         | What::Ratio { .. }
         | What::Histogram { .. } => SignedDuration::ZERO,

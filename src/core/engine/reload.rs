@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::{self, Live, LiveRule};
+use super::on_request::{self, Requests};
 use super::sources::Health;
 use super::{EngineSettings, Turn, always, resume, tell};
 use crate::ids::{ChannelName, RuleName, TargetId};
@@ -51,6 +52,7 @@ pub(super) struct Held<'a> {
     pub(super) settings: &'a mut EngineSettings,
     pub(super) channels: &'a mut Vec<ChannelName>,
     pub(super) live: &'a mut BTreeMap<TargetId, Live>,
+    pub(super) requests: &'a mut Requests,
     pub(super) sources: &'a mut BTreeMap<SourceKind, Health>,
 }
 
@@ -78,6 +80,7 @@ fn load(turn: &mut Turn<'_>, held: Held<'_>, loaded: Loaded) {
         settings,
         channels,
         live: lives,
+        requests,
         sources,
     } = held;
     let Loaded {
@@ -86,13 +89,15 @@ fn load(turn: &mut Turn<'_>, held: Held<'_>, loaded: Loaded) {
         digest,
         need_restart,
     } = loaded;
+    turn.settings.clone_from(&new_settings);
     let before = std::mem::replace(settings, new_settings);
-    turn.settings = new_settings;
     *channels = book.channels.keys().cloned().collect();
+    let taken = on_request::still_taken(&book, turn.ledger);
+    requests.watches.clone_from(&book.on_request);
     let mut changes = Changes::default();
     let mut judged = Vec::new();
     let mut gone = std::mem::take(lives);
-    for watch in book.watches {
+    for watch in book.watches.into_iter().chain(taken) {
         let target = watch.target.clone();
         let next = match gone.remove(&target) {
             None => {
@@ -208,6 +213,7 @@ fn changed(
     next.join(release);
     Live {
         rules: next.rules,
+        hears_alerts: next.hears_alerts,
         watch: next.watch,
         always: next.always,
         measurements: next.measurements,

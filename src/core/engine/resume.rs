@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::live::Live;
+use super::on_request;
 use super::verdict::Together;
 use super::{Effect, Turn, always, releases, tell};
 use crate::analysis::Ending;
@@ -130,11 +131,12 @@ pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, L
     for record in ended {
         turn.record(record);
     }
-    let settings = turn.settings;
+    on_request::forget(turn, lives);
+    let settings = &turn.settings;
     let used = |source: SourceKind| {
         lives
             .values()
-            .any(|live| live.sources(&settings).contains(&source))
+            .any(|live| live.sources(settings).contains(&source))
     };
     let unused: Vec<SourceKind> = turn
         .ledger

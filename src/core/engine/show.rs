@@ -11,8 +11,8 @@ use crate::guard::Hold;
 use crate::hook::Marker;
 use crate::ids::TargetId;
 use crate::snapshot::{
-    AlwaysSnapshot, AnalysisSnapshot, IncidentSnapshot, LostSource, PlanSnapshot, Snapshot,
-    TargetSnapshot,
+    AlwaysSnapshot, AnalysisSnapshot, HeldBack, IncidentSnapshot, LostSource, PlanSnapshot,
+    RequestSnapshot, Snapshot, TargetSnapshot,
 };
 
 impl Engine {
@@ -34,7 +34,39 @@ impl Engine {
                     reason: reason.clone(),
                 })
                 .collect(),
-            alerts: self.ledger.reported.firing().cloned().collect(),
+            alerts: self.ledger.reported.firing(now).cloned().collect(),
+            silences: self
+                .ledger
+                .silences
+                .values()
+                .flatten()
+                .filter(|silence| silence.is_active(now))
+                .cloned()
+                .collect(),
+            held_notices: self
+                .ledger
+                .held
+                .values()
+                .map(|held| HeldBack {
+                    target: held.notice.target.clone(),
+                    headline: held.notice.headline.clone(),
+                    since: held.since,
+                    count: held.count,
+                    silence: held.silence.in_words(),
+                })
+                .collect(),
+            on_request: self
+                .requests
+                .watches
+                .iter()
+                .map(|asked| RequestSnapshot {
+                    watch: asked.name().clone(),
+                    scope: asked.scope.clone(),
+                })
+                .collect(),
+            room: self
+                .requests
+                .room(now, self.ledger.taken.len(), self.settings.on_request),
             pending_notices: self
                 .ledger
                 .pending
@@ -49,6 +81,7 @@ impl Engine {
         TargetSnapshot {
             watch: live.watch.name.clone(),
             target: target.clone(),
+            on_request: self.ledger.taken.get(target) == Some(&live.watch.name),
             seen: live.state.is_some(),
             current: known.map(|known| known.current.clone()),
             standing: known.and_then(|known| known.standings.get(&known.current).copied()),

@@ -21,7 +21,7 @@ pub(super) use source::{source_back, source_lost};
 use jiff::Timestamp;
 
 use super::live::Live;
-use super::{Effect, Turn};
+use super::{Effect, Turn, silences};
 use crate::analysis::WayBack;
 use crate::ids::{AnalysisId, ChannelName, NoticeId, RevisionHash};
 use crate::judge::Phase;
@@ -99,17 +99,28 @@ fn once(kind: NoticeKind) -> bool {
     }
 }
 
-/// Records the notice, also when nobody is to be told: the journal is the audit trail.
-fn emit(turn: &mut Turn<'_>, mut notice: Notice) {
+/// An id that no notice had before.
+pub(super) fn id_of(turn: &Turn<'_>, notice: &Notice) -> NoticeId {
     let subject = match (&notice.correlation, &notice.target) {
         (Some(analysis), _) => analysis.to_string(),
         (None, Some(target)) => format!("{}-{}", target.name, turn.now.as_second()),
         (None, None) => format!("recant-{}", turn.now.as_second()),
     };
-    notice.id = NoticeId(format!("{subject}-n{}", turn.ledger.notices + 1));
+    NoticeId(format!("{subject}-n{}", turn.ledger.notices + 1))
+}
+
+/// Records the notice, also when nobody is to be told: the journal is the audit trail.
+fn emit(turn: &mut Turn<'_>, mut notice: Notice) {
+    notice.id = id_of(turn, &notice);
     notice.sentences.truncate(MOST_SENTENCES);
     for sentence in &mut notice.sentences {
         *sentence = short(sentence, LONGEST_SENTENCE);
+    }
+    if !notice.channels.is_empty() {
+        let Some(told) = silences::hold(turn, notice) else {
+            return;
+        };
+        notice = told;
     }
     let channels = notice.channels.clone();
     turn.record(Record::Noticed(Box::new(notice.clone())));

@@ -19,9 +19,10 @@ pub(super) fn unproven(live: &Live, analysis: &Analysis, now: Timestamp) -> Opti
         .rules
         .iter()
         .filter(|rule| !rule.rule.dry_run && rule.rule.judging.weight > 0.0)
+        .filter(|rule| !rule.rule.only_accuses())
         .peekable();
     if deciding.peek().is_none() {
-        return Some("every rule weighs 0, so none decides".to_owned());
+        return Some("every rule that could call it good weighs 0".to_owned());
     }
     let pace = Pace::of(live, analysis, now);
     let of_rule = |rule: &LiveRule| {

@@ -143,7 +143,13 @@ impl Live {
             let phase = rule.phase(phase);
             rule.evidence.tick(&rule.rule, phase, now);
         }
-        together.judge(self.rules.iter().map(|rule| rule.reading(phase, now)));
+        let mut readings: Vec<Reading> = self
+            .rules
+            .iter()
+            .map(|rule| rule.reading(phase, now))
+            .collect();
+        join(&self.rules, &mut readings);
+        together.judge(readings.into_iter());
         let proofs = together.proofs();
         let fails = together.fails();
         let most = proofs.iter().map(|proof| proof.share).fold(0.0, f64::max);
@@ -151,6 +157,32 @@ impl Live {
             let decides = proof.against >= proof.against_needed
                 || (fails && proof.share > 0.0 && proof.share >= most);
             rule.judged(proof, decides, now);
+        }
+    }
+}
+
+/// A rule that only accuses says for a release what the others say, and nothing of its own: it neither passes a release
+/// nor stands in the way of that.
+fn join(rules: &[LiveRule], readings: &mut [Reading]) {
+    if !rules.iter().any(|rule| rule.rule.only_accuses()) {
+        return;
+    }
+    let decides = |rule: &LiveRule| !rule.rule.dry_run && rule.rule.judging.weight > 0.0;
+    let of_others = rules
+        .iter()
+        .zip(&*readings)
+        .filter(|(rule, _)| decides(rule) && !rule.rule.only_accuses())
+        .map(|(_, reading)| reading.log_good)
+        .reduce(f64::min)
+        .unwrap_or(0.0);
+    for (rule, reading) in rules.iter().zip(readings) {
+        if rule.rule.only_accuses() {
+            reading.log_good = match rule.looked.map(|seen| seen.state) {
+                Some(State::NoData | State::TooLittle | State::Within) | None => of_others,
+                Some(
+                    State::Unsure | State::Suspected | State::Failing | State::BaselineAlsoBad,
+                ) => 0.0,
+            };
         }
     }
 }

@@ -28,6 +28,7 @@ fn finding(state: State) -> Finding {
 /// A Rollout whose revision `new` is judged.
 fn target() -> TargetSnapshot {
     TargetSnapshot {
+        on_request: false,
         watch: WatchName {
             namespace: "shop".to_owned(),
             name: "checkout".to_owned(),
@@ -74,6 +75,7 @@ fn with(change: impl FnOnce(&mut TargetSnapshot, &mut AnalysisSnapshot)) -> Targ
 
 fn ended(standing: Option<Standing>) -> TargetSnapshot {
     TargetSnapshot {
+        on_request: false,
         analysis: None,
         standing,
         ..target()

@@ -290,6 +290,11 @@ impl Seen {
             Check::Level(_) => format!("`{name}`: what it measures has changed"),
         };
         match (self.basis, &rule.check) {
+            (Basis::Silence, _) if rule.only_accuses() => {
+                format!(
+                    "`{name}`: nothing was reported of it lately, which is no proof that all is well"
+                )
+            }
             (Basis::Silence, _) => format!("`{name}`: there is no new sample"),
             (Basis::Counts { decision, before }, _) => of_counts(decision, before),
             (Basis::NotYetLasting(decision, before, now), _) => {

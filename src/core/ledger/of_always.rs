@@ -183,6 +183,11 @@ impl AlwaysLedger {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeHeld { .. }
+            | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

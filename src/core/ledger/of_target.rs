@@ -20,6 +20,8 @@ use crate::verify::Verification;
 
 /// How many revisions with a standing are remembered.
 const REMEMBERED: usize = 50;
+/// How many rollbacks are remembered.
+const ROLLBACKS: usize = 50;
 
 /// What lasts about one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub struct TargetLedger {
     /// Kinds of notices that were made about the last analysis.
     pub said: BTreeSet<NoticeKind>,
     pub last_action: Option<Timestamp>,
+    /// The last rollbacks, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollbacks: Vec<Timestamp>,
     pub rules_without_data: BTreeSet<RuleName>,
 }
 
@@ -93,6 +98,7 @@ impl TargetLedger {
             told: Vec::new(),
             said: BTreeSet::new(),
             last_action: None,
+            rollbacks: Vec::new(),
             rules_without_data: BTreeSet::new(),
         }
     }
@@ -248,6 +254,10 @@ impl TargetLedger {
             Record::PlanBegan { plan } => {
                 self.plan = Some(PlanState::new(Clone::clone(plan), at));
                 self.last_action = Some(at);
+                if self.rollbacks.len() >= ROLLBACKS {
+                    self.rollbacks.remove(0);
+                }
+                self.rollbacks.push(at);
                 self.verification = None;
             }
             Record::PlanEnded { plan, .. } => {
@@ -262,7 +272,7 @@ impl TargetLedger {
             Record::RuleWithoutData { rule, .. } => {
                 self.rules_without_data.insert(rule.clone());
             }
-            Record::Noticed(notice) => {
+            Record::Noticed(notice) | Record::NoticeHeld { notice, .. } => {
                 if notice.correlation.is_some() && notice.correlation == self.latest {
                     self.said.insert(notice.kind);
                 }
@@ -272,6 +282,10 @@ impl TargetLedger {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::StepBegun(_)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::alert::AlertSelector;
 use super::channel::SecretRef;
 use super::promql::Promql;
 use super::selector::Selector;
@@ -56,6 +57,8 @@ pub enum Level {
     Kubernetes(KubernetesFact),
     HttpJson(HttpJson),
     Redis(Redis),
+    /// How many such alerts fire.
+    Alert(AlertSelector),
 }
 
 impl Level {
@@ -64,7 +67,7 @@ impl Level {
         match self {
             Self::HttpJson(json) => json.authorization.as_ref(),
             Self::Redis(redis) => redis.password.as_ref(),
-            Self::Gauge(_) | Self::Promql(_) | Self::Kubernetes(_) => None,
+            Self::Gauge(_) | Self::Promql(_) | Self::Kubernetes(_) | Self::Alert(_) => None,
         }
     }
 }

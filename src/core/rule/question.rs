@@ -62,7 +62,9 @@ impl Question {
         match &self.what {
             What::Ratio { .. } | What::Histogram { .. } | What::Level(Level::Gauge(_)) => true,
             What::Level(Level::Promql(promql)) => promql.range.is_none(),
-            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => false,
+            What::Level(
+                Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_) | Level::Alert(_),
+            ) => false,
         }
     }
 
@@ -73,7 +75,11 @@ impl Question {
             What::Ratio { .. }
             | What::Histogram { .. }
             | What::Level(
-                Level::Gauge(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+                Level::Gauge(_)
+                | Level::Kubernetes(_)
+                | Level::HttpJson(_)
+                | Level::Redis(_)
+                | Level::Alert(_),
             ) => false,
         }
     }
@@ -86,6 +92,7 @@ impl Question {
             What::Level(Level::Kubernetes(_)) => Some(SourceKind::Kubernetes),
             What::Level(Level::HttpJson(_)) => Some(SourceKind::HttpJson),
             What::Level(Level::Redis(_)) => Some(SourceKind::Redis),
+            What::Level(Level::Alert(_)) => Some(SourceKind::Alerts),
         }
     }
 }

@@ -94,6 +94,9 @@ fn document(node: &Node, found: &mut Analyses, report: &mut Report<'_>) {
     let metadata = whole
         .get("metadata")
         .and_then(|metadata| Part::any(metadata, "`metadata`", report));
+    let namespace = metadata
+        .as_ref()
+        .and_then(|metadata| metadata.text("namespace", report));
     let name = metadata.and_then(|metadata| {
         let name = metadata.text("name", report);
         name.or_else(|| metadata.text("generateName", report))
@@ -179,6 +182,7 @@ fn document(node: &Node, found: &mut Analyses, report: &mut Report<'_>) {
     .collect();
     found.templates.push(Template {
         own: TemplateRef { name, cluster },
+        namespace,
         metrics,
         args,
         dry_run,

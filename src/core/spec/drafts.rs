@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
-use crate::rule::{Assurance, Channel, Link, Rule, Scale, ScrapeEndpoint, SourceKind};
+use crate::rule::{Assurance, Channel, Link, Rule, Scale, Scope, ScrapeEndpoint, SourceKind};
 
 /// A place in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub(super) struct WatchDraft {
     pub(super) name: Option<WatchName>,
     pub(super) site: Site,
     pub(super) target: Option<(TargetId, Site)>,
+    /// Instead of a target: what is taken up on request.
+    pub(super) scope: Option<Scope>,
     pub(super) source: Option<SourceKind>,
     pub(super) rules: Vec<Reference>,
     pub(super) watch: std::time::Duration,

@@ -1,6 +1,7 @@
-//! Rules about values: what is read (`gauge`, `rate`, `promql`, `kubernetes`, `httpJson`, `redis`), its limit, and how
+//! Rules about values: what is read (`gauge`, `rate`, `promql`, `kubernetes`, `httpJson`, `redis`, `alert`), its limit, and how
 //! it compares with the baseline.
 
+mod alert;
 mod compare;
 mod limit;
 mod outside;
@@ -16,8 +17,15 @@ use super::tree::{Entry, Node};
 use crate::rule::{KubernetesFact, Level, LevelCheck, LevelLimit, LevelMetric, Over, Sampled};
 
 /// The metrics of this kind, as the fields of a rule are named.
-pub(super) const METRICS: [&str; 6] =
-    ["gauge", "rate", "promql", "kubernetes", "httpJson", "redis"];
+pub(super) const METRICS: [&str; 7] = [
+    "gauge",
+    "rate",
+    "promql",
+    "kubernetes",
+    "httpJson",
+    "redis",
+    "alert",
+];
 
 /// Fields that only rules about counted events have, and why.
 const OF_COUNTS: [(&str, &str); 3] = [
@@ -63,14 +71,22 @@ pub(super) fn read(
     }
     let sampled = read_sampled(&metric.key, &metric.value, report);
     if let Some(entry) = rule.entry("arms")
-        && matches!(metric.key.as_str(), "kubernetes" | "httpJson" | "redis")
+        && matches!(
+            metric.key.as_str(),
+            "kubernetes" | "httpJson" | "redis" | "alert"
+        )
     {
         report
             .error(
                 entry.key_span,
                 format!(
-                    "`arms` tells series apart by a label, and `{}` has no labels",
-                    metric.key
+                    "`arms` tells series apart by a label, and `{}` has no {}",
+                    metric.key,
+                    if metric.key == "alert" {
+                        "series"
+                    } else {
+                        "labels"
+                    }
                 ),
             )
             .help("leave `arms` out");
@@ -115,6 +131,7 @@ fn read_sampled(kind: &str, node: &Node, report: &mut Report<'_>) -> Option<Samp
         "httpJson" => {
             outside::http_json(node, report).map(|it| Sampled::Level(Level::HttpJson(it)))
         }
+        "alert" => alert::read(node, report).map(|it| Sampled::Level(Level::Alert(it))),
         _ => outside::redis(node, report).map(|it| Sampled::Level(Level::Redis(it))),
     }
 }
@@ -181,6 +198,7 @@ fn read_over(
         Some(Sampled::Level(Level::HttpJson(_) | Level::Redis(_))) => {
             Some("there is one value only")
         }
+        Some(Sampled::Level(Level::Alert(_))) => Some("one alert that fires is enough"),
         Some(Sampled::Level(Level::Kubernetes(KubernetesFact::FailedProgress))) => {
             Some("it is said of the whole target, not of pods")
         }
@@ -237,7 +255,7 @@ fn read_over(
 /// that: it takes the mean of each arm (see [`crate::rule::LevelCompare`]).
 fn default_over(sampled: &Sampled, (limit, unit): &(LevelLimit, crate::rule::LevelUnit)) -> Over {
     match sampled {
-        Sampled::Rate { .. } => Over::Sum,
+        Sampled::Rate { .. } | Sampled::Level(Level::Alert(_)) => Over::Sum,
         Sampled::Level(Level::Kubernetes(
             KubernetesFact::UnreadyPods | KubernetesFact::PendingPods,
         )) => match unit {
@@ -268,6 +286,7 @@ fn default_for(sampled: Option<&Sampled>) -> Duration {
     match sampled {
         Some(
             Sampled::Rate { .. }
+            | Sampled::Level(Level::Alert(_))
             | Sampled::Level(Level::Kubernetes(
                 KubernetesFact::Restarts { .. }
                 | KubernetesFact::OutOfMemoryKills { .. }

@@ -10,7 +10,7 @@ use super::tree::{Entry, Node};
 use crate::rule::{ArmsBy, HistogramMetric, Metric, Part, RatioMetric, Selector, Unit};
 
 /// All metrics, as the fields of a rule are named; those that are counted first.
-const METRICS: [&str; 8] = [
+const METRICS: [&str; 9] = [
     "ratio",
     "histogram",
     "gauge",
@@ -19,6 +19,7 @@ const METRICS: [&str; 8] = [
     "kubernetes",
     "httpJson",
     "redis",
+    "alert",
 ];
 
 /// Which of the fields of a rule says what it measures.

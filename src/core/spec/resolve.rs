@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::missing::{meant, missing};
-use self::repeated::{duplicate, unique};
+use self::repeated::{disjoint, duplicate, unique};
 use super::always::DEFAULT_WINDOW;
 use super::drafts::{
     AlwaysDraft, ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft,
@@ -16,8 +16,10 @@ use super::drafts::{
 use super::excerpt::quoted;
 use super::report::Report;
 use super::test;
-use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
-use crate::rule::{Always, Channel, Check, LevelCheck, OnFail, Rule, RuleBook, Watch};
+use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
+use crate::rule::{
+    Always, Channel, Check, LevelCheck, OnFail, OnRequest, Rule, RuleBook, Scope, Watch,
+};
 use crate::testcase::TestCase;
 
 /// Makes the rule book and the tests, as far as it goes; whether it may be used is for the caller, who counts errors.
@@ -59,15 +61,26 @@ pub(super) fn resolve(
     }
     let mut by_name: BTreeMap<WatchName, Site> = BTreeMap::new();
     let mut by_target: BTreeMap<TargetId, Site> = BTreeMap::new();
+    let mut scopes: Vec<(Scope, Site)> = Vec::new();
+    let mut on_request = Vec::new();
     let watches = watches
         .into_iter()
-        .filter_map(|watch| {
+        .filter_map(|mut watch| {
             unique(&watch, &mut by_name, &mut by_target, reports);
+            if let Some(scope) = watch.scope.take() {
+                disjoint(&scope, watch.site, &scopes, reports);
+                scopes.push((scope.clone(), watch.site));
+                watch.target = Some((any(&scope), watch.site));
+                let pattern = names.watch(watch, reports)?;
+                on_request.push(OnRequest::new(scope, pattern));
+                return None;
+            }
             names.watch(watch, reports)
         })
         .collect();
     let mut book = RuleBook {
         watches,
+        on_request,
         channels: BTreeMap::new(),
     };
     let tests = test::resolve(tests, &names, &book, reports);
@@ -78,6 +91,15 @@ pub(super) fn resolve(
         .map(|channel: Channel| (channel.name.clone(), channel))
         .collect();
     (book, tests)
+}
+
+/// Stands for all targets of a scope.
+fn any(scope: &Scope) -> TargetId {
+    TargetId {
+        namespace: scope.namespaces.first().cloned().unwrap_or_default(),
+        kind: scope.kinds.first().copied().unwrap_or(TargetKind::Rollout),
+        name: String::new(),
+    }
 }
 
 /// What names can refer to.
@@ -106,6 +128,7 @@ impl Names {
             name,
             site: _,
             target,
+            scope: _,
             source,
             rules,
             watch,

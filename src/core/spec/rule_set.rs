@@ -29,6 +29,7 @@ const RULE: &[&str] = &[
     "kubernetes",
     "httpJson",
     "redis",
+    "alert",
     "over",
     "max",
     "min",

@@ -1,5 +1,7 @@
 //! `Watch` documents: a target, its rules, and what to do then.
 
+mod scope;
+
 use super::actions::{read_on_fail, read_on_pass, references};
 use super::always;
 use super::document::{self, Namespaced};
@@ -18,6 +20,7 @@ const WATCH: &[&str] = &[
     "kind",
     "metadata",
     "target",
+    "targets",
     "rules",
     "source",
     "release",
@@ -45,13 +48,21 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
     let fields = Fields::open(node, "a watch", WATCH, report)?;
     let metadata = document::metadata(&fields, Namespaced::Yes, report);
     let namespace = metadata.namespace.map(|(namespace, _)| namespace);
-    let target = fields
-        .need(
-            "target",
-            "say what is watched: `target: {kind: Deployment, name: checkout}`",
-            report,
-        )
-        .and_then(|node| read_target(node, namespace, file, report));
+    let scope = fields
+        .get("targets")
+        .and_then(|node| scope::read(node, namespace, report));
+    let target = if let Some(entry) = fields.entry("targets") {
+        only_on_request(&fields, entry.key_span, report);
+        None
+    } else {
+        fields
+            .need(
+                "target",
+                "say what is watched: `target: {kind: Deployment, name: checkout}`",
+                report,
+            )
+            .and_then(|node| read_target(node, namespace, file, report))
+    };
     let span = metadata.name.map_or(fields.span, |(_, node)| node.span);
     let name = metadata
         .name
@@ -60,13 +71,28 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         });
-    Some(read_body(
-        &fields,
-        name,
-        target,
-        Site { file, span },
-        report,
-    ))
+    let site = Site { file, span };
+    Some(WatchDraft {
+        scope,
+        ..read_body(&fields, name, target, site, report)
+    })
+}
+
+/// What does not go together with `targets`.
+fn only_on_request(fields: &Fields<'_>, targets: Span, report: &mut Report<'_>) {
+    if fields.get("target").is_some() {
+        report
+            .error(targets, "a watch has either `target` or `targets`")
+            .help("leave one of them out, or write two Watches");
+    }
+    if let Some(entry) = fields.entry("always") {
+        report
+            .error(
+                entry.key_span,
+                "`always` does not go with `targets`: what is watched on request is let go between releases",
+            )
+            .help("write a Watch with `target` for each workload that is watched all the time");
+    }
 }
 
 /// Reads the fields of a watch that a test holds: it has no name, and its target may be left out.
@@ -97,6 +123,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         name: Some(tested_name()),
         site,
         target: Some(tested_target(site.file, site.span)),
+        scope: None,
         source: None,
         rules: sets
             .into_iter()
@@ -170,6 +197,7 @@ fn read_body(
         name,
         site,
         target,
+        scope: None,
         source,
         rules,
         watch: watch.unwrap_or(DEFAULT_WATCH),
@@ -184,31 +212,37 @@ fn read_body(
     }
 }
 
+const HELP: &str = "write `target: {kind: Deployment, name: checkout}`";
+
+/// A kind of workload that can be watched.
+fn kind(node: &Node, report: &mut Report<'_>) -> Option<TargetKind> {
+    const KINDS: [&str; 2] = ["Deployment", "Rollout"];
+    let text = fields::text(node, "kind", HELP, report)?;
+    match text {
+        "Deployment" => Some(TargetKind::Deployment),
+        "Rollout" => Some(TargetKind::Rollout),
+        _ => {
+            report
+                .error(node.span, format!("{} cannot be watched", quoted(text)))
+                .help(match nearest(text, KINDS) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the kinds are {}", fields::listed(&KINDS)),
+                });
+            None
+        }
+    }
+}
+
 fn read_target(
     node: &Node,
     namespace: Option<&str>,
     file: usize,
     report: &mut Report<'_>,
 ) -> Option<(TargetId, Site)> {
-    const KINDS: [&str; 2] = ["Deployment", "Rollout"];
-    const HELP: &str = "write `target: {kind: Deployment, name: checkout}`";
     let fields = Fields::open(node, "`target`", &["kind", "name"], report)?;
-    let kind = fields.need("kind", HELP, report).and_then(|node| {
-        let text = fields::text(node, "kind", HELP, report)?;
-        match text {
-            "Deployment" => Some(TargetKind::Deployment),
-            "Rollout" => Some(TargetKind::Rollout),
-            _ => {
-                report
-                    .error(node.span, format!("{} cannot be watched", quoted(text)))
-                    .help(match nearest(text, KINDS) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the kinds are {}", fields::listed(&KINDS)),
-                    });
-                None
-            }
-        }
-    });
+    let kind = fields
+        .need("kind", HELP, report)
+        .and_then(|node| kind(node, report));
     let name = fields
         .need("name", HELP, report)
         .and_then(|node| fields::name(node, "name", NameKind::Subdomain, report));

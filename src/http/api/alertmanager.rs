@@ -22,6 +22,7 @@ use super::openapi::Operation;
 use super::problem::Problem;
 use super::routes;
 
+const VERSION: &str = "4";
 const MOST_BYTES: usize = 2 << 20;
 /// Labels of one alert.
 const MOST_LABELS: usize = 64;
@@ -33,6 +34,9 @@ const LONGEST: usize = 512;
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "AlertmanagerDelivery")]
 struct Delivery {
+    /// Absent where a template of the receiver leaves it out.
+    #[serde(default)]
+    version: Option<String>,
     alerts: Vec<Delivered>,
     #[serde(default)]
     truncated_alerts: u64,
@@ -102,9 +106,16 @@ async fn take(api: &Api, request: Request) -> Result<usize, Problem> {
     };
     let delivery: Delivery = body::json(&bytes, "webhook of Alertmanager, version 4")?;
     let Delivery {
+        version,
         alerts,
         truncated_alerts,
     } = delivery;
+    if let Some(other) = version.filter(|version| version != VERSION) {
+        let other = short(&other, 20);
+        return Err(Problem::bad(format!(
+            "this is version {other} of the webhook, and version {VERSION} is known: point an Alertmanager here that sends it"
+        )));
+    }
     if alerts.len() > MOST_ALERTS {
         let detail = format!("the delivery holds more than {MOST_ALERTS} alerts: set `max_alerts`");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
@@ -119,7 +130,7 @@ async fn take(api: &Api, request: Request) -> Result<usize, Problem> {
             let known = |known: &Alert| known.fingerprint == alert.fingerprint;
             alert.ended.is_none() && !snapshot.alerts.iter().any(known)
         }
-        Hook::Marker(_) => false,
+        Hook::Marker(_) | Hook::Wanted { .. } => false,
     });
     if snapshot.alerts.len() + more.count() > MOST_ALERTS {
         let detail =

@@ -4,39 +4,26 @@
 //! nothing of other answers but the number. So a verdict is 200 with compact JSON, and whatever is no verdict is none of
 //! 200 to 299, with a body that says `Error` even to a reader who does not look at the number.
 
+mod asked;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use recant_core::gate::{self, Answer, Gate};
-use recant_core::ids::{RevisionHash, TargetId, TargetKind};
-use recant_core::snapshot::Snapshot;
 use recant_core::wording::short;
 
 use super::Api;
+use super::look_up::LookedUp;
 use super::openapi::Operation;
 use super::problem::Problem;
+use asked::Asked;
 
 /// Argo keeps ten of them in the object of each analysis.
 const MOST_BYTES: usize = 1000;
-
-/// Which revision of which target is asked for.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    /// Of the target.
-    namespace: String,
-    /// `Rollout` if it is not given.
-    kind: Option<String>,
-    /// Of the target.
-    name: String,
-    /// The pod-template hash: without it, a verdict of the revision before could be taken for one of the new revision.
-    hash: String,
-}
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ArgoAnalysis")]
@@ -61,21 +48,30 @@ pub(super) fn operation() -> Operation {
         "argo.analysis",
         "The verdict on one revision, for Argo Rollouts' `web` provider",
     )
-    .query::<Asked>()
+    .must("namespace", "Of the workload")
+    .must(
+        "hash",
+        "The pod-template hash: without it, a verdict of the revision before could be taken for one of the new revision",
+    )
+    .may("kind", "`Rollout`, which it is without it, or `Deployment`")
+    .may("name", "Of the workload; this, `service` or a label must be given")
+    .may("service", "A Service of the workload")
+    .may(
+        "label.LABEL",
+        "A label of the workload, as `label.app=checkout`; may be given for several labels",
+    )
     .gives::<Document>(200, "A verdict, or that there is none yet")
     .refuses(400, "The question cannot be understood")
-    .refuses(404, "No Watch names the target")
+    .refuses(404, "No Watch names the target, or there is none")
+    .refuses(409, "Several workloads are meant")
     .refuses(503, "Recant cannot look, or has not looked yet")
 }
 
 pub(super) async fn analysis(
     State(api): State<Api>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
-    let answer = asked
-        .map_err(|rejection| Problem::bad(unusable(&rejection)))
-        .and_then(|Query(asked)| answer(&*api.snapshot()?, &asked));
-    match answer {
+    match answer(&api, asked).await {
         Ok(data) => Json(Document { data }).into_response(),
         Err(problem) => {
             let reason = short(&problem.detail, 500);
@@ -88,39 +84,21 @@ pub(super) async fn analysis(
     }
 }
 
-fn unusable(rejection: &QueryRejection) -> String {
-    format!(
-        "{}; ask for `?namespace=NAMESPACE&name=NAME&hash=HASH`, and `&kind=Deployment` where it is no Rollout",
-        short(&rejection.body_text(), 200)
-    )
-}
-
-fn answer(snapshot: &Snapshot, asked: &Asked) -> Result<Data, Problem> {
-    if asked.hash.is_empty() {
-        let detail =
-            "`hash` is empty: give the pod-template hash, as by `podTemplateHashValue: Latest`";
-        return Err(Problem::bad(detail));
-    }
-    let kind = match asked.kind.as_deref() {
-        None | Some("Rollout") => TargetKind::Rollout,
-        Some("Deployment") => TargetKind::Deployment,
-        Some(other) => {
-            let other = short(other, 40);
-            let detail = format!("`kind={other}` is none of `Rollout`, `Deployment`");
-            return Err(Problem::bad(detail));
+async fn answer(
+    api: &Api,
+    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Data, Problem> {
+    let Query(pairs) = asked.map_err(|rejection| asked::unusable(&rejection.body_text()))?;
+    let Asked { naming, revision } = Asked::read(pairs)?;
+    let snapshot = api.snapshot()?;
+    let target = match api.look_up(&snapshot, &naming).await? {
+        LookedUp::Watched(target) => target,
+        LookedUp::TakenUp { target, by } => {
+            let reason = format!("{target} is watched from now on, by Watch {by}");
+            return Ok(fitting("Running", None, &reason));
         }
+        LookedUp::Later { reason } => return Ok(fitting("Running", None, &reason)),
     };
-    let id = TargetId {
-        namespace: asked.namespace.clone(),
-        kind,
-        name: asked.name.clone(),
-    };
-    let Some(target) = snapshot.target(&id) else {
-        let (namespace, name) = (short(&id.namespace, 63), short(&id.name, 253));
-        let detail = format!("{kind} {namespace}/{name} is not watched: no Watch names it");
-        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
-    };
-    let revision = RevisionHash::from(asked.hash.as_str());
     let Answer {
         gate,
         score,

@@ -15,9 +15,7 @@ type Type = fn(&mut SchemaGenerator) -> Schema;
 pub(super) struct Operation {
     id: &'static str,
     summary: &'static str,
-    /// Query parameters, as the fields of a type.
-    query: Option<Type>,
-    /// Query parameters that are texts: name, whether it must be given, meaning.
+    /// Query parameters: name, whether it must be given, meaning.
     parameters: Vec<(&'static str, bool, &'static str)>,
     /// Meaning of each part of the path in braces, and what it may be if that is fixed.
     parts: Vec<(&'static str, &'static str, &'static [&'static str])>,
@@ -56,7 +54,6 @@ impl Operation {
         Self {
             id,
             summary,
-            query: None,
             parameters: Vec::new(),
             parts: Vec::new(),
             headers: Vec::new(),
@@ -64,12 +61,6 @@ impl Operation {
             answers: Vec::new(),
             place: None,
         }
-    }
-
-    /// Its query parameters are the fields of a type.
-    pub(super) fn query<T: JsonSchema>(mut self) -> Self {
-        self.query = Some(T::json_schema);
-        self
     }
 
     /// A query parameter that may be left out.
@@ -279,7 +270,7 @@ impl Operation {
         if let Some(scope) = place.needs.scope {
             words["x-recant-scope"] = json!(scope.word());
         }
-        let parameters = self.all_parameters(generator);
+        let parameters = self.all_parameters();
         if !parameters.is_empty() {
             words["parameters"] = Value::Array(parameters);
         }
@@ -291,7 +282,7 @@ impl Operation {
         words
     }
 
-    fn all_parameters(&self, generator: &mut SchemaGenerator) -> Vec<Value> {
+    fn all_parameters(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for (name, meaning, words) in &self.parts {
             let mut schema = json!({"type": "string"});
@@ -299,19 +290,6 @@ impl Operation {
                 schema["enum"] = json!(words);
             }
             all.push(json!({"name": name, "in": "path", "required": true, "description": meaning, "schema": schema}));
-        }
-        if let Some(query) = self.query {
-            let schema = Value::from(query(generator));
-            let required = schema["required"].as_array().cloned().unwrap_or_default();
-            for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-                let must = required.iter().any(|wanted| wanted == name);
-                let mut schema = field.clone();
-                let meaning = schema
-                    .as_object_mut()
-                    .and_then(|schema| schema.remove("description"));
-                all.push(json!({"name": name, "in": "query", "required": must,
-                    "description": meaning.unwrap_or_default(), "schema": schema}));
-            }
         }
         for (name, must, meaning) in &self.parameters {
             all.push(

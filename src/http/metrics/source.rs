@@ -126,6 +126,7 @@ pub(in crate::http) fn name(source: SourceKind) -> &'static str {
         SourceKind::Kubernetes => "kubernetes",
         SourceKind::HttpJson => "http_json",
         SourceKind::Redis => "redis",
+        SourceKind::Alerts => "alerts",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use recant_core::notice::{Incident, Notice, Problem, Severity, Status};
+use recant_core::notice::{Notice, Severity, Status};
 
 use crate::notify::Attempt;
 use crate::notify::markup::is_web;
@@ -36,25 +36,16 @@ pub fn render(
     labels: &BTreeMap<String, String>,
     templates: &Templates,
 ) -> Option<Value> {
-    let (problem, severity, starts, ends) = match notice.status() {
-        Status::Firing(problem) => (
-            problem.as_str().to_owned(),
-            problem.severity(),
+    let (starts, ends) = match notice.status() {
+        Status::Firing(_) => (
             Some(notice.at),
             now.saturating_add(LASTS).unwrap_or(Timestamp::MAX),
         ),
         // An end before the beginning would be no end: that of a notice is after it, whatever the clocks do meanwhile.
-        Status::Resolved(problem) => (
-            problem.as_str().to_owned(),
-            problem.severity(),
-            None,
-            notice.at,
-        ),
+        Status::Resolved(_) => (None, notice.at),
         Status::Event => match notice.severity {
             Severity::Info => return None,
-            severity @ (Severity::Warning | Severity::Critical) => (
-                format!("{:?}", notice.kind),
-                severity,
+            Severity::Warning | Severity::Critical => (
                 Some(notice.at),
                 now.saturating_add(EVENT).unwrap_or(Timestamp::MAX),
             ),
@@ -64,30 +55,8 @@ pub fn render(
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
-    let name = |text: String| clip(&one_line(&text), LABEL);
-    all.insert("alertname", format!("Recant{problem}"));
-    all.insert("severity", word(severity).to_owned());
-    if let Some(watch) = &notice.watch {
-        all.insert("namespace", name(watch.namespace.clone()));
-        all.insert("watch", name(watch.name.clone()));
-    }
-    if let Some(target) = &notice.target {
-        all.insert("namespace", name(target.namespace.clone()));
-        all.insert("target", name(format!("{}/{}", target.kind, target.name)));
-    }
-    if let Some(Incident { problem, .. }) = notice.incident()
-        && let Some(correlation) = &notice.correlation
-    {
-        match problem {
-            Problem::RuleBroken => {
-                all.insert("incident", name(correlation.to_string()));
-            }
-            Problem::SourceUnavailable => {
-                all.insert("source", name(correlation.to_string()));
-            }
-            Problem::BadRelease | Problem::ReloadFailed => {}
-        }
-    }
+    let own = notice.labels().into_iter();
+    all.extend(own.map(|(name, value)| (name, clip(&one_line(&value), LABEL))));
     let mut alert = json!({
         "labels": all,
         "annotations": annotations(notice, templates),
@@ -121,7 +90,7 @@ fn annotations(notice: &Notice, templates: &Templates) -> BTreeMap<String, Strin
         // As it was said; the label has that of the incident.
         (
             "recant_severity".to_owned(),
-            word(notice.severity).to_owned(),
+            notice.severity.as_str().to_owned(),
         ),
         (
             "recant_notice".to_owned(),
@@ -161,13 +130,5 @@ fn key(label: &str) -> String {
     match word.chars().next() {
         Some(first) if !first.is_ascii_digit() => format!("{word}_url"),
         _ => format!("link_{word}_url"),
-    }
-}
-
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
     }
 }

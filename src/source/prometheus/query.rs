@@ -124,7 +124,9 @@ pub(super) fn promql<'a>(
             .join(" or ")
         }
         What::Level(Level::Promql(promql)) => promql.query.clone(),
-        What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => String::new(),
+        What::Level(
+            Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_) | Level::Alert(_),
+        ) => String::new(),
         What::Histogram { histogram } => {
             let with_bound = grouping.labels(Some("le"));
             let buckets = scoped(histogram, "_bucket", vec![]);
@@ -167,7 +169,11 @@ pub(super) fn main_selector(question: &Question) -> Option<(&Selector, &'static 
         What::Histogram { histogram } => Some((histogram, "_bucket")),
         What::Level(Level::Gauge(gauge)) => Some((gauge, "")),
         What::Level(
-            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         ) => None,
     }
 }
@@ -199,7 +205,11 @@ fn selectors(question: &Question) -> Vec<&Selector> {
         What::Histogram { histogram } => vec![histogram],
         What::Level(Level::Gauge(gauge)) => vec![gauge],
         What::Level(
-            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         ) => Vec::new(),
     }
 }
@@ -285,7 +295,9 @@ pub(super) fn asked(question: &Question) -> String {
         }
         What::Level(Level::Gauge(gauge)) => selector_with(&gauge.metric, "", &gauge.matchers),
         What::Level(Level::Promql(promql)) => short(&promql.query, MOST_SHOWN),
-        What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => String::new(),
+        What::Level(
+            Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_) | Level::Alert(_),
+        ) => String::new(),
     }
 }
 

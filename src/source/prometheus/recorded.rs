@@ -175,7 +175,11 @@ impl Recorded {
             What::Histogram { histogram } => vec![(Role::Bucket, compile(histogram, "_bucket")?)],
             What::Level(Level::Gauge(gauge)) => vec![(Role::Value, compile(gauge, "")?)],
             What::Level(
-                Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+                Level::Promql(_)
+                | Level::Kubernetes(_)
+                | Level::HttpJson(_)
+                | Level::Redis(_)
+                | Level::Alert(_),
             ) => return Err(Fault::malformed(NO_EXPRESSIONS)),
         };
         let mut chosen: BTreeMap<RowKey, Vec<Chosen<'_>>> = BTreeMap::new();

@@ -57,7 +57,9 @@ impl Asked {
             What::Level(Level::Promql(_)) => {
                 return Err("pods answer no expressions: that takes a Prometheus".to_owned());
             }
-            What::Level(Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_)) => {
+            What::Level(
+                Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_) | Level::Alert(_),
+            ) => {
                 return Err("pods cannot answer this: another source was meant".to_owned());
             }
         };

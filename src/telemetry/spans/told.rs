@@ -216,6 +216,11 @@ impl Spans {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeHeld { .. }
+            | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::RevisionReturned { .. }
             | Record::Promoted { .. }

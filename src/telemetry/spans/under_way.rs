@@ -132,6 +132,11 @@ impl UnderWay {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Marked { .. }
+            | Record::Silenced { .. }
+            | Record::NoticeHeld { .. }
+            | Record::NoticeReleased { .. }
+            | Record::TakenUp { .. }
+            | Record::LetGo { .. }
             | Record::TargetSeen { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }

@@ -17,7 +17,7 @@ use recant::http::snapshot::SnapshotCell;
 use recant_core::hook::Alert;
 use recant_core::ids::{AnalysisId, TargetId, TargetKind, WatchName};
 use recant_core::judge::Phase;
-use recant_core::snapshot::{AnalysisSnapshot, Snapshot, TargetSnapshot};
+use recant_core::snapshot::{AnalysisSnapshot, RequestSnapshot, Room, Snapshot, TargetSnapshot};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -91,6 +91,7 @@ impl Bed {
             readiness: Arc::new(Readiness::default()),
             registry: Arc::new(metrics.registry()),
             snapshot: Arc::new(SnapshotCell::default()),
+            finder: Arc::default(),
             view: Arc::default(),
         };
         let api = Api::new(&ops, reports, marker_key, kayenta);
@@ -119,16 +120,27 @@ impl Bed {
         self.show_all(Vec::new(), alerts);
     }
 
-    fn show_all(&self, mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) {
-        targets.sort_by(|one, other| one.target.cmp(&other.target));
+    /// The same with a watch on request.
+    pub(super) fn show_on_request(
+        &self,
+        targets: Vec<TargetSnapshot>,
+        asked: RequestSnapshot,
+        room: Room,
+    ) {
+        self.store(Snapshot {
+            on_request: vec![asked],
+            room,
+            ..snapshot(targets, Vec::new())
+        });
+    }
+
+    fn show_all(&self, targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) {
+        self.store(snapshot(targets, alerts));
+    }
+
+    fn store(&self, snapshot: Snapshot) {
         self.ops.readiness.started();
-        self.ops.view.store(Arc::new(Snapshot {
-            at: Timestamp::UNIX_EPOCH,
-            targets,
-            lost_sources: Vec::new(),
-            pending_notices: 0,
-            alerts,
-        }));
+        self.ops.view.store(Arc::new(snapshot));
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -137,6 +149,21 @@ impl Bed {
 
     pub(super) async fn get(&self, path: &str) -> Answer {
         read(self.http.get(self.url(path))).await
+    }
+}
+
+pub(super) fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> Snapshot {
+    targets.sort_by(|one, other| one.target.cmp(&other.target));
+    Snapshot {
+        on_request: Vec::new(),
+        room: Room::default(),
+        at: Timestamp::UNIX_EPOCH,
+        targets,
+        lost_sources: Vec::new(),
+        pending_notices: 0,
+        silences: Vec::new(),
+        held_notices: Vec::new(),
+        alerts,
     }
 }
 
@@ -155,6 +182,7 @@ pub(super) async fn read(request: reqwest::RequestBuilder) -> Answer {
 /// A Rollout `shop/NAME` at revision `new`, whose analysis has found nothing yet.
 pub(super) fn judged(name: &str) -> TargetSnapshot {
     TargetSnapshot {
+        on_request: false,
         watch: WatchName {
             namespace: "shop".to_owned(),
             name: name.to_owned(),

@@ -111,7 +111,7 @@ async fn callers_come_and_go_and_reports_say_whose_they_are() {
     assert_eq!(told("argo's token").await.status, 403);
     let taken = async {
         let Reported { hooks, durable } = reports.recv().await.expect("a report");
-        durable.send(()).expect("somebody waits");
+        durable.send(Ok(())).expect("somebody waits");
         hooks
     };
     let (answer, hooks) = tokio::join!(told("ci's token"), taken);

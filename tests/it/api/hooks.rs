@@ -29,7 +29,7 @@ async fn taking(access: Access) -> (Bed, Arc<Mutex<Vec<Hook>>>) {
     tokio::spawn(async move {
         while let Some(Reported { hooks, durable }) = queue.recv().await {
             into.lock().expect("nobody panics").extend(hooks);
-            durable.send(()).expect("somebody waits");
+            durable.send(Ok(())).expect("somebody waits");
         }
     });
     bed.show(vec![judged("checkout")]);
@@ -136,6 +136,11 @@ async fn deliveries_that_cannot_be_used_are_refused_whole() {
     let labels: serde_json::Map<String, Value> = (0..100)
         .map(|number| (format!("l{number}"), json!("x")))
         .collect();
+    let mut versioned = delivery("firing", 1);
+    versioned["version"] = json!("5");
+    let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+    let deep = (0..100).fold(deep, |inner, _| json!({"x": inner}));
+    let deep = broken("annotations", json!({"summary": deep}));
     for (body, status) in [
         (json!(null), 400),
         (json!({"alerts": "all"}), 400),
@@ -144,6 +149,8 @@ async fn deliveries_that_cannot_be_used_are_refused_whole() {
         (broken("fingerprint", json!("")), 400),
         (broken("labels", json!({"a": "x".repeat(600)})), 400),
         (broken("labels", Value::Object(labels)), 400),
+        (versioned, 400),
+        (deep, 400),
         (delivery("firing", MOST_ALERTS + 1), 413),
         (json!({"alerts": [], "x": "x".repeat(10 << 20)}), 413),
     ] {

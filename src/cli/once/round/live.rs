@@ -57,7 +57,7 @@ impl Desk<'_> {
         let clock = clock::system();
         let cluster = Arc::new(cluster);
         let gate = parts::gate(
-            Arc::new(AtomicBool::new(settings.kill_switch)),
+            Arc::new(AtomicBool::new(settings.guards.kill_switch)),
             lease.state(),
         );
         let (outcomes_in, outcomes) = mpsc::unbounded_channel();
@@ -99,6 +99,7 @@ impl Desk<'_> {
             updates,
             // Nobody reports to a round.
             reports: mpsc::channel(1).1,
+            silences: mpsc::channel(1).1,
             observer: Box::new(Watching::new(
                 seen.clone(),
                 stop.clone(),

@@ -237,7 +237,8 @@ fn targets_that_come_and_go_while_it_watches() {
         name: "payments".into(),
         ..target()
     };
-    let anew = index.follow(&[target(), payments.clone()]);
+    let none = BTreeSet::new();
+    let anew = index.follow(&[target(), payments.clone()], &none);
     assert_eq!(anew.len(), 1);
     assert!(
         index.news(now).is_empty(),
@@ -250,12 +251,99 @@ fn targets_that_come_and_go_while_it_watches() {
         "{news:?}"
     );
 
-    assert!(index.follow(std::slice::from_ref(&payments)).is_empty());
+    assert!(
+        index
+            .follow(std::slice::from_ref(&payments), &none)
+            .is_empty()
+    );
     list(&mut index, &[("payments", "u2")]);
     assert!(index.news(now).is_empty(), "of what went there is no news");
-    assert_eq!(index.follow(&[target(), payments]).len(), 1);
+    assert_eq!(index.follow(&[target(), payments], &none).len(), 1);
     list(&mut index, &all);
     assert_eq!(index.news(now).len(), 1, "and all of it when it is back");
-    index.follow(&[]);
+    index.follow(&[], &none);
     assert!(!index.has_news() && index.namespaces.is_empty());
+}
+
+#[test]
+fn where_any_workload_may_be_asked_about_all_are_known() {
+    let now = Instant::now();
+    let places = BTreeSet::from([(NS.to_owned(), TargetKind::Deployment)]);
+    let mut index = Index::default();
+    assert_eq!(index.follow(&[], &places), places, "they are to be listed");
+    let feed = |index: &mut Index, change| index.workload(NS, TargetKind::Deployment, change);
+    let naming = |name: Option<&str>, service: Option<&str>, app: Option<&str>| Naming {
+        namespace: NS.to_owned(),
+        kind: TargetKind::Deployment,
+        name: name.map(str::to_owned),
+        service: service.map(str::to_owned),
+        labels: app
+            .map(|app| ("app".to_owned(), app.to_owned()))
+            .into_iter()
+            .collect(),
+    };
+    let by_name = naming(Some("checkout"), None, None);
+    assert!(index.find(&by_name).is_err(), "nothing was listed yet");
+    feed(&mut index, Change::List);
+    for (name, uid, app) in [
+        ("checkout", "u1", "shop"),
+        ("basket", "u2", "shop"),
+        ("payments", "u3", "pay"),
+    ] {
+        let mut seen = workload(name, uid);
+        seen.facts.names.labels = [("app".to_owned(), app.to_owned())].into();
+        seen.facts.names.services = [format!("{name}-canary")].into();
+        feed(&mut index, Change::Applied(seen));
+    }
+    feed(&mut index, Change::Listed);
+    index.replica_set(NS, Change::List, now);
+    index.replica_set(NS, Change::Listed, now);
+    index.pod(NS, Change::List, now);
+    index.pod(NS, Change::Listed, now);
+    let found = |index: &Index, naming: &Naming| -> Vec<String> {
+        let found = index.find(naming).expect("they were listed");
+        found.into_iter().map(|named| named.target.name).collect()
+    };
+    let of_shop = naming(None, None, Some("shop"));
+    assert_eq!(found(&index, &by_name), ["checkout"]);
+    assert_eq!(found(&index, &of_shop), ["basket", "checkout"]);
+    let canary = naming(None, Some("payments-canary"), None);
+    assert_eq!(found(&index, &canary), ["payments"]);
+    assert!(found(&index, &naming(Some("stranger"), None, None)).is_empty());
+    assert!(index.news(now).is_empty(), "none of them is a target");
+
+    // One becomes a target: known at once, without another list.
+    let anew = index.follow(&[target()], &places);
+    assert!(anew.is_empty(), "{anew:?}");
+    let news = index.news(now);
+    assert!(
+        matches!(&news[..], [TargetNews::State(state)] if state.id == target()),
+        "{news:?}"
+    );
+    let mut both = found(&index, &of_shop);
+    both.sort();
+    assert_eq!(both, ["basket", "checkout"]);
+    feed(&mut index, Change::Deleted(workload("basket", "u2")));
+    assert_eq!(found(&index, &of_shop), ["checkout"]);
+    // And is none again: still known, and without news.
+    assert!(index.follow(&[], &places).is_empty());
+    assert_eq!(found(&index, &of_shop), ["checkout"]);
+    feed(&mut index, Change::Deleted(workload("checkout", "u1")));
+    assert!(index.news(now).is_empty() && found(&index, &of_shop).is_empty());
+    index.follow(&[], &BTreeSet::new());
+    assert!(index.namespaces.is_empty());
+}
+
+#[test]
+fn a_rollout_is_known_by_the_services_of_its_strategy() {
+    let object: Workload = serde_json::from_value(json!({
+        "metadata": {"name": "checkout", "uid": "u", "labels": {"app": "checkout"}},
+        "spec": {"strategy": {"canary": {"canaryService": "a", "stableService": "b", "steps": []},
+            "blueGreen": {"activeService": "c", "previewService": ""}}},
+    }))
+    .expect("a Rollout");
+    let names = WorkloadFacts::of(&object, TargetKind::Rollout).names;
+    let services: Vec<_> = names.services.into_iter().collect();
+    assert_eq!(services, ["a", "b", "c"]);
+    assert_eq!(names.labels["app"], "checkout");
 }

@@ -69,6 +69,7 @@ fn template(value: &Value, cluster: bool) -> Template {
             name: text(&value["metadata"]["name"]),
             cluster,
         },
+        namespace: None,
         metrics: list(&spec["metrics"]).iter().map(json).collect(),
         args: argument_list(&spec["args"]),
         dry_run: rules(&spec["dryRun"]),

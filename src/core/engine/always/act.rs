@@ -7,6 +7,7 @@ use crate::guard::{Guard, Hold, ScalingContext, holds_scaling};
 use crate::ids::{PlanId, TargetId};
 use crate::incident::{IncidentState, ScalingEnd, ScalingPlan};
 use crate::judge::State;
+use crate::notice::Problem;
 use crate::record::Record;
 use crate::scaling::{Decided, decide};
 
@@ -106,10 +107,12 @@ pub(super) fn of_settings(turn: &Turn<'_>, live: &Live, index: usize) -> Option<
         now: turn.now,
         settings: &turn.settings.guards,
         actions: &turn.ledger.actions,
+        namespace: &live.watch.target.namespace,
         watch: &live.watch.name,
         watch_dry_run: live.watch.dry_run,
         rule: &rule.name,
         rule_dry_run: rule.dry_run,
+        silence: turn.silence_of(Problem::RuleBroken, &live.watch.name, &live.watch.target),
     })
 }
 

@@ -7,11 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Looked;
 use crate::engine::Answer;
+use crate::engine::alerts;
 use crate::engine::arms::sum;
 use crate::engine::levels::{Values, rate};
 use crate::engine::live::{Looking, MOST_RECORDED_BYTES, UNKNOWN_INTERVAL, patience};
 use crate::engine::observe::looked;
 use crate::engine::resume::SHORT;
+use crate::hook::Reported;
 use crate::ids::{PlanId, RuleName, TargetId};
 use crate::incident::IncidentState;
 use crate::judge::{Continuous, Finding, LevelArms, Seen, State};
@@ -20,6 +22,7 @@ use crate::measurement::{Increases, KnownPods};
 use crate::record::Record;
 use crate::rule::{Always, Check, Question, ScaleTarget, Watch};
 use crate::snapshot::Doing;
+use crate::target::TargetState;
 use crate::time::elapsed;
 
 /// Rules between releases of one target.
@@ -143,6 +146,22 @@ impl AlwaysLive {
         looked
             .keys()
             .any(|workload| self.asked.contains_key(workload))
+    }
+
+    /// Gives the rules about alerts what was reported.
+    pub(super) fn hear(
+        &mut self,
+        reported: &Reported,
+        live: (&TargetId, &KnownPods, Option<&TargetState>),
+        now: Timestamp,
+    ) {
+        for rule in &mut self.rules {
+            let definition = &rule.always.rule;
+            if let Some(tick) = alerts::of_whole_target(reported, definition, live, now) {
+                rule.evidence.update_level(definition, &tick);
+                rule.changed = true;
+            }
+        }
     }
 
     /// What the rules say now. Computed anew only where something changed.

@@ -22,6 +22,7 @@ pub(in crate::engine) fn source_lost(
         SourceKind::Kubernetes => "Recant cannot look: the status of Kubernetes objects is stale",
         SourceKind::HttpJson => "Recant cannot look: no JSON document can be had",
         SourceKind::Redis => "Recant cannot look: Redis is unavailable",
+        SourceKind::Alerts => "Recant cannot hear alerts",
     };
     let sentences = vec![
         format!("{}.", capitalised(reason)),
@@ -52,6 +53,7 @@ pub(in crate::engine) fn source_back(
         }
         SourceKind::HttpJson => "Recant can look again: JSON documents can be had",
         SourceKind::Redis => "Recant can look again: Redis answers",
+        SourceKind::Alerts => "Recant hears alerts again",
     };
     let sentences = vec!["Releases are judged again.".to_owned()];
     about_source(
@@ -72,10 +74,10 @@ fn about_source(
     headline: &str,
     sentences: Vec<String>,
 ) {
-    let settings = turn.settings;
+    let settings = &turn.settings;
     let channels: BTreeSet<&ChannelName> = lives
         .values()
-        .filter(|live| live.sources(&settings).contains(&source))
+        .filter(|live| live.sources(settings).contains(&source))
         .flat_map(|live| &live.watch.on_fail.notify)
         .collect();
     let notice = Notice {

@@ -10,9 +10,10 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, HistogramMetric,
-    Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric, OnFail, Over, Part,
-    RatioMetric, Rule, RuleBook, Sampled, SecretRef, Selector, SourceKind, Unit, Watch,
+    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
+    HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
+    OnFail, OnRequest, Over, Part, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
+    Selector, SourceKind, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -111,6 +112,18 @@ pub(super) fn gauge(name: &str, max: f64, lasting: u64) -> Rule {
     )
 }
 
+/// No such alert may fire, for at most so many seconds.
+pub(super) fn alert(selector: AlertSelector, lasting: u64) -> Rule {
+    let rule = level(
+        "alert",
+        Sampled::Level(Level::Alert(selector)),
+        0.0,
+        lasting,
+    );
+    assert!(rule.only_accuses());
+    rule
+}
+
 /// At most so many errors in so many seconds.
 pub(super) fn error_count(max: f64, per: u64) -> Rule {
     let sampled = Sampled::Rate {
@@ -151,6 +164,10 @@ pub(super) struct Setup {
     pub(super) guards: GuardSettings,
     /// Names of the watched targets.
     pub(super) targets: Vec<&'static str>,
+    /// Names of targets that are there, and are watched when somebody asks about them.
+    pub(super) asked: Vec<&'static str>,
+    /// How many of them at once.
+    pub(super) most_asked: usize,
     /// Seconds between scrapes.
     pub(super) scrape: i64,
     pub(super) seed: u64,
@@ -166,13 +183,10 @@ impl Default for Setup {
             dry_run: false,
             rollback: true,
             channels: vec![CHANNEL],
-            guards: GuardSettings {
-                cool_down: SignedDuration::from_mins(10),
-                actions_per_hour: 10,
-                dry_run: false,
-                kill_switch: false,
-            },
+            guards: GuardSettings::only(SignedDuration::from_mins(10), 10),
             targets: vec!["checkout"],
+            asked: Vec::new(),
+            most_asked: 200,
             scrape: 1,
             seed: 1,
             always: Vec::new(),
@@ -205,19 +219,20 @@ impl Setup {
 
     pub(super) fn settings(&self) -> EngineSettings {
         EngineSettings {
-            guards: self.guards,
+            guards: self.guards.clone(),
             source: SourceKind::Prometheus,
             interval: SignedDuration::from_secs(1),
+            on_request: self.most_asked,
             ends_unwatched: true,
         }
     }
 
     pub(super) fn book(&self) -> RuleBook {
         let channels: Vec<ChannelName> = self.channels.iter().map(|name| (*name).into()).collect();
-        let watch = |name: &&'static str| Watch {
+        let watch = |name: &'static str| Watch {
             name: WatchName {
                 namespace: "shop".to_owned(),
-                name: (*name).to_owned(),
+                name: name.to_owned(),
             },
             target: self.id(name),
             source: None,
@@ -240,7 +255,18 @@ impl Setup {
             url: SecretRef::Env("SLACK_URL".to_owned()),
         };
         RuleBook {
-            watches: self.targets.iter().map(watch).collect(),
+            on_request: (!self.asked.is_empty())
+                .then(|| {
+                    let scope = Scope {
+                        namespaces: ["shop".to_owned()].into(),
+                        kinds: [self.kind].into(),
+                        labels: BTreeMap::new(),
+                    };
+                    OnRequest::new(scope, watch("asked"))
+                })
+                .into_iter()
+                .collect(),
+            watches: self.targets.iter().copied().map(watch).collect(),
             channels: channels
                 .iter()
                 .map(|name| (name.clone(), channel(name)))

@@ -57,6 +57,8 @@ pub(super) struct World {
     /// The effects of that tick have left already, if its records are all there.
     pub(super) effects_leave: bool,
     pub(super) crashes: usize,
+    /// Some report was not taken.
+    pub(super) no_room: bool,
     /// What is scaled.
     pub(super) workers: Workers,
     looks: Vec<ScaleTarget>,
@@ -77,6 +79,7 @@ impl World {
         let targets = setup
             .targets
             .iter()
+            .chain(&setup.asked)
             .enumerate()
             .map(|(index, name)| {
                 let id = setup.id(name);
@@ -99,6 +102,7 @@ impl World {
             crash_at: None,
             effects_leave: false,
             crashes: 0,
+            no_room: false,
             answered: BTreeMap::new(),
             workers: Workers::default(),
             looks: Vec::new(),
@@ -197,6 +201,11 @@ impl World {
         });
     }
 
+    /// What the cluster has shown of a target is shown again: it is followed from now on.
+    pub(super) fn show_again(&mut self, target: &TargetId) {
+        self.shown.remove(target);
+    }
+
     fn news(&mut self) -> Vec<TargetNews> {
         let mut news = Vec::new();
         for (id, target) in &self.targets {
@@ -250,7 +259,12 @@ impl World {
     pub(super) fn tick(&mut self, inputs: Inputs) {
         let output = self.engine.tick(at(self.now), inputs);
         check_effects(&output);
-        let Output { records, effects } = output;
+        let Output {
+            records,
+            effects,
+            no_room,
+        } = output;
+        self.no_room |= no_room;
         let room = self.crash_at.map_or(usize::MAX, |crash_at| {
             crash_at.saturating_sub(self.journal.len())
         });
@@ -455,10 +469,13 @@ fn check_effects(output: &Output) {
                 .any(|record| matches!(record, Record::StepBegun(begun) if begun == command)),
             // Nothing is written, or it was before the restart.
             Effect::LookAtScale { .. } | Effect::Notify { repeat: true, .. } => true,
-            Effect::Notify { notice, .. } => output
-                .records
-                .iter()
-                .any(|record| matches!(record, Record::Noticed(noticed) if **noticed == *notice)),
+            Effect::Notify { notice, .. } => output.records.iter().any(|record| match record {
+                Record::Noticed(noticed)
+                | Record::NoticeReleased {
+                    notice: noticed, ..
+                } => **noticed == *notice,
+                _ => false,
+            }),
         };
         assert!(announced, "{effect:?} is not in the records");
     }
@@ -477,6 +494,8 @@ fn line(record: &Record) -> Option<String> {
         Record::ScalingEnded { end, .. } => format!("scaling ends: {end:?}"),
         Record::DataBack { rule, .. } => format!("{rule} has data"),
         Record::TargetSeen { target, stable, .. } => format!("{target} is seen, at {stable}"),
+        Record::TakenUp { target, by } => format!("{target} is taken up by {by}"),
+        Record::LetGo { target, reason } => format!("{target} is let go: {reason}"),
         Record::TargetGone { target } => format!("{target} is gone"),
         Record::RevisionReturned { revision, .. } => format!("{revision} is back"),
         Record::AnalysisBegan { analysis } => format!(
@@ -545,6 +564,13 @@ fn line(record: &Record) -> Option<String> {
         Record::Reloaded { .. } => "reloaded".to_owned(),
         Record::ReloadRefused { .. } => "reload refused".to_owned(),
         Record::Alerted { alert } => format!("alert: {}", alert.in_words()),
+        Record::Silenced { silences, .. } => format!("silences: {}", silences.len()),
+        Record::NoticeHeld { notice, .. } => {
+            format!("held ({:?}): {}", notice.kind, notice.headline)
+        }
+        Record::NoticeReleased { notice, .. } => {
+            format!("told late ({:?}): {}", notice.kind, notice.headline)
+        }
         Record::Marked { marker } => format!("marker: {}", marker.in_words()),
         Record::Noticed(notice) => format!("told ({:?}): {}", notice.kind, notice.headline),
     })

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{Compared, signed};
 use crate::judge::finding::{Measured, State};
-use crate::rule::{LevelCheck, LevelLimit, LevelUnit, Rule};
+use crate::rule::{Level, LevelCheck, LevelLimit, LevelUnit, Rule, Sampled};
 use crate::wording::{bytes, digits, latency, percent, span};
 
 /// What was found, for a sentence.
@@ -52,6 +52,9 @@ impl Said {
         canary: &Measured,
         baseline: Option<&Measured>,
     ) -> String {
+        if let Sampled::Level(Level::Alert(alert)) = &check.metric.sampled {
+            return self.of_alert(rule, &alert.name, canary);
+        }
         let shown = |value: Option<f64>| in_unit(check.metric.unit, value.unwrap_or_default());
         let limit = in_unit(check.metric.unit, check.limit.value());
         let when = match self.counted {
@@ -76,6 +79,32 @@ impl Said {
             self.compared
                 .map_or_else(String::new, |compared| compared.clause(check))
         )
+    }
+
+    fn of_alert(&self, rule: &Rule, alert: &str, canary: &Measured) -> String {
+        let fires = match canary.value.unwrap_or_default() {
+            several if several > 1.0 => format!("fires {} times", digits(several)),
+            one if one > 0.0 => "fires".to_owned(),
+            _ => return format!("`{}`: the alert `{alert}` is over", rule.name),
+        };
+        let lasting = signed(rule.lasting);
+        let lasted = span(self.lasted.unwrap_or_default());
+        let more = match self.state {
+            State::Failing if lasting.is_zero() => String::new(),
+            State::Failing => format!("; for {lasted} so far"),
+            State::BaselineAlsoBad if self.shared => {
+                "; it does for the baseline too, so it is not the release's doing".to_owned()
+            }
+            State::BaselineAlsoBad => {
+                "; it did before the release already, so it is not the release's doing".to_owned()
+            }
+            State::Unsure => format!(
+                "; for {lasted} so far, and the rule fails after {}",
+                span(lasting)
+            ),
+            State::NoData | State::TooLittle | State::Within | State::Suspected => String::new(),
+        };
+        format!("`{}`: the alert `{alert}` {fires}{more}", rule.name)
     }
 
     fn what_it_means(&self, lasting: SignedDuration, limit: LevelLimit) -> String {

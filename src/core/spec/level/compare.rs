@@ -72,6 +72,10 @@ fn has_arms(entry: &Entry, sampled: Option<&Sampled>, report: &mut Report<'_>) -
             "`compare` needs two revisions side by side, and `httpJson` gives one value",
             one_value,
         ),
+        Some(Sampled::Level(Level::Alert(_))) => (
+            "`compare` needs two revisions side by side, and an alert only fires or does not",
+            "leave `compare` out: an alert that names a pod of the old revision speaks for the new one by itself",
+        ),
         Some(Sampled::Level(Level::Redis(_))) => (
             "`compare` needs two revisions side by side, and `redis` gives one value",
             one_value,

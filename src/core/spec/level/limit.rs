@@ -13,6 +13,9 @@ pub(super) fn read(
     sampled: Option<&Sampled>,
     report: &mut Report<'_>,
 ) -> Option<(LevelLimit, LevelUnit)> {
+    if rule.entry("alert").is_some() {
+        return of_alert(rule, report);
+    }
     match (rule.entry("max"), rule.entry("min")) {
         (Some(_), Some(min)) => {
             report
@@ -61,6 +64,25 @@ pub(super) fn read(
             Some((LevelLimit::Min(value), unit))
         }
     }
+}
+
+/// An alert fires or does not: none may.
+fn of_alert(rule: &Fields<'_>, report: &mut Report<'_>) -> Option<(LevelLimit, LevelUnit)> {
+    let mut limit = Some((LevelLimit::Max(0.0), LevelUnit::Number));
+    for field in ["max", "min"] {
+        if let Some(entry) = rule.entry(field) {
+            report
+                .error(
+                    entry.key_span,
+                    format!("`{field}` has no meaning here: an alert fires, or it does not"),
+                )
+                .help(format!(
+                    "leave `{field}` out: the rule is broken while such an alert fires; its limit stands in the alerting rule"
+                ));
+            limit = None;
+        }
+    }
+    limit
 }
 
 pub(super) fn read_value(
@@ -142,6 +164,8 @@ fn misfit(sampled: &Sampled, unit: LevelUnit) -> Option<(String, String)> {
             )),
         },
         Sampled::Level(Level::Gauge(selector)) => of_name(&selector.metric, unit),
+        // It has no limit that could be written.
+        Sampled::Level(Level::Alert(_)) => None,
         // What an expression or a document gives has whatever unit they give it.
         Sampled::Level(Level::Promql(_) | Level::HttpJson(_)) => None,
     }
@@ -217,7 +241,11 @@ fn in_seconds(sampled: &Sampled) -> bool {
         Sampled::Level(Level::Gauge(selector)) => selector.metric.ends_with("_seconds"),
         Sampled::Rate { counter, .. } => counter.metric.contains("_seconds"),
         Sampled::Level(
-            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         ) => false,
     }
 }
@@ -255,7 +283,10 @@ fn check_max(
 /// Whether what is read is a number of things.
 fn counts(sampled: Option<&Sampled>) -> bool {
     match sampled {
-        Some(Sampled::Rate { .. } | Sampled::Level(Level::Kubernetes(_) | Level::Redis(_))) => true,
+        Some(
+            Sampled::Rate { .. }
+            | Sampled::Level(Level::Kubernetes(_) | Level::Redis(_) | Level::Alert(_)),
+        ) => true,
         Some(Sampled::Level(Level::Gauge(_) | Level::Promql(_) | Level::HttpJson(_))) | None => {
             false
         }
@@ -271,7 +302,11 @@ fn check_has_min(min: &Entry, sampled: Option<&Sampled>, report: &mut Report<'_>
             "`min` on `kubernetes` would fail when too few pods are in trouble"
         }
         Some(Sampled::Level(
-            Level::Gauge(_) | Level::Promql(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Gauge(_)
+            | Level::Promql(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         ))
         | None => return Some(()),
     };

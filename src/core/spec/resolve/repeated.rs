@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::drafts::{Site, WatchDraft};
 use super::super::report::Report;
 use crate::ids::{TargetId, WatchName};
+use crate::rule::Scope;
 
 /// Reports a watch whose name or target another watch has.
 pub(super) fn unique(
@@ -33,6 +34,26 @@ pub(super) fn unique(
             return;
         }
         by_target.insert(target.clone(), *site);
+    }
+}
+
+/// Reports a watch on request that may take up what an earlier one may take up.
+pub(super) fn disjoint(
+    scope: &Scope,
+    site: Site,
+    earlier: &[(Scope, Site)],
+    reports: &mut [Report<'_>],
+) {
+    let other = earlier.iter().find(|(other, _)| other.overlaps(scope));
+    if let Some((_, first)) = other {
+        repeated(
+            site,
+            *first,
+            "two watches may take up the same workload",
+            "the other one is at",
+            "give them `labels` with different values of the same label, or different namespaces",
+            reports,
+        );
     }
 }
 

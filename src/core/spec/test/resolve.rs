@@ -300,7 +300,11 @@ fn metrics_of(rule: &Rule) -> Vec<String> {
         What::Histogram { histogram } => vec![format!("{}_bucket", histogram.metric)],
         What::Level(Level::Gauge(gauge)) => vec![name(&gauge)],
         What::Level(
-            Level::Promql(_) | Level::Kubernetes(_) | Level::HttpJson(_) | Level::Redis(_),
+            Level::Promql(_)
+            | Level::Kubernetes(_)
+            | Level::HttpJson(_)
+            | Level::Redis(_)
+            | Level::Alert(_),
         ) => Vec::new(),
     }
 }

@@ -1,0 +1,107 @@
+//! `recant journal verify`: whether a journal is what was written, from its first record to its last.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::bail;
+use clap::Args;
+use serde::de::IgnoredAny;
+
+use crate::journal::read::read;
+
+/// Checks the hash chain of a journal; also beside a running agent
+///
+/// Finds a change, a gap, and records that were put in the place of others. That whole records were cut off at the end shows
+/// only beside what was known before: keep the head that is printed somewhere else, and give it the next time.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The journal file
+    #[arg(
+        env = "RECANT_JOURNAL",
+        value_name = "FILE",
+        default_value = "recant.journal"
+    )]
+    journal: PathBuf,
+    /// A head that was printed earlier, as NUMBER:HASH; the journal must still hold that record
+    #[arg(long, value_name = "HEAD")]
+    head: Option<Head>,
+}
+
+/// A record's number and hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    number: u64,
+    hash: String,
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no head such as `41:` with 64 hex digits behind it");
+        let (number, hash) = text.split_once(':').ok_or_else(wrong)?;
+        let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match number.parse() {
+            Ok(number) if is_hash => Ok(Self {
+                number,
+                hash: hash.to_ascii_lowercase(),
+            }),
+            Ok(_) | Err(_) => Err(wrong()),
+        }
+    }
+}
+
+/// Reads all records, and says which is the last.
+pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let VerifyArgs { journal, head } = args;
+    let name = journal.display();
+    // Records of kinds that only a newer Recant knows can be verified, too.
+    let mut entries = read::<IgnoredAny>(journal)?;
+    let mut times = None;
+    while let Some(entry) = entries.next() {
+        let at = entry?.at;
+        let (first, _) = times.unwrap_or((at, at));
+        times = Some((first, at));
+        if let (Some(head), Some((number, hash))) = (head, entries.head())
+            && head.number == number
+            && head.hash != hash
+        {
+            bail!(
+                "record {number} of the journal {name} is not the one that was there before: everything up to it was \
+                 written anew; keep the file as evidence"
+            );
+        }
+    }
+    let length = journal.metadata().map_or(0, |metadata| metadata.len());
+    let rest = length.saturating_sub(entries.offset());
+    let (Some((number, hash)), Some((first, last))) = (entries.head(), times) else {
+        if let Some(head) = head {
+            bail!(
+                "the journal {name} is empty, and held record {} before",
+                head.number
+            );
+        }
+        writeln!(out, "{name}: no records yet")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if let Some(head) = head.as_ref().filter(|head| head.number > number) {
+        bail!(
+            "the journal {name} was cut off: its last record is {number}, and it held record {} before",
+            head.number
+        );
+    }
+    writeln!(
+        out,
+        "{name}: records 0 to {number}, from {first} to {last}: every one is what was written"
+    )?;
+    if rest > 0 {
+        writeln!(
+            out,
+            "then {rest} bytes of a record that is not whole: it is being written just now, or was cut off in the middle"
+        )?;
+    }
+    writeln!(out, "head {number}:{hash}")?;
+    Ok(ExitCode::SUCCESS)
+}

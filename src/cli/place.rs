@@ -1,0 +1,57 @@
+//! Where a journal is, for the commands that read one.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::cluster::kubernetes;
+use crate::cluster::kubernetes::config_map::ConfigMapObject;
+use crate::journal::{compact, config_map};
+
+/// A journal file, or the state that `recant once` keeps in a `ConfigMap`.
+#[derive(Debug, Args)]
+pub(super) struct JournalPlace {
+    /// The journal file
+    #[arg(
+        long,
+        env = "RECANT_JOURNAL",
+        value_name = "FILE",
+        default_value = "recant.journal"
+    )]
+    pub(super) journal: PathBuf,
+    /// In place of a file: the `ConfigMap` in which `recant once` keeps its state, with its last records
+    #[arg(long, value_name = "NAME")]
+    config_map: Option<String>,
+    /// Namespace of that `ConfigMap`; without it that of the kubeconfig or the pod
+    #[arg(long, value_name = "NAMESPACE", requires = "config_map")]
+    namespace: Option<String>,
+}
+
+impl JournalPlace {
+    /// The state in the `ConfigMap`, with its path; `None`: the journal is a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or no run has written it yet.
+    pub(super) fn state(&self) -> anyhow::Result<Option<(String, compact::State)>> {
+        let Some(name) = &self.config_map else {
+            return Ok(None);
+        };
+        crate::tls::install();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (path, stored, state) = runtime.block_on(async {
+            let client = kubernetes::connect().await?;
+            let own = client.default_namespace().to_owned();
+            let namespace = self.namespace.as_deref().unwrap_or(&own);
+            let object = ConfigMapObject::new(client, namespace, name);
+            let (stored, state) = config_map::read(&object).await?;
+            anyhow::Ok((object.path(), stored.is_some(), state))
+        })?;
+        if !stored {
+            bail!("there is no ConfigMap {path}: no run has written its state there yet");
+        }
+        Ok(Some((path, state)))
+    }
+}

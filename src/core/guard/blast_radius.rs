@@ -1,0 +1,19 @@
+//! At most so many targets are under rollback at a time (P11): until it is known that one rollback helped.
+
+use super::{ActionContext, Guard, Hold};
+use crate::wording::plural;
+
+pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
+    let limit = context.settings.at_once.of(context.watched);
+    if context.others_under_way < limit {
+        return None;
+    }
+    let reason = format!(
+        "{} under rollback, or not yet seen to be well again, and {limit} at a time may be",
+        match context.others_under_way {
+            1 => "1 target is".to_owned(),
+            number => format!("{} are", plural(number, "target")),
+        }
+    );
+    Some(Hold::action(Guard::BlastRadius, reason, None))
+}
