@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -347,7 +348,6 @@ async fn strangers(scene: &Scene) {
                 "{path}: {status} {text}"
             );
         });
-        use futures::StreamExt as _;
         futures::stream::iter(all)
             .buffer_unordered(16)
             .collect::<Vec<()>>()

@@ -68,7 +68,7 @@ impl Access {
         match (&self.read, &self.hook, &self.roster) {
             (None, None, None) => Scopes::all(),
             // A token for reports alone leaves reading open.
-            (None, Some(_), None) => Scopes::from_iter([Scope::Read]),
+            (None, Some(_), None) => [Scope::Read].into_iter().collect(),
             (Some(_), _, _) | (_, _, Some(_)) => Scopes::default(),
         }
     }
@@ -110,11 +110,11 @@ impl Access {
         let listed = self.roster.as_ref();
         let listed = listed.and_then(|roster| roster.of_token(given.as_bytes()));
         if hooks {
-            let scopes = Scopes::from_iter([Scope::Read, Scope::Hooks]);
+            let scopes = [Scope::Read, Scope::Hooks].into_iter().collect();
             return Ok(own("hookToken", scopes));
         }
         if reads {
-            return Ok(own("readToken", Scopes::from_iter([Scope::Read])));
+            return Ok(own("readToken", [Scope::Read].into_iter().collect()));
         }
         if let Some(caller) = listed {
             return Ok(caller);
