@@ -281,7 +281,7 @@ mod tests {
              - {name: b, scopes: [write], user: x}\n\
              - {name: c, scopes: [], user: x}\n\
              - {name: d, scopes: [read]}\n\
-             - {name: e, scopes: [read], user: x, group: y}\n\
+             - {name: e, scopes: [read], user: x, group: z}\n\
              - {name: f, scopes: [read], serviceAccount: ci}\n\
              - {name: g, scopes: [read], certificate: {subject: x}}\n\
              - {name: 'a b', scopes: [read], user: x}\n\
@@ -289,7 +289,7 @@ mod tests {
              - {name: h, scopes: [read], usr: x}\n\
              - {name: i, scopes: [read], token: {value: hunter2}}\n\
              - {name: j, scopes: [read], user: x}\n\
-             - {name: j, scopes: [read], user: y}\n\
+             - {name: j, scopes: [read], user: z}\n\
              - 7\n",
         )
         .expect_err("nothing but faults");
