@@ -22,6 +22,7 @@ use recant_core::spec::{self, Knowledge, Severity};
 use self::findings::{Area, Findings, Weight};
 use self::report::report;
 use super::annotations::{Annotation, AnnotationArgs, Level};
+use crate::config::callers;
 use crate::config::settings::{self, Flags, Settings};
 use crate::config::{files, rules};
 
@@ -140,8 +141,14 @@ fn settings(args: &CheckArgs, findings: &mut Findings) -> Option<Settings> {
         .iter()
         .map(|url| ("prometheus.url", url.clone()))
         .collect();
+    let help = "`recant run` does not start until it is mended";
     match settings::load(args.config.as_deref(), std::env::vars(), &flags) {
         Ok(settings) => {
+            let callers = settings.api.as_ref().and_then(|api| api.callers.as_ref());
+            if let Some(Err(error)) = callers.map(|path| callers::read(path)) {
+                findings.error(Area::Settings, error.to_string(), help);
+                return Some(settings);
+            }
             if args.config.is_some() {
                 findings.ok(Area::Settings, "no problem found");
             }
@@ -149,11 +156,7 @@ fn settings(args: &CheckArgs, findings: &mut Findings) -> Option<Settings> {
         }
         Err(errors) => {
             for error in errors.iter() {
-                findings.error(
-                    Area::Settings,
-                    error.to_string(),
-                    "`recant run` does not start until it is mended",
-                );
+                findings.error(Area::Settings, error.to_string(), help);
             }
             None
         }

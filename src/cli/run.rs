@@ -32,6 +32,7 @@ use crate::cluster::kubernetes::{self, KubernetesCluster, Missing, Needs, missin
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
 use crate::http::Ops;
+use crate::http::api::kayenta::Kayenta;
 use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
 use crate::http::reports::{self, Reported};
@@ -227,10 +228,11 @@ async fn serve(
         hangup,
         spans,
         reports,
+        kayenta: api.as_ref().map(|api| api.kayenta.clone()),
     };
     let result = lead(settings, &book, &metrics, &ops, &stop, around).await;
     if let Some(api) = api {
-        api.shutdown().await;
+        api.server.shutdown().await;
     }
     server.shutdown().await;
     result
@@ -243,12 +245,15 @@ struct Around {
     hangup: Arc<Notify>,
     spans: Option<Spans>,
     reports: mpsc::Receiver<Reported>,
+    kayenta: Option<Kayenta>,
 }
 
 /// What rules and settings are read anew from, and when.
 struct Changing {
     files: Files,
     hangup: Arc<Notify>,
+    /// Asks the Prometheus of the settings, too.
+    kayenta: Option<Kayenta>,
 }
 
 /// Competes for the Lease, and works while it is held.
@@ -293,6 +298,7 @@ async fn lead(
         hangup,
         spans,
         reports,
+        kayenta,
     } = around;
     let outside = parts::Outside {
         client,
@@ -301,7 +307,11 @@ async fn lead(
         spans,
         reports,
     };
-    let changing = Changing { files, hangup };
+    let changing = Changing {
+        files,
+        hangup,
+        kayenta,
+    };
     let worked = work(settings, book, metrics, ops, stop, outside, changing).await;
     metrics.work.follows();
     // Given back only now, when the last step has ended: until here nobody else may act.
@@ -346,7 +356,11 @@ async fn work(
     let cluster_stop = CancellationToken::new();
     let client = outside.client.clone();
     let namespace = outside.namespace.clone();
-    let Changing { files, hangup } = changing;
+    let Changing {
+        files,
+        hangup,
+        kayenta,
+    } = changing;
     let cluster = Arc::new(KubernetesCluster::start(
         client.clone(),
         &targets,
@@ -379,6 +393,7 @@ async fn work(
                 namespace,
                 metrics: metrics.clone(),
                 hangup,
+                kayenta,
             };
             let reloading = tokio::spawn(reloading.run(stop.clone()));
             let health = tokio::spawn(parts::report_watches(
@@ -475,6 +490,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
         acts: !settings.guards.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),
+        reviews_tokens: settings.api.as_ref().is_some_and(|api| api.token_review),
         state: None,
     }
 }

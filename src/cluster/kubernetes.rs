@@ -20,6 +20,7 @@ mod scale;
 mod state;
 mod table;
 mod template;
+pub mod token_review;
 mod undo;
 mod watch;
 

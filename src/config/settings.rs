@@ -154,6 +154,26 @@ pub const TABLE: &[Entry] = &[
     ),
     entry("api.hookToken.file", "", "file that holds it"),
     entry(
+        "api.callers",
+        "",
+        "YAML file that says who else may do what at the API port: tokens, service accounts, users, groups and certificates, each with a name and scopes; read again when it changes",
+    ),
+    entry(
+        "api.tokenReview",
+        "false",
+        "bearer tokens of Kubernetes with the audience `recant` are shown to the API server, and their users looked up in `api.callers`",
+    ),
+    entry(
+        "api.tls.clientCaFile",
+        "",
+        "PEM file with the authorities that sign certificates of clients, whose names are looked up in `api.callers`; read again when it changes",
+    ),
+    entry(
+        "api.requestsPerSecond",
+        "1000",
+        "requests of one caller, on average; twice as many may come at once",
+    ),
+    entry(
         "api.markerKey.env",
         "",
         "environment variable that holds the key that deployment markers are signed with; without one there are none",

@@ -49,6 +49,9 @@ pub struct Alert {
     pub starts: Timestamp,
     /// When it was resolved; `None`: it fires.
     pub ended: Option<Timestamp>,
+    /// The caller that delivered it, as the settings call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Alert {
@@ -81,6 +84,9 @@ pub struct Marker {
     /// When it was deployed, as CI says.
     pub at: Timestamp,
     pub url: Option<String>,
+    /// The caller that delivered it, as the settings call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Marker {

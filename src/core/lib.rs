@@ -4,6 +4,7 @@
 //! [`engine::Engine::tick`] is the only place where anything is decided. Nothing here reads a clock, a file,
 //! the environment or a random number, and nothing here can fail on data from outside: broken input is data (P1, P2).
 
+pub mod access;
 pub mod analysis;
 pub mod argo;
 pub mod engine;

@@ -11,6 +11,7 @@
 //! | `POST /markers` | CI: what was deployed when |
 //! | `/kayenta/…` | Kayenta's REST API |
 //! | `/prometheus/api/v1/…` | what asks a Prometheus: Argo's `prometheus` provider, Grafana, promtool |
+//! | `GET /openapi.json` | all of this, described |
 
 mod access;
 mod alertmanager;
@@ -20,18 +21,22 @@ mod flagger;
 pub mod kayenta;
 mod look_up;
 mod markers;
+mod openapi;
 mod problem;
 pub mod prometheus;
+mod routes;
 mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn;
+use axum::response::IntoResponse;
+use serde_json::Value;
 
+use recant_core::access::Scope;
 use recant_core::hook::Hook;
 use recant_core::snapshot::Snapshot;
 
@@ -42,17 +47,21 @@ use super::metrics::ApiMetrics;
 use super::reports::Reports;
 use super::serve::Limits;
 use super::view::{Unviewable, View};
+use access::Busy;
 use kayenta::Kayenta;
+use openapi::Operation;
 use problem::Problem;
 use prometheus::History;
+use routes::{Needs, Routes};
 
-pub use access::Access;
+pub use access::{Access, Load, Rates, Reviewed, Reviewer, Reviews, Roster};
 pub use token::Token;
 
 /// Bounds of the API port.
 pub fn limits() -> Limits {
     Limits {
         connections: 512,
+        of_one_address: 256,
         headers: Duration::from_secs(5),
         connection: Duration::from_secs(20),
         shutdown: Duration::from_secs(2),
@@ -98,28 +107,58 @@ impl Api {
 
     /// The paths of the API port.
     pub fn router(self, access: Access, metrics: &ApiMetrics) -> Router {
-        let reads = Router::new()
-            .route("/argo/v1/analysis", get(argo::analysis))
-            .route("/flagger/{hook}", post(flagger::ask))
-            .merge(prometheus::router())
-            .route_layer(from_fn_with_state(access.clone(), access::may_read));
-        let hooks = Router::new()
-            .route("/flagger/event", post(flagger::hear))
-            .route("/flagger/post-rollout", post(flagger::hear))
-            .route("/alertmanager/v1/webhook", post(alertmanager::webhook))
-            .route_layer(from_fn_with_state(access.clone(), access::may_report));
-        // Its signature says who sends it.
-        let markers = Router::new().route("/markers", post(markers::mark));
-        let kayenta = self.kayenta.clone().router(access);
-        let metrics = metrics.clone();
-        Router::new()
-            .merge(reads)
-            .merge(hooks)
-            .merge(markers)
+        let kayenta = self.kayenta.clone().routes(&access);
+        let routes = Routes::new(&access, "")
+            .get(
+                "/argo/v1/analysis",
+                Needs::scope(Scope::Read),
+                argo::operation(),
+                argo::analysis,
+            )
+            .post(
+                "/flagger/{hook}",
+                // A check that fails is never forgotten by Flagger: what cannot be looked at must not be one.
+                Needs::scope(Scope::Read).when_busy(Busy::Handler),
+                flagger::asking(),
+                flagger::ask,
+            )
+            .post(
+                "/flagger/event",
+                Needs::scope(Scope::Hooks),
+                flagger::hearing("flagger.event", "Flagger's hook `event`: what it tells"),
+                flagger::hear,
+            )
+            .post(
+                "/flagger/post-rollout",
+                Needs::scope(Scope::Hooks),
+                flagger::hearing(
+                    "flagger.postRollout",
+                    "Flagger's hook `post-rollout`: a release is over",
+                ),
+                flagger::hear,
+            )
+            .post(
+                "/alertmanager/v1/webhook",
+                // It sends nothing again after an answer below 500.
+                Needs::scope(Scope::Hooks).when_busy(Busy::Unavailable),
+                alertmanager::operation(),
+                alertmanager::webhook,
+            )
+            .post(
+                "/markers",
+                Needs::signature(),
+                markers::operation(),
+                markers::mark,
+            )
+            .merge(prometheus::routes(&access))
             .with_state(self)
-            .merge(kayenta)
-            .fallback(not_found)
-            .method_not_allowed_fallback(wrong_method)
+            .merge(kayenta);
+        let described = described(&access, &routes);
+        let metrics = metrics.clone();
+        routes
+            .merge(described)
+            .or_else(not_found)
+            .layer(from_fn(problem::in_form))
             .layer(from_fn(move |request, next| {
                 metrics.clone().count(request, next)
             }))
@@ -154,13 +193,28 @@ impl Api {
     }
 }
 
-async fn not_found() -> Problem {
-    let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
-                  POST /alertmanager/v1/webhook, POST /markers, Kayenta's API below /kayenta and a Prometheus' below /prometheus";
-    Problem::new(StatusCode::NOT_FOUND, detail)
+/// The path that describes all paths, itself included.
+fn described(access: &Access, routes: &Routes<()>) -> Routes<()> {
+    let operation =
+        || Operation::new("openapi", "This document").gives::<Value>(200, "An `OpenAPI` document");
+    let needs = Needs::scope(Scope::Read);
+    let path = "/openapi.json";
+    let itself = operation().at("get", path.to_owned(), needs);
+    let document = openapi::document(routes.operations().iter().chain([&itself]));
+    let text: Arc<str> = document.to_string().into();
+    let answer = move || {
+        let text = text.clone();
+        async move {
+            let kind = [(header::CONTENT_TYPE, "application/json")];
+            (kind, text.to_string()).into_response()
+        }
+    };
+    Routes::new(access, "").get(path, needs, operation(), answer)
 }
 
-async fn wrong_method() -> Problem {
-    let detail = "this path does not take this method; see the README for what it takes";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+async fn not_found() -> Problem {
+    let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
+                  POST /alertmanager/v1/webhook, POST /markers, Kayenta's API below /kayenta, \
+                  a Prometheus' below /prometheus, and GET /openapi.json, which describes them";
+    Problem::new(StatusCode::NOT_FOUND, detail)
 }

@@ -1,4 +1,5 @@
-//! The certificate that a port shows: read from files, and again when they change, so that it may be renewed.
+//! The certificate that a port shows, and the authorities whose certificates it takes from clients: read from files, and
+//! again when they change, so that they may be renewed.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -33,24 +35,41 @@ pub enum CertificateError {
         key: PathBuf,
         reason: String,
     },
+    #[error("the authorities in {} cannot be used: {reason}", path.display())]
+    Authorities { path: PathBuf, reason: String },
 }
 
-/// A certificate with its key.
+/// A certificate with its key, and the authorities that sign certificates of clients.
 pub struct Certificate {
-    certificate: PathBuf,
-    key: PathBuf,
+    files: Files,
     current: ArcSwap<Loaded>,
 }
 
+#[derive(Debug)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// `None`: clients are not asked for a certificate.
+    authorities: Option<PathBuf>,
+}
+
+/// What the files held.
+#[derive(PartialEq, Eq)]
+struct Bytes {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    authorities: Option<Vec<u8>>,
+}
+
 struct Loaded {
-    bytes: (Vec<u8>, Vec<u8>),
+    bytes: Bytes,
     config: Arc<ServerConfig>,
 }
 
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Certificate")
-            .field("certificate", &self.certificate)
+            .field("files", &self.files)
             .finish_non_exhaustive()
     }
 }
@@ -61,11 +80,27 @@ impl Certificate {
     /// # Errors
     /// When they cannot be read, or do not belong together.
     pub async fn load(certificate: PathBuf, key: PathBuf) -> Result<Self, CertificateError> {
-        let bytes = (read(&certificate).await?, read(&key).await?);
-        let loaded = Loaded::new(bytes, &certificate, &key)?;
-        Ok(Self {
+        Self::load_with(certificate, key, None).await
+    }
+
+    /// The same with a file of authorities: who shows a certificate that they did not sign, or that is over, is cut off;
+    /// who shows none has to say otherwise who it is.
+    ///
+    /// # Errors
+    /// When the files cannot be read or used.
+    pub async fn load_with(
+        certificate: PathBuf,
+        key: PathBuf,
+        authorities: Option<PathBuf>,
+    ) -> Result<Self, CertificateError> {
+        let files = Files {
             certificate,
             key,
+            authorities,
+        };
+        let loaded = Loaded::new(files.read().await?, &files)?;
+        Ok(Self {
+            files,
             current: ArcSwap::from_pointee(loaded),
         })
     }
@@ -85,14 +120,14 @@ impl Certificate {
             }
             match self.look().await {
                 Ok(true) => {
-                    tracing::info!("the certificate of the API port was read again");
+                    tracing::info!("the certificates of the API port were read again");
                     said.clear();
                 }
                 Ok(false) => said.clear(),
                 Err(error) => {
                     let error = error.to_string();
                     if error != said {
-                        tracing::error!("the API port keeps its certificate: {error}");
+                        tracing::error!("the API port keeps its certificates: {error}");
                         said = error;
                     }
                 }
@@ -102,48 +137,96 @@ impl Certificate {
 
     /// Whether another one is used from now on.
     async fn look(&self) -> Result<bool, CertificateError> {
-        let bytes = (read(&self.certificate).await?, read(&self.key).await?);
+        let bytes = self.files.read().await?;
         if bytes == self.current.load().bytes {
             return Ok(false);
         }
-        let loaded = Loaded::new(bytes, &self.certificate, &self.key)?;
+        let loaded = Loaded::new(bytes, &self.files)?;
         self.current.store(Arc::new(loaded));
         Ok(true)
     }
 }
 
+impl Files {
+    async fn read(&self) -> Result<Bytes, CertificateError> {
+        Ok(Bytes {
+            certificate: read(&self.certificate).await?,
+            key: read(&self.key).await?,
+            authorities: match &self.authorities {
+                Some(path) => Some(read(path).await?),
+                None => None,
+            },
+        })
+    }
+}
+
 impl Loaded {
-    fn new(
-        bytes: (Vec<u8>, Vec<u8>),
-        certificate: &std::path::Path,
-        key: &std::path::Path,
-    ) -> Result<Self, CertificateError> {
-        let pem = |path: &std::path::Path, wanted| CertificateError::Pem {
-            path: path.to_owned(),
-            wanted,
-        };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bytes.0)
-            .collect::<Result<_, _>>()
-            .map_err(|_| pem(certificate, "certificate"))?;
-        if chain.is_empty() {
-            return Err(pem(certificate, "certificate"));
-        }
+    fn new(bytes: Bytes, files: &Files) -> Result<Self, CertificateError> {
+        let chain = certificates(&bytes.certificate, &files.certificate)?;
         let private =
-            PrivateKeyDer::from_pem_slice(&bytes.1).map_err(|_| pem(key, "private key"))?;
-        let mut config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(chain, private)
-            .map_err(|error| CertificateError::Unusable {
-                certificate: certificate.to_owned(),
-                key: key.to_owned(),
-                reason: error.to_string(),
+            PrivateKeyDer::from_pem_slice(&bytes.key).map_err(|_| CertificateError::Pem {
+                path: files.key.clone(),
+                wanted: "private key",
             })?;
+        let builder = match (&files.authorities, &bytes.authorities) {
+            (Some(path), Some(bytes)) => {
+                let failed = |reason: String| CertificateError::Authorities {
+                    path: path.clone(),
+                    reason,
+                };
+                let mut roots = RootCertStore::empty();
+                for authority in certificates(bytes, path)? {
+                    roots
+                        .add(authority)
+                        .map_err(|error| failed(error.to_string()))?;
+                }
+                // Who has none may have a token instead.
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| failed(error.to_string()))?;
+                ServerConfig::builder().with_client_cert_verifier(verifier)
+            }
+            (Some(_) | None, None) | (None, Some(_)) => {
+                ServerConfig::builder().with_no_client_auth()
+            }
+        };
+        let mut config = builder.with_single_cert(chain, private).map_err(|error| {
+            CertificateError::Unusable {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+                reason: error.to_string(),
+            }
+        })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if files.authorities.is_some() {
+            // A session that is taken up again would bring a certificate back that is over by now.
+            config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         Ok(Self {
             bytes,
             config: Arc::new(config),
         })
     }
+}
+
+/// At least one.
+fn certificates(
+    bytes: &[u8],
+    path: &std::path::Path,
+) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let wrong = || CertificateError::Pem {
+        path: path.to_owned(),
+        wanted: "certificate",
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| wrong())?;
+    if chain.is_empty() {
+        return Err(wrong());
+    }
+    Ok(chain)
 }
 
 async fn read(path: &std::path::Path) -> Result<Vec<u8>, CertificateError> {

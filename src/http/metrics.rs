@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use crate::notify::metrics::NotifyMetrics;
 
 pub use api::ApiMetrics;
+pub(in crate::http) use api::CallerLabel;
 pub use config::ConfigMetrics;
 pub use journal::JournalMetrics;
 pub use source::SourceMetrics;

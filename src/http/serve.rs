@@ -1,12 +1,15 @@
 //! Serves a port: bounded in connections, header size and time, so that no client can take it from the others.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,12 +20,15 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::Certificate;
+use super::peer::{self, Peer};
 
 /// Bounds of a port. The default is what the agent uses for the ops port; tests are quicker.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at once; more wait.
     pub connections: usize,
+    /// Connections of one address at once; more are closed, so that the others find a place.
+    pub of_one_address: usize,
     /// From the first byte to the end of the request's headers.
     pub headers: Duration,
     /// For the whole connection, which serves one request.
@@ -35,6 +41,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            of_one_address: 64,
             headers: Duration::from_secs(5),
             connection: Duration::from_secs(20),
             shutdown: Duration::from_secs(2),
@@ -42,7 +49,8 @@ impl Default for Limits {
     }
 }
 
-const MAX_HEADER_BYTES: usize = 16 * 1024;
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+const MAX_HEADERS: usize = 128;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +138,7 @@ async fn accept(
     stop: CancellationToken,
 ) {
     let free = Arc::new(Semaphore::new(limits.connections));
+    let addresses = Addresses::default();
     let mut connections = JoinSet::new();
     loop {
         let next = async {
@@ -145,11 +154,22 @@ async fn accept(
             next = next => next,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let serving = serve(stream, router.clone(), limits.clone(), certificate.clone());
+            Ok((stream, address)) => {
+                let address = address.ip().to_canonical();
+                let Some(place) = addresses.take(address, limits.of_one_address) else {
+                    tracing::debug!(%address, "too many connections of one address");
+                    continue;
+                };
+                let serving = serve(
+                    stream,
+                    address,
+                    router.clone(),
+                    limits.clone(),
+                    certificate.clone(),
+                );
                 connections.spawn(async move {
                     serving.await;
-                    drop(permit);
+                    drop((permit, place));
                 });
             }
             Err(error) => {
@@ -167,29 +187,80 @@ async fn accept(
     }
 }
 
+/// How many connections each address has; as many addresses at most as there are connections.
+#[derive(Debug, Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// The place of one connection, until it is dropped.
+struct Place {
+    of: Addresses,
+    address: IpAddr,
+}
+
+impl Addresses {
+    fn take(&self, address: IpAddr, most: usize) -> Option<Place> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            of: self.clone(),
+            address,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.address);
+            }
+        }
+    }
+}
+
 async fn serve(
     stream: TcpStream,
+    address: IpAddr,
     router: Router,
     limits: Limits,
     certificate: Option<Arc<Certificate>>,
 ) {
     let within = limits.connection;
+    let mut peer = Peer {
+        address,
+        certificate: None,
+    };
     let connection = async {
         let Some(certificate) = certificate else {
-            return speak(stream, router, &limits).await;
+            return speak(stream, peer, router, &limits).await;
         };
         match timeout(limits.headers, certificate.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => speak(stream, router, &limits).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
-            Err(_) => tracing::debug!("a client did not come to an end with TLS"),
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates();
+                if let Some(first) = shown.and_then(<[_]>::first) {
+                    let Some(names) = peer::names(first) else {
+                        return tracing::info!(%address, "the certificate of a client cannot be read");
+                    };
+                    peer.certificate = Some(Arc::new(names));
+                }
+                speak(stream, peer, router, &limits).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%address, %error, "a client did not agree on TLS"),
+            Err(_) => tracing::debug!(%address, "a client did not come to an end with TLS"),
         }
     };
     if timeout(within, connection).await.is_err() {
-        tracing::debug!("a connection took too long");
+        tracing::debug!(%address, "a connection took too long");
     }
 }
 
-async fn speak<S>(stream: S, router: Router, limits: &Limits)
+async fn speak<S>(stream: S, peer: Peer, router: Router, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -197,10 +268,34 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
         .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
         // Questions are rare: an idle connection would only take the place of another.
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(
+            TokioIo::new(stream),
+            WithPeer {
+                peer,
+                router: TowerToHyperService::new(router),
+            },
+        );
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection failed");
+    }
+}
+
+/// Tells each request where it comes from.
+struct WithPeer {
+    peer: Peer,
+    router: TowerToHyperService<Router>,
+}
+
+impl Service<hyper::Request<Incoming>> for WithPeer {
+    type Response = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer.clone());
+        self.router.call(request)
     }
 }

@@ -100,6 +100,7 @@ impl Written {
             summary: None,
             starts,
             ended,
+            by: None,
         }
     }
 }

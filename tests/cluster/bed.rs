@@ -197,6 +197,11 @@ impl Bed {
         (self.control_plane.server(), authority, certificate, key)
     }
 
+    /// The key in PEM with which the API server signs tokens of service accounts.
+    pub(crate) fn token_key(&self) -> PathBuf {
+        self.folder.join("tokens.key")
+    }
+
     /// A port of 127.0.0.1 on which nobody listens, for a child that wants to be told one.
     pub(crate) fn free_port(&self) -> u16 {
         self.loopback

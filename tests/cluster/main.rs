@@ -4,6 +4,7 @@
 //! Everything is started by the test process itself, on loopback, and goes with it. The binaries come from
 //! `tests/testbed/build`; a missing one is a failure that says so.
 
+mod access;
 mod agent;
 mod alert_rules;
 mod alertmanager;

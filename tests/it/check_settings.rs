@@ -55,6 +55,29 @@ fn settings_are_checked_with_the_rules_and_templates_that_they_name() {
     });
 }
 
+#[test]
+fn callers_are_checked_with_the_settings_and_no_token_is_shown() {
+    let settings =
+        b"rules: [rules.yaml]\napi: {address: '127.0.0.1:9465', callers: callers.yaml}\n";
+    let said = |callers: &[u8]| {
+        let files = [
+            ("settings.yaml", settings.as_slice()),
+            ("rules.yaml", SET.as_bytes()),
+            ("callers.yaml", callers),
+        ];
+        said(&files, &["--config", "settings.yaml"])
+    };
+    let good = said(b"callers: [{name: ci, scopes: [hooks], serviceAccount: shop/ci}]\n");
+    assert!(good.starts_with("exit code 0"), "{good}");
+    let bad = said(b"callers: [{name: ci, scopes: [hooks], token: hunter2}]\n");
+    assert!(bad.starts_with("exit code 2"), "{bad}");
+    assert!(
+        bad.contains("caller 1 (`ci`): `token` must be a mapping"),
+        "{bad}"
+    );
+    assert!(!bad.contains("hunter2"), "{bad}");
+}
+
 const NOWHERE: &[u8] = b"apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: a, user: {}}]\ncontexts: [{name: a, context: {cluster: a, user: a, namespace: shop}}]\n";
 const RULES: &[u8] = b"apiVersion: recant.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: shop}\nrules: [{name: queue, gauge: queue_length, max: 100}]\n---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {name: w, namespace: shop}\ntarget: {kind: Deployment, name: w}\nrules: [shop, http]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, envFrom: [{secretRef: {name: s}}]}]}\n---\napiVersion: recant.dev/v1alpha1\nkind: Channel\nmetadata: {name: office}\nteams: {url: {file: teams.url}}\n";
 

@@ -12,6 +12,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("kayenta", &[]),
     ("time", &[]),
     ("rule", &["ids"]),
+    ("access", &["rule"]),
     ("target", &["ids"]),
     ("wording", &["target"]),
     ("observation", &["ids"]),
@@ -474,6 +475,35 @@ fn files_are_short() {
     lengths.sort_unstable();
     let median = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
     assert!(median < MEDIAN, "half of the files have {median} lines");
+}
+
+#[test]
+fn no_path_of_the_api_port_is_added_past_its_scope_and_description() {
+    let api = root().join("src/http/api");
+    let mut wrong = Vec::new();
+    for (file, text) in sources(&api) {
+        if file.ends_with("routes.rs") {
+            continue;
+        }
+        for (number, line) in code(&text).lines().enumerate() {
+            for word in [
+                "Router::new",
+                ".route(",
+                ".nest(",
+                ".route_service(",
+                "axum::routing",
+            ] {
+                if line.contains(word) {
+                    wrong.push(format!("{}:{}: `{word}`", file.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "add paths by `Routes`, with what they need and a description:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn loopback() -> SocketAddr {
 fn quick() -> Limits {
     Limits {
         connections: 2,
+        of_one_address: 2,
         headers: Duration::from_millis(300),
         connection: Duration::from_secs(1),
         shutdown: Duration::from_secs(1),

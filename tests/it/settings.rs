@@ -294,6 +294,13 @@ fn the_api_port_is_off_until_it_has_an_address_and_is_never_open_to_all() {
         .api
         .expect("it is on");
     assert_eq!(api.read_token, Some(SecretRef::File("t".to_owned())));
+    let called = "api: {address: '0.0.0.0:9465', callers: c.yaml, tokenReview: true}";
+    let api = load(called, &[], &[]).expect("good").api;
+    let api = api.expect("it is on");
+    assert_eq!(
+        (api.callers, api.token_review),
+        (Some("c.yaml".into()), true)
+    );
     for (file, says) in [
         ("api: {address: '0.0.0.0:9465'}", "give `api.readToken`"),
         (
@@ -305,6 +312,27 @@ fn the_api_port_is_off_until_it_has_an_address_and_is_never_open_to_all() {
         ("api: {tls: {keyFile: k}}", "needs `api.tls.certFile`"),
         ("api: {readToken: {file: t, env: T}}", "give one of them"),
         ("api: {readToken: secret}", "give a mapping"),
+        (
+            "api: {address: '0.0.0.0:9465'}",
+            "give `api.readToken` or `api.callers`, or take an address like `127.0.0.1:9465`",
+        ),
+        (
+            "api: {address: '127.0.0.1:9465', tokenReview: true}",
+            "nothing says what they may: give `api.callers`",
+        ),
+        (
+            "api: {address: '0.0.0.0:9465', readToken: {file: t}, tls: {certFile: c, keyFile: k, clientCaFile: a}}",
+            "nothing says what they may: give `api.callers`",
+        ),
+        (
+            "api: {tls: {clientCaFile: a}}",
+            "needs `api.tls.certFile` and `api.tls.keyFile`",
+        ),
+        ("api: {tokenReview: perhaps}", "neither `true` nor `false`"),
+        (
+            "api: {requestsPerSecond: 0}",
+            "no whole number of 1 or more",
+        ),
     ] {
         let shown = refused(file, &[], &[]);
         assert!(shown.contains(says), "{file}: {shown}");

@@ -25,6 +25,7 @@ use crate::cluster::kubernetes::KubernetesCluster;
 use crate::config::changes::Changes;
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
+use crate::http::api::kayenta::Kayenta;
 use crate::http::metrics::Metrics;
 use crate::notify::{notifier, silences};
 
@@ -77,6 +78,8 @@ pub(super) struct Reloading {
     pub(super) metrics: Metrics,
     /// SIGHUP came.
     pub(super) hangup: Arc<Notify>,
+    /// `None`: there is no API port.
+    pub(super) kayenta: Option<Kayenta>,
 }
 
 /// What was read, whether or not it can be used.
@@ -215,11 +218,14 @@ impl Reloading {
         }
         let kinds = sources::kinds(&book, new.source);
         let mut there = self.kept.sources.clone();
-        if new.prometheus != self.settings.prometheus {
+        let moved = new.prometheus != self.settings.prometheus;
+        if moved {
             there.remove(&recant_core::rule::SourceKind::Prometheus);
         }
+        let unusable = |error: anyhow::Error| NotNow::Refused(vec![format!("{error:#}")]);
+        let ranges = super::api::ranges(new.prometheus.as_ref()).map_err(unusable)?;
         let sources = sources::sources(&new, &kinds, &there, &self.kept.secrets, &self.cluster)
-            .map_err(|error| NotNow::Refused(vec![format!("{error:#}")]))?;
+            .map_err(unusable)?;
         for kind in kinds {
             self.metrics.source.begin(kind);
         }
@@ -243,6 +249,9 @@ impl Reloading {
         let askable =
             silences::askable(book.channels.values(), &self.kept.http, &self.kept.secrets);
         self.kept.silences.send_replace(askable);
+        if let (true, Some(kayenta)) = (moved, &self.kayenta) {
+            kayenta.ask(ranges);
+        }
         self.kept.sources.clone_from(&sources);
         self.kept.templates = templates;
         let update = Update {

@@ -35,6 +35,8 @@ pub struct Needs {
     pub lease: Option<(String, String)>,
     /// Namespace and names of the Secrets that channels refer to.
     pub secrets: Vec<(String, String)>,
+    /// Tokens of callers are shown to the API server.
+    pub reviews_tokens: bool,
     /// Namespace and name of the `ConfigMap` that holds the state of `recant once`.
     pub state: Option<(String, String)>,
 }
@@ -45,6 +47,7 @@ pub struct Missing {
     pub verb: &'static str,
     /// `deployments.apps`, `rollouts.argoproj.io/status`
     pub resource: String,
+    /// Empty: in the whole cluster.
     pub namespace: String,
     /// Name of the one object, where the right is for one object.
     pub name: Option<String>,
@@ -60,6 +63,8 @@ enum Role {
     Agent,
     /// Where `recant once` runs.
     Once,
+    /// In the whole cluster, where tokens are reviewed.
+    TokenReview,
 }
 
 impl fmt::Display for Missing {
@@ -75,6 +80,13 @@ impl fmt::Display for Missing {
             Role::Targets => ("recant", "role.yaml"),
             Role::Agent => ("recant-agent", "agent-role.yaml"),
             Role::Once => ("recant-once", "once-role.yaml"),
+            Role::TokenReview => {
+                return write!(
+                    f,
+                    "`{verb}` on `{resource}` is missing: add the ClusterRole `recant-token-review` and its binding \
+                     (charts/manifests/token-review.yaml), or leave `api.tokenReview` out"
+                );
+            }
         };
         write!(f, "`{verb}` on `{resource}`")?;
         if let Some(name) = name.as_ref().filter(|name| *name != namespace) {
@@ -155,6 +167,15 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
             namespace: namespace.clone(),
             name: Some(namespace.clone()),
             role: Role::Targets,
+        });
+    }
+    if needs.reviews_tokens {
+        rights.insert(Missing {
+            verb: "create",
+            resource: "tokenreviews.authentication.k8s.io".to_owned(),
+            namespace: String::new(),
+            name: None,
+            role: Role::TokenReview,
         });
     }
     let mut agent = |verb, resource: &str, namespace: &str, name: Option<&str>| {
@@ -334,12 +355,14 @@ mod tests {
             targets: vec![target(TargetKind::Deployment, "a")],
             acts: true,
             lease: Some(("recant".into(), "recant-lock".into())),
+            reviews_tokens: true,
             ..Needs::default()
         };
         let texts: Vec<_> = rights(&needs).iter().map(ToString::to_string).collect();
         for text in [
             "`patch` on `deployments.apps` in namespace `shop` is missing: add it to the Role `recant` (charts/manifests/role.yaml)",
             "`get` on `namespaces` in namespace `shop` is missing: add it to the Role `recant` (charts/manifests/role.yaml)",
+            "`create` on `tokenreviews.authentication.k8s.io` is missing: add the ClusterRole `recant-token-review` and its binding (charts/manifests/token-review.yaml), or leave `api.tokenReview` out",
             "`update` on `leases.coordination.k8s.io` `recant-lock` in namespace `recant` is missing: add it to the Role `recant-agent` (charts/manifests/agent-role.yaml)",
         ] {
             assert!(

@@ -20,6 +20,12 @@ pub struct ApiSettings {
     pub hook_token: Option<SecretRef>,
     /// Signs deployment markers. `None`: there are none.
     pub marker_key: Option<SecretRef>,
+    /// Who else may do what.
+    pub callers: Option<PathBuf>,
+    /// Kubernetes says whose a token is.
+    pub token_review: bool,
+    /// Of one caller, on average; 1 or more.
+    pub requests_per_second: u32,
     /// Folder of Kayenta's canary configs. `None`: they go with the process.
     pub kayenta_folder: Option<PathBuf>,
 }
@@ -30,6 +36,8 @@ pub struct TlsFiles {
     /// The certificate, and those that it was signed with.
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Authorities that sign certificates of clients. `None`: clients are not asked for one.
+    pub client_authorities: Option<PathBuf>,
 }
 
 impl Getter<'_> {
@@ -40,37 +48,41 @@ impl Getter<'_> {
                 .transpose()
         });
         let address: Option<Option<SocketAddr>> = faults.take(address);
-        let certificate = faults.take(self.optional("api.tls.certFile"));
-        let key = faults.take(self.optional("api.tls.keyFile"));
+        let tls = self.tls(faults);
         let read_token = faults.take(self.secret("api.readToken"));
         let hook_token = faults.take(self.secret("api.hookToken"));
         let marker_key = faults.take(self.secret("api.markerKey"));
+        let callers = faults.take(self.optional("api.callers"));
+        let token_review =
+            faults.take(self.parse("api.tokenReview", "is neither `true` nor `false`"));
+        let rate =
+            faults.take(self.parse("api.requestsPerSecond", "is no whole number of 1 or more"));
         let kayenta_folder = faults.take(self.optional("api.kayentaFolder"));
-        let tls = match (certificate.ok_or(Told)?, key.ok_or(Told)?) {
-            (Some(certificate), Some(key)) => Some(TlsFiles {
-                certificate: certificate.into(),
-                key: key.into(),
-            }),
-            (None, None) => None,
-            (Some(_), None) => {
-                faults.add(self.invalid("api.tls.certFile", "needs `api.tls.keyFile`"));
-                return Err(Told);
-            }
-            (None, Some(_)) => {
-                faults.add(self.invalid("api.tls.keyFile", "needs `api.tls.certFile`"));
-                return Err(Told);
-            }
-        };
+        let tls = tls?;
         let (read_token, hook_token) = (read_token.ok_or(Told)?, hook_token.ok_or(Told)?);
         let marker_key = marker_key.ok_or(Told)?;
+        let callers = callers.ok_or(Told)?.map(PathBuf::from);
+        let token_review = token_review.ok_or(Told)?;
+        let rate: std::num::NonZeroU32 = rate.ok_or(Told)?;
         let kayenta_folder = kayenta_folder.ok_or(Told)?.map(PathBuf::from);
         let Some(address) = address.ok_or(Told)? else {
             return Ok(None);
         };
-        if !address.ip().is_loopback() && read_token.is_none() {
+        let client_authorities = tls.as_ref().and_then(|tls| tls.client_authorities.as_ref());
+        for (key, set) in [
+            ("api.tokenReview", token_review),
+            ("api.tls.clientCaFile", client_authorities.is_some()),
+        ] {
+            if set && callers.is_none() {
+                let reason = "says who asks, and nothing says what they may: give `api.callers`";
+                faults.add(self.invalid(key, reason));
+                return Err(Told);
+            }
+        }
+        if !address.ip().is_loopback() && read_token.is_none() && callers.is_none() {
             let reason = format!(
-                "`{address}` can be reached from outside, and nothing guards it: give `api.readToken`, or take an \
-                 address like `127.0.0.1:9465`"
+                "`{address}` can be reached from outside, and nothing guards it: give `api.readToken` or `api.callers`, \
+                 or take an address like `127.0.0.1:9465`"
             );
             faults.add(self.invalid("api.address", reason));
             return Err(Told);
@@ -81,7 +93,36 @@ impl Getter<'_> {
             read_token,
             hook_token,
             marker_key,
+            callers,
+            token_review,
+            requests_per_second: rate.get(),
             kayenta_folder,
         }))
+    }
+
+    /// The certificate that the port shows, and those that it asks for.
+    fn tls(&self, faults: &mut Faults) -> Result<Option<TlsFiles>, Told> {
+        let certificate = faults.take(self.optional("api.tls.certFile"));
+        let key = faults.take(self.optional("api.tls.keyFile"));
+        let authorities = faults.take(self.optional("api.tls.clientCaFile"));
+        let authorities = authorities.ok_or(Told)?;
+        let (present, missing) = match (certificate.ok_or(Told)?, key.ok_or(Told)?) {
+            (Some(certificate), Some(key)) => {
+                return Ok(Some(TlsFiles {
+                    certificate: certificate.into(),
+                    key: key.into(),
+                    client_authorities: authorities.map(PathBuf::from),
+                }));
+            }
+            (None, None) if authorities.is_some() => (
+                "api.tls.clientCaFile",
+                "`api.tls.certFile` and `api.tls.keyFile`",
+            ),
+            (None, None) => return Ok(None),
+            (Some(_), None) => ("api.tls.certFile", "`api.tls.keyFile`"),
+            (None, Some(_)) => ("api.tls.keyFile", "`api.tls.certFile`"),
+        };
+        faults.add(self.invalid(present, format!("needs {missing}")));
+        Err(Told)
     }
 }

@@ -12,6 +12,7 @@ fn alert(fingerprint: &str, starts: i64, ended: Option<i64>) -> Alert {
         summary: None,
         starts: at(starts),
         ended: ended.map(at),
+        by: None,
     }
 }
 
@@ -27,6 +28,7 @@ fn marker(target: &str, id: &str) -> Marker {
         commit: None,
         at: at(0),
         url: None,
+        by: None,
     }
 }
 

@@ -6,20 +6,21 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use recant_core::hook::{Alert, Hook, MOST_ALERTS};
 use recant_core::wording::short;
 
 use super::Api;
 use super::body;
+use super::openapi::Operation;
 use super::problem::Problem;
+use super::routes;
 
 const VERSION: &str = "4";
 const MOST_BYTES: usize = 2 << 20;
@@ -29,8 +30,9 @@ const MOST_LABELS: usize = 64;
 const LONGEST: usize = 512;
 
 /// One delivery. More fields may come.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AlertmanagerDelivery")]
 struct Delivery {
     /// Absent where a template of the receiver leaves it out.
     #[serde(default)]
@@ -40,35 +42,68 @@ struct Delivery {
     truncated_alerts: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AlertmanagerAlert")]
 struct Delivered {
     status: Status,
     labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
+    #[schemars(with = "String")]
     starts_at: Timestamp,
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     ends_at: Option<Timestamp>,
     fingerprint: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "AlertmanagerStatus")]
 enum Status {
     Firing,
     Resolved,
 }
 
-pub(super) async fn webhook(State(api): State<Api>, request: Body) -> Response {
+/// How many alerts were taken.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Taken {
+    taken: usize,
+}
+
+/// For /openapi.json.
+pub(super) fn operation() -> Operation {
+    Operation::new(
+        "alertmanager.webhook",
+        "Alerts that fire or are over, as Alertmanager's webhook (version 4) sends them",
+    )
+    .takes::<Delivery>()
+    .gives::<Taken>(200, "All of it is written down")
+    .refuses(400, "The delivery cannot be understood")
+    .refuses(413, "The delivery is too large, or holds too many alerts")
+    .refuses(
+        503,
+        "Not now, also where it is too much at once: send it again",
+    )
+}
+
+pub(super) async fn webhook(State(api): State<Api>, request: Request) -> Response {
     match take(&api, request).await {
-        Ok(taken) => Json(json!({"taken": taken})).into_response(),
+        Ok(taken) => Json(Taken { taken }).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
-    let bytes = body::read(request, MOST_BYTES).await?;
+async fn take(api: &Api, request: Request) -> Result<usize, Problem> {
+    let by = routes::reporter(&request);
+    let bytes = match body::read(request.into_body(), MOST_BYTES).await {
+        // Slow is not wrong: it may come again.
+        Err(problem) if problem.status == StatusCode::REQUEST_TIMEOUT => {
+            return Err(Problem::unavailable(problem.detail));
+        }
+        read => read?,
+    };
     let delivery: Delivery = body::json(&bytes, "webhook of Alertmanager, version 4")?;
     let Delivery {
         version,
@@ -87,7 +122,7 @@ async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
     }
     let hooks = alerts
         .into_iter()
-        .map(|delivered| alert(delivered).map(Hook::Alert))
+        .map(|delivered| alert(delivered, by.as_ref()).map(Hook::Alert))
         .collect::<Result<Vec<_>, _>>()?;
     // Who looks at nothing takes nothing. Whether there is room the engine says: it alone knows what else has come.
     api.snapshot()?;
@@ -103,7 +138,7 @@ async fn take(api: &Api, request: Body) -> Result<usize, Problem> {
     Ok(taken)
 }
 
-fn alert(delivered: Delivered) -> Result<Alert, Problem> {
+fn alert(delivered: Delivered, by: Option<&String>) -> Result<Alert, Problem> {
     let Delivered {
         status,
         labels,
@@ -141,5 +176,6 @@ fn alert(delivered: Delivered) -> Result<Alert, Problem> {
         summary,
         starts: starts_at,
         ended,
+        by: by.cloned(),
     })
 }

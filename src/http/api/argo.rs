@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use recant_core::gate::{self, Answer, Gate};
@@ -17,23 +18,53 @@ use recant_core::wording::short;
 
 use super::Api;
 use super::look_up::LookedUp;
+use super::openapi::Operation;
 use super::problem::Problem;
 use asked::Asked;
 
 /// Argo keeps ten of them in the object of each analysis.
 const MOST_BYTES: usize = 1000;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ArgoAnalysis")]
 struct Document {
     data: Data,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ArgoVerdict")]
 struct Data {
+    /// `Running`, `Successful`, `Failed`, `Inconclusive`; `Error` where there is no verdict.
     phase: &'static str,
+    /// 0 to 100: how sure it is that the revision is good.
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
     reason: String,
+}
+
+/// For /openapi.json.
+pub(super) fn operation() -> Operation {
+    Operation::new(
+        "argo.analysis",
+        "The verdict on one revision, for Argo Rollouts' `web` provider",
+    )
+    .must("namespace", "Of the workload")
+    .must(
+        "hash",
+        "The pod-template hash: without it, a verdict of the revision before could be taken for one of the new revision",
+    )
+    .may("kind", "`Rollout`, which it is without it, or `Deployment`")
+    .may("name", "Of the workload; this, `service` or a label must be given")
+    .may("service", "A Service of the workload")
+    .may(
+        "label.LABEL",
+        "A label of the workload, as `label.app=checkout`; may be given for several labels",
+    )
+    .gives::<Document>(200, "A verdict, or that there is none yet")
+    .refuses(400, "The question cannot be understood")
+    .refuses(404, "No Watch names the target, or there is none")
+    .refuses(409, "Several workloads are meant")
+    .refuses(503, "Recant cannot look, or has not looked yet")
 }
 
 pub(super) async fn analysis(

@@ -15,9 +15,10 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use recant_core::gate::{self, Answer, Gate};
@@ -25,20 +26,27 @@ use recant_core::ids::{TargetId, TargetKind};
 use recant_core::wording::short;
 
 use super::Api;
+use super::access::OverLimit;
 use super::body;
-use super::problem::Problem;
+use super::openapi::Operation;
+use super::problem::{InDialect, Problem};
+use super::routes;
 
 /// Flagger's own are well below one.
 const MOST_BYTES: usize = 64 << 10;
 
 /// What Flagger sends. More fields may come.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "FlaggerPayload")]
 struct Payload {
     /// Of the Canary, which mostly is that of its target.
     name: String,
+    /// Of the Canary, and of its target.
     namespace: String,
+    /// How far Flagger is.
     #[serde(default)]
     phase: String,
+    /// `target` names another target than the Canary: `NAME`, `Deployment/NAME` or `Rollout/NAME`.
     #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
 }
@@ -64,10 +72,49 @@ fn hook(name: &str) -> Option<Hook> {
     }
 }
 
+/// For /openapi.json.
+pub(super) fn asking() -> Operation {
+    Operation::new("flagger.ask", "Flagger's hooks that ask: yes or no")
+        .part_of(
+            "hook",
+            "Which hook asks",
+            &[
+                "confirm-rollout",
+                "pre-rollout",
+                "rollout",
+                "confirm-traffic-increase",
+                "confirm-promotion",
+                "rollback",
+            ],
+        )
+        .takes::<Payload>()
+        .says(200, "Yes, with why; to `rollback`: roll back now")
+        .says(400, "The payload cannot be understood")
+        .says(403, "No, with why; as a problem: who asks may not")
+        .says(404, "No Watch names the target, or there is no such hook")
+        .says(408, "The payload was not there in time")
+        .says(413, "The payload is too large")
+        .says(
+            503,
+            "Recant cannot look; for a check that would count as failed it is 200",
+        )
+}
+
+/// For /openapi.json.
+pub(super) fn hearing(id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, summary)
+        .takes::<Payload>()
+        .says(200, "Heard; nothing is decided by it")
+        .says(400, "The payload cannot be understood")
+        .says(408, "The payload was not there in time")
+        .says(413, "The payload is too large")
+}
+
 /// Answers a hook that asks.
 pub(super) async fn ask(
     State(api): State<Api>,
     Path(name): Path<String>,
+    over_limit: Option<Extension<OverLimit>>,
     request: Body,
 ) -> Response {
     let Some(hook) = hook(&name) else {
@@ -78,6 +125,18 @@ pub(super) async fn ask(
         );
         return said(StatusCode::NOT_FOUND, &detail);
     };
+    if over_limit.is_some() {
+        let blind = Answer {
+            gate: Gate::Blind,
+            score: None,
+            reason: "not looked at: too many requests at once".to_owned(),
+        };
+        body::drain(request).await;
+        return match decide(&api, hook, blind) {
+            Ok(reason) => said(StatusCode::OK, &reason),
+            Err(problem) => said(problem.status, &problem.detail),
+        };
+    }
     match answer(&api, hook, request).await {
         Ok(reason) => said(StatusCode::OK, &reason),
         Err(problem) => said(problem.status, &problem.detail),
@@ -88,6 +147,7 @@ pub(super) async fn ask(
 pub(super) async fn hear(request: Request) -> Response {
     let name = request.uri().path().rsplit('/').next();
     let name = name.unwrap_or_default().to_owned();
+    let caller = routes::reporter(&request).unwrap_or_default();
     match payload(request.into_body()).await {
         Ok(payload) => {
             let message = payload.metadata.as_ref();
@@ -96,6 +156,7 @@ pub(super) async fn hear(request: Request) -> Response {
                 canary.name = %short(&payload.name, 253),
                 canary.namespace = %short(&payload.namespace, 63),
                 phase = %short(&payload.phase, 40),
+                caller,
                 "Flagger tells ({}): {}",
                 short(&name, 40),
                 short(message.map_or("", String::as_str), 300),
@@ -108,7 +169,10 @@ pub(super) async fn hear(request: Request) -> Response {
 
 fn said(status: StatusCode, text: &str) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, kind, format!("{text}\n")).into_response()
+    let mut response = (status, kind, format!("{text}\n")).into_response();
+    // Flagger shows the text to people as it is.
+    response.extensions_mut().insert(InDialect);
+    response
 }
 
 async fn payload(request: Body) -> Result<Payload, Problem> {

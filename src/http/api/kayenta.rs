@@ -5,6 +5,7 @@
 //! asks for and cannot be honoured is refused by its name. Account names are taken as they are: there is one account.
 
 mod config;
+mod described;
 mod execution;
 mod handlers;
 mod mix;
@@ -17,15 +18,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use axum::Router;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use jiff::Timestamp;
+use recant_core::access::Scope;
 use tokio::sync::Semaphore;
 
 use super::Access;
-use super::access;
+use super::routes::{Needs, Routes};
 use crate::source::prometheus::Series;
 
 use execution::Executions;
@@ -60,7 +60,7 @@ pub struct Kayenta(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     /// `None`: no Prometheus is configured, and only samples that come with a request are judged.
-    ranges: Option<Arc<dyn Ranges>>,
+    ranges: ArcSwap<Option<Arc<dyn Ranges>>>,
     configs: Mutex<Configs>,
     executions: Mutex<Executions>,
     pairs: Mutex<PairLists>,
@@ -77,7 +77,7 @@ impl Kayenta {
         folder: Option<PathBuf>,
     ) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Parts {
-            ranges,
+            ranges: ArcSwap::from_pointee(ranges),
             configs: Mutex::new(Configs::load(folder)?),
             executions: Mutex::default(),
             pairs: Mutex::default(),
@@ -85,33 +85,91 @@ impl Kayenta {
         })))
     }
 
+    /// Takes samples from there from now on; executions that have begun end as they began.
+    pub fn ask(&self, ranges: Option<Arc<dyn Ranges>>) {
+        self.0.ranges.store(Arc::new(ranges));
+    }
+
+    fn ranges(&self) -> Option<Arc<dyn Ranges>> {
+        Option::clone(&self.0.ranges.load())
+    }
+
     /// Its paths, below `/kayenta`.
-    pub(super) fn router(self, access: Access) -> Router {
-        let reads = Router::new()
-            .route("/canaryConfig", get(handlers::configs))
-            .route("/canaryConfig/{id}", get(handlers::config))
-            .route("/canary/executions", get(handlers::executions))
-            .route(
-                "/canary/{id}",
-                get(handlers::execution).post(handlers::start),
-            )
-            .route("/judges", get(handlers::judges))
-            .route("/judges/judge", post(handlers::judge))
-            .route("/metricSetPairList", post(handlers::store_pairs))
-            .route("/metricSetPairList/{id}", get(handlers::pairs))
-            .route("/credentials", get(handlers::credentials))
-            .route_layer(from_fn_with_state(access.clone(), access::may_read));
+    pub(super) fn routes(self, access: &Access) -> Routes<()> {
+        let reads = Needs::scope(Scope::Read);
         // Whoever writes a config, or brings one along, says what is asked of Prometheus.
-        let writes = Router::new()
-            .route("/canaryConfig", post(handlers::create))
-            .route(
-                "/canaryConfig/{id}",
-                axum::routing::put(handlers::replace).delete(handlers::delete),
+        let writes = Needs::scope(Scope::Administer);
+        Routes::new(access, "/kayenta")
+            .get(
+                "/canaryConfig",
+                reads,
+                described::configs(),
+                handlers::configs,
             )
-            .route("/canary", post(handlers::start_ad_hoc))
-            .route_layer(from_fn_with_state(access, access::may_report));
-        let router = reads.merge(writes).with_state(self);
-        Router::new().nest("/kayenta", router)
+            .post(
+                "/canaryConfig",
+                writes,
+                described::create(),
+                handlers::create,
+            )
+            .get(
+                "/canaryConfig/{id}",
+                reads,
+                described::config(),
+                handlers::config,
+            )
+            .put(
+                "/canaryConfig/{id}",
+                writes,
+                described::replace(),
+                handlers::replace,
+            )
+            .delete(
+                "/canaryConfig/{id}",
+                writes,
+                described::delete(),
+                handlers::delete,
+            )
+            .post(
+                "/canary",
+                writes,
+                described::start_ad_hoc(),
+                handlers::start_ad_hoc,
+            )
+            .get(
+                "/canary/executions",
+                reads,
+                described::executions(),
+                handlers::executions,
+            )
+            .get(
+                "/canary/{id}",
+                reads,
+                described::execution(),
+                handlers::execution,
+            )
+            .post("/canary/{id}", reads, described::start(), handlers::start)
+            .get("/judges", reads, described::judges(), handlers::judges)
+            .post("/judges/judge", reads, described::judge(), handlers::judge)
+            .post(
+                "/metricSetPairList",
+                reads,
+                described::store_pairs(),
+                handlers::store_pairs,
+            )
+            .get(
+                "/metricSetPairList/{id}",
+                reads,
+                described::pairs(),
+                handlers::pairs,
+            )
+            .get(
+                "/credentials",
+                reads,
+                described::credentials(),
+                handlers::credentials,
+            )
+            .with_state(self)
     }
 
     fn configs(&self) -> MutexGuard<'_, Configs> {

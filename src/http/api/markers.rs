@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use recant_core::hook::{Hook, Marker};
@@ -20,6 +20,7 @@ use recant_core::wording::short;
 
 use super::Api;
 use super::body;
+use super::openapi::Operation;
 use super::problem::Problem;
 
 const MOST_BYTES: usize = 16 << 10;
@@ -28,22 +29,51 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 /// Characters of each text.
 const LONGEST: usize = 512;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Marker")]
 struct Document {
+    /// Of the target.
     namespace: String,
     /// `Deployment` if it is not given.
     kind: Option<String>,
+    /// Of the target.
     name: String,
     version: String,
     commit: Option<String>,
+    /// When it was deployed.
+    #[schemars(with = "String")]
     time: Timestamp,
+    /// Where people find more.
     url: Option<String>,
+}
+
+/// What makes a repeat the same marker.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MarkerTaken")]
+struct Taken {
+    id: String,
+}
+
+/// For /openapi.json.
+pub(super) fn operation() -> Operation {
+    Operation::new("markers.mark", "A deployment, as CI tells of it")
+        .header(
+            "X-Recant-Timestamp",
+            "Seconds of Unix time, not more than 5 minutes from now",
+        )
+        .takes::<Document>()
+        .gives::<Taken>(200, "It is written down, or was before")
+        .refuses(400, "The marker cannot be understood")
+        .refuses(404, "No Watch names the target")
+        .refuses(408, "The marker was not there in time")
+        .refuses(413, "The marker is too large")
+        .refuses(503, "Not now: send it again")
 }
 
 pub(super) async fn mark(State(api): State<Api>, headers: HeaderMap, request: Body) -> Response {
     match take(&api, &headers, request).await {
-        Ok(marker) => Json(json!({"id": marker})).into_response(),
+        Ok(id) => Json(Taken { id }).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
@@ -188,6 +218,7 @@ fn marker(document: Document) -> Result<Marker, Problem> {
         commit,
         at: time,
         url,
+        by: Some("markerKey".to_owned()),
     })
 }
 

@@ -8,6 +8,7 @@
 mod alerts;
 mod answer;
 mod data;
+mod described;
 mod evaluate;
 mod expression;
 mod families;
@@ -17,10 +18,11 @@ mod parameters;
 mod selector;
 mod series;
 
-use axum::Router;
-use axum::routing::{any, get};
+use recant_core::access::Scope;
 
 use super::Api;
+use super::access::Access;
+use super::routes::{Needs, Routes};
 
 pub use history::History;
 
@@ -36,24 +38,72 @@ pub const MOST_VALUES: usize = 100_000;
 pub const MOST_KEPT_SERIES: usize = 5_000;
 
 /// Its paths, below `/prometheus`.
-pub(super) fn router() -> Router<Api> {
-    let api = Router::new()
-        .route("/query", get(handlers::query).post(handlers::query))
-        .route(
-            "/query_range",
-            get(handlers::query_range).post(handlers::query_range),
+pub(super) fn routes(access: &Access) -> Routes<Api> {
+    let reads = Needs::scope(Scope::Read);
+    let api = |routes: Routes<Api>| {
+        routes
+            .get("/query", reads, described::query("get"), handlers::query)
+            .post("/query", reads, described::query("post"), handlers::query)
+            .get(
+                "/query_range",
+                reads,
+                described::range("get"),
+                handlers::query_range,
+            )
+            .post(
+                "/query_range",
+                reads,
+                described::range("post"),
+                handlers::query_range,
+            )
+            .get("/series", reads, described::series("get"), handlers::series)
+            .post(
+                "/series",
+                reads,
+                described::series("post"),
+                handlers::series,
+            )
+            .get("/labels", reads, described::labels("get"), handlers::labels)
+            .post(
+                "/labels",
+                reads,
+                described::labels("post"),
+                handlers::labels,
+            )
+            .get(
+                "/label/{name}/values",
+                reads,
+                described::values(),
+                handlers::values,
+            )
+            .get(
+                "/metadata",
+                reads,
+                described::metadata(),
+                handlers::metadata,
+            )
+            .get("/rules", reads, described::rules(), alerts::rules)
+            .get("/alerts", reads, described::alerts(), alerts::alerts)
+            .get(
+                "/status/buildinfo",
+                reads,
+                described::build(),
+                handlers::build,
+            )
+            .nothing_else("/{*rest}", reads, handlers::not_here)
+    };
+    Routes::new(access, "/prometheus")
+        .get(
+            "/-/healthy",
+            reads,
+            described::ready("prometheus.healthy"),
+            handlers::ready,
         )
-        .route("/series", get(handlers::series).post(handlers::series))
-        .route("/labels", get(handlers::labels).post(handlers::labels))
-        .route("/label/{name}/values", get(handlers::values))
-        .route("/metadata", get(handlers::metadata))
-        .route("/rules", get(alerts::rules))
-        .route("/alerts", get(alerts::alerts))
-        .route("/status/buildinfo", get(handlers::build))
-        .route("/{*rest}", any(handlers::not_here));
-    let router = Router::new()
-        .nest("/api/v1", api)
-        .route("/-/healthy", get(handlers::ready))
-        .route("/-/ready", get(handlers::ready));
-    Router::new().nest("/prometheus", router)
+        .get(
+            "/-/ready",
+            reads,
+            described::ready("prometheus.ready"),
+            handlers::ready,
+        )
+        .merge(api(Routes::new(access, "/prometheus/api/v1")))
 }

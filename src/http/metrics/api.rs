@@ -1,6 +1,9 @@
 //! Metrics of the API port.
 //!
-//! Paths that are not served are counted as one: labels must not grow with what strangers ask for.
+//! Paths that are not served are counted as one: labels must not grow with what strangers ask for. Callers are those of
+//! the settings, by the name that they have there.
+
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -19,8 +22,13 @@ pub struct ApiMetrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     dialect: &'static str,
+    caller: String,
     status: u16,
 }
+
+/// Whose request an answer is for.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct CallerLabel(pub(in crate::http) Arc<str>);
 
 /// The first part of each path that is served.
 const DIALECTS: [&str; 6] = [
@@ -37,7 +45,7 @@ impl ApiMetrics {
         let Self { requests } = self;
         registry.register(
             "api_requests",
-            "Requests to the API port, by dialect and status of the answer",
+            "Requests to the API port, by dialect, caller and status of the answer",
             requests.clone(),
         );
     }
@@ -51,8 +59,14 @@ impl ApiMetrics {
             .unwrap_or("other");
         let response = next.run(request).await;
         let status = response.status().as_u16();
+        let caller = response.extensions().get::<CallerLabel>();
+        let caller = caller.map_or_else(|| "none".to_owned(), |label| label.0.to_string());
         self.requests
-            .get_or_create(&RequestLabels { dialect, status })
+            .get_or_create(&RequestLabels {
+                dialect,
+                caller,
+                status,
+            })
             .inc();
         response
     }

@@ -151,7 +151,7 @@ fn start_api_server(
     let ca = folder.join("ca.crt");
     std::fs::write(&ca, authority.certificate()).context("writing the CA's certificate")?;
     let (certificate, key) = authority.server()?.write(folder, "apiserver")?;
-    // Any key pair will do: no service account token is ever made.
+    // Any key pair will do.
     let (token_certificate, token_key) = authority.server()?.write(folder, "tokens")?;
     let port = loopback.free_port()?;
     let api_server = Process::start(

@@ -27,6 +27,7 @@ async fn without_the_token_nothing_is_told() {
     let bed = Bed::start(Access {
         read: Some(token("reads")),
         hook: Some(token("reports")),
+        ..Access::default()
     })
     .await;
     bed.show(vec![judged("checkout")]);
@@ -71,7 +72,7 @@ async fn a_rotated_token_is_taken_up_and_one_that_is_gone_stays() {
         .expect("it can be read");
     let bed = Bed::start(Access {
         read: Some(read_token),
-        hook: None,
+        ..Access::default()
     })
     .await;
     bed.show(vec![judged("checkout")]);

@@ -168,6 +168,7 @@ async fn who_may_only_read_reports_nothing() {
     let access = Access {
         read: Some(token("reads")),
         hook: Some(token("reports")),
+        ..Access::default()
     };
     let (bed, taken) = taking(access).await;
     for path in [ALERTS, "/flagger/event", "/flagger/post-rollout"] {
@@ -175,7 +176,7 @@ async fn who_may_only_read_reports_nothing() {
         assert_eq!(read(request()).await.status, 401, "{path}");
         assert_eq!(
             read(request().bearer_auth("reads")).await.status,
-            401,
+            403,
             "{path}"
         );
     }
@@ -185,7 +186,7 @@ async fn who_may_only_read_reports_nothing() {
 
     let access = Access {
         read: Some(token("reads")),
-        hook: None,
+        ..Access::default()
     };
     let (bed, _) = taking(access).await;
     let request = bed.http.post(bed.url(ALERTS)).json(&delivery("firing", 1));
@@ -219,7 +220,7 @@ const MARKER: &str = r#"{"namespace": "shop", "kind": "Rollout", "name": "checko
 async fn a_signed_marker_is_taken_and_its_repeat_is_the_same() {
     let (bed, taken) = taking(Access {
         read: Some(token("reads")),
-        hook: None,
+        ..Access::default()
     })
     .await;
     let now = jiff::Timestamp::now().as_second();

@@ -501,16 +501,17 @@ async fn executions_are_bounded_and_only_trusted_callers_bring_configs() {
     let access = Access {
         read: token("reads"),
         hook: token("reports"),
+        ..Access::default()
     };
     let bed = Bed::start(access).await;
     for (method, path, reads) in [
         ("GET", "/canaryConfig", 200),
         ("GET", "/judges", 200),
         ("POST", "/canary/x", 404),
-        ("POST", "/canaryConfig", 401),
-        ("PUT", "/canaryConfig/x", 401),
-        ("DELETE", "/canaryConfig/x", 401),
-        ("POST", "/canary", 401),
+        ("POST", "/canaryConfig", 403),
+        ("PUT", "/canaryConfig/x", 403),
+        ("DELETE", "/canaryConfig/x", 403),
+        ("POST", "/canary", 403),
     ] {
         let method: reqwest::Method = method.parse().expect("a method");
         let url = bed.url(&format!("/kayenta{path}"));

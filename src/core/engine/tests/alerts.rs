@@ -41,6 +41,7 @@ fn alert(world: &mut World, labels: &[(&str, &str)], starts: i64, over: Option<i
         summary: None,
         starts: at(starts),
         ended: over.map(at),
+        by: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn alert(ended: Option<i64>) -> Hook {
         summary: None,
         starts: at(1),
         ended: ended.map(at),
+        by: None,
     })
 }
 
@@ -34,6 +35,7 @@ fn marker(target: &TargetId, id: &str) -> Hook {
         commit: None,
         at: at(1),
         url: None,
+        by: None,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The paths of Kayenta's API. Errors are `{"message": …}`, as its own are.
+//! The paths of Kayenta's API. Errors hold a `message`, as its own do.
 
 use axum::Json;
 use axum::body::Body;
@@ -63,7 +63,7 @@ impl From<NotStored> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({"message": self.1}))).into_response()
+        Problem::new(self.0, self.1).with_message()
     }
 }
 
@@ -227,8 +227,7 @@ fn begin(
 ) -> Answered {
     let request = ExecutionRequest::read(&document).map_err(Refused::bad)?;
     let asked = run::plan(&config, &request).map_err(Refused::bad)?;
-    let ranges = kayenta.0.ranges.clone();
-    let ranges = ranges.ok_or_else(|| {
+    let ranges = kayenta.ranges().ok_or_else(|| {
         Refused::bad(
             "there is nothing to ask for samples: `prometheus.url` is not set in the settings",
         )
@@ -272,7 +271,13 @@ fn begin(
 
 pub(super) async fn execution(State(kayenta): State<Kayenta>, Path(id): Path<String>) -> Answered {
     let status = kayenta.executions().status(&id);
-    let status = status.ok_or_else(|| Refused::not_found("canary execution", &id))?;
+    let status = status.ok_or_else(|| {
+        let id = short(&id, 100);
+        let message = format!(
+            "there is no canary execution `{id}`, or none any more: executions go with a restart, so begin another one"
+        );
+        Refused(StatusCode::NOT_FOUND, message)
+    })?;
     Ok(Json(status))
 }
 

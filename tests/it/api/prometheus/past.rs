@@ -3,15 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use recant::http::api::Access;
 use recant::http::api::prometheus::MOST_KEPT_SERIES;
-use recant_core::snapshot::{Snapshot, TargetSnapshot};
+use recant_core::snapshot::TargetSnapshot;
 use serde_json::Value;
 
-use super::super::bed::{self, Bed, judged, with};
+use super::super::bed::{Bed, judged, snapshot, with};
 use super::{ask, get, values};
-
-fn snapshot(targets: Vec<TargetSnapshot>) -> Snapshot {
-    bed::snapshot(targets, Vec::new())
-}
 
 fn passing(passing: bool) -> TargetSnapshot {
     with("checkout", |analysis| analysis.passing = passing)
@@ -64,7 +60,8 @@ async fn a_series_ends_where_nobody_could_look() {
         (50, blind()),
         (40, passing(true)),
     ] {
-        bed.history.take(ago(back), &snapshot(vec![target]));
+        bed.history
+            .take(ago(back), &snapshot(vec![target], Vec::new()));
     }
     bed.show(vec![passing(true)]);
     // A range that ends in the past: three points, one that is still near enough, a gap, and one again.
@@ -114,7 +111,8 @@ async fn the_past_is_bounded() {
     // Five hours of points: one hour is kept.
     for back in (0..5 * 360).rev() {
         let at = now - SignedDuration::from_secs(10 * back);
-        bed.history.take(at, &snapshot(vec![judged("checkout")]));
+        bed.history
+            .take(at, &snapshot(vec![judged("checkout")], Vec::new()));
     }
     bed.show(vec![judged("checkout")]);
     let day = SignedDuration::from_hours(24);
@@ -124,17 +122,18 @@ async fn the_past_is_bounded() {
     // The clock is set back: the points of the future go.
     let hour = SignedDuration::from_hours(1);
     bed.history
-        .take(now - hour, &snapshot(vec![judged("checkout")]));
+        .take(now - hour, &snapshot(vec![judged("checkout")], Vec::new()));
     let answer = range(&bed, "recant_verdict", now - day, now, "10").await;
     assert!(points(&answer).len() < 6, "{answer}");
 
     // More targets than series are kept of.
     let count = MOST_KEPT_SERIES;
     let many = || (0..count).map(|number| judged(&format!("service-{number:05}")));
-    bed.history.take(now, &snapshot(many().collect()));
+    bed.history
+        .take(now, &snapshot(many().collect(), Vec::new()));
     bed.history.take(
         now - SignedDuration::from_secs(5),
-        &snapshot(many().collect()),
+        &snapshot(many().collect(), Vec::new()),
     );
     bed.show(many().collect());
     let names = get(&bed, "label/name/values?match[]=recant_gate").await;

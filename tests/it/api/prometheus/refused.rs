@@ -107,7 +107,7 @@ async fn it_asks_for_a_token_where_there_is_one() {
     let token = Token::fixed(SecretString::from("reads"));
     let access = Access {
         read: Some(Arc::new(token)),
-        hook: None,
+        ..Access::default()
     };
     let bed = Bed::start(access).await;
     bed.show(Vec::new());
