@@ -20,6 +20,8 @@ pub(crate) struct Incarnation {
     number: u64,
     dead: AtomicBool,
     frozen: AtomicBool,
+    /// It was stopped at some time: what it knows and has on its way may be old.
+    stopped: AtomicBool,
     changed: Notify,
     waker: Mutex<Option<Waker>>,
     /// Until when it holds the Lease, by its own reckoning.
@@ -42,6 +44,7 @@ impl Incarnation {
             number,
             dead: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             changed: Notify::new(),
             waker: Mutex::new(None),
             held: Mutex::new(None),
@@ -58,6 +61,10 @@ impl Incarnation {
         self.frozen.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn was_frozen(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn die(&self) {
         self.dead.store(true, Ordering::Relaxed);
         self.wake();
@@ -65,6 +72,7 @@ impl Incarnation {
 
     pub(crate) fn freeze(&self) {
         self.frozen.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn thaw(&self) {

@@ -94,7 +94,7 @@ impl SimNotifier {
         );
         self.sim.note(&line);
         // What was stopped on its way to a receiver goes on when the process does, whoever acts by then.
-        let sure = self.process.holds();
+        let sure = self.process.holds() && !self.process.was_frozen();
         let check = self
             .sim
             .world()
