@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Effect, Engine, Inputs, Output, Silences};
 use recant_core::ids::TargetId;
+use recant_core::ledger::Ledger;
 use recant_core::notice::Delivery;
 use recant_core::plan::{StepOutcome, StepResult};
 use recant_core::record::Record;
@@ -88,6 +89,8 @@ pub struct Ticked<'a> {
     pub took: Duration,
     pub records: &'a [Record],
     pub snapshot: &'a Arc<Snapshot>,
+    /// The lasting state: that to which the journal folds now.
+    pub ledger: &'a Ledger,
 }
 
 /// How long the rest of the work may take after a shutdown was asked for.

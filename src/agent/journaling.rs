@@ -108,6 +108,7 @@ impl Held {
             took,
             records: &records,
             snapshot: &snapshot,
+            ledger: parts.engine.ledger(),
         });
         true
     }

@@ -122,6 +122,7 @@ async fn take_in(
             took: Duration::ZERO,
             records: &records,
             snapshot: &snapshot,
+            ledger: parts.engine.ledger(),
         });
     }
     Ok(())

@@ -1,0 +1,287 @@
+//! The seam `Cluster` of one process: a picture that may lag behind, and writes that meet conflicts, silence, and answers
+//! that come late or never. The fence is the core's own; the oracle judges by itself what it lets through.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use recant::cluster::{Cluster, ClusterError};
+use recant_core::ids::TargetId;
+use recant_core::plan::{Action, Admission, RollbackStep, StepCommand, StepResult};
+use recant_core::rule::ScaleTarget;
+use recant_core::scaling::ScaleState;
+use recant_core::target::TargetNews;
+use tokio::sync::oneshot;
+
+use crate::incarnation::Incarnation;
+use crate::scenario::Point;
+use crate::world::Sim;
+
+#[derive(Debug)]
+pub(crate) struct SimCluster {
+    sim: Arc<Sim>,
+    process: Arc<Incarnation>,
+    seen: Mutex<BTreeMap<TargetId, u64>>,
+    /// As `seen`, but of what the process was woken for.
+    woken: Mutex<BTreeMap<TargetId, u64>>,
+}
+
+/// What goes wrong with one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// Nothing arrives.
+    Lost,
+    /// Somebody else wrote meanwhile.
+    Conflict,
+    /// The write arrives, its answer does not.
+    AnswerLost,
+    /// The write arrives after so many seconds; the caller may have given up.
+    Late(u64),
+    /// No answer ever; whether it arrives.
+    Hangs(bool),
+    Refused,
+}
+
+impl SimCluster {
+    pub(crate) fn new(sim: Arc<Sim>, process: Arc<Incarnation>) -> Self {
+        Self {
+            sim,
+            process,
+            seen: Mutex::new(BTreeMap::new()),
+            woken: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    fn draw(&self) -> Fault {
+        let mut world = self.sim.world();
+        if world.now < world.cluster_down_until {
+            return Fault::Lost;
+        }
+        let odds = world.scenario.odds.cluster;
+        if !world.goes_wrong(odds) {
+            return Fault::None;
+        }
+        match world.random.between(0, 15) {
+            0..=2 => Fault::Lost,
+            3..=5 => Fault::Conflict,
+            6..=9 => Fault::AnswerLost,
+            10..=12 => Fault::Late(world.random.between(1, 9)),
+            13 => Fault::Hangs(true),
+            14 => Fault::Hangs(world.random.chance(500)),
+            _ => Fault::Refused,
+        }
+    }
+
+    async fn write(
+        &self,
+        command: &StepCommand,
+        rollback: &RollbackStep,
+        fault: Fault,
+    ) -> Result<StepResult, ClusterError> {
+        let target = &rollback.fence.target;
+        let (version, admission) = {
+            let mut world = self.sim.world();
+            let now = world.now;
+            let Some(workload) = world.workloads.get_mut(target) else {
+                return Ok(StepResult::Refused {
+                    reason: "it does not exist".to_owned(),
+                });
+            };
+            let fresh = workload.state(now);
+            (workload.version, rollback.admit(&command.plan, &fresh))
+        };
+        match admission {
+            Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+            Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+            Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+            Admission::Write => {}
+        }
+        self.sim.arrive(&self.process, Point::BeforeWrite);
+        self.process.pass().await;
+        if fault == Fault::Conflict {
+            let mut world = self.sim.world();
+            if let Some(workload) = world.workloads.get_mut(target) {
+                workload.version += 1;
+            }
+        }
+        if fault == Fault::Refused {
+            return Err(ClusterError::Rejected {
+                reason: "a webhook said no".to_owned(),
+            });
+        }
+        if fault == Fault::Hangs(false) {
+            return std::future::pending().await;
+        }
+        // From here on the request is on its way, whatever becomes of the process that sent it.
+        let (answer, answered) = oneshot::channel();
+        let (sim, process) = (Arc::clone(&self.sim), Arc::clone(&self.process));
+        let (command, rollback) = (command.clone(), rollback.clone());
+        tokio::spawn(async move {
+            if let Fault::Late(seconds) = fault {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+            }
+            let landed = land(&sim, &process, &command, &rollback, version);
+            // Nobody may wait for the answer any more.
+            let _unheard = answer.send(landed);
+        });
+        self.sim.arrive(&self.process, Point::BeforeAnswer);
+        if let Fault::Late(_) = fault {
+            // The caller's patience is shorter.
+            let waited = tokio::time::timeout(Duration::from_secs(4), answered).await;
+            return waited
+                .unwrap_or(Ok(Err(())))
+                .unwrap_or(Err(()))
+                .map_or_else(
+                    |()| Err(silence()),
+                    |landed| {
+                        if landed {
+                            Ok(StepResult::Done)
+                        } else {
+                            Err(ClusterError::Conflict)
+                        }
+                    },
+                );
+        }
+        let landed = answered.await;
+        self.sim.arrive(&self.process, Point::AfterAnswer);
+        self.process.pass().await;
+        match (fault, landed) {
+            (Fault::Hangs(_), _) => std::future::pending().await,
+            (Fault::AnswerLost, _) | (_, Err(_) | Ok(Err(()))) => Err(silence()),
+            (_, Ok(Ok(true))) => Ok(StepResult::Done),
+            (_, Ok(Ok(false))) => Err(ClusterError::Conflict),
+        }
+    }
+}
+
+fn silence() -> ClusterError {
+    ClusterError::Unreachable {
+        reason: "the connection was cut".to_owned(),
+    }
+}
+
+/// The API server takes a write, if nobody wrote since it was read; else it refuses.
+fn land(
+    sim: &Sim,
+    process: &Incarnation,
+    command: &StepCommand,
+    rollback: &RollbackStep,
+    version: u64,
+) -> Result<bool, ()> {
+    let seconds = sim.seconds();
+    let mut world = sim.world();
+    let world = &mut *world;
+    let now = world.now;
+    let workload = world.workloads.get_mut(&rollback.fence.target).ok_or(())?;
+    if workload.version != version {
+        return Ok(false);
+    }
+    let line = format!(
+        "{seconds:>7.2} {process} writes {:?} of {}",
+        rollback.step, command.plan
+    );
+    world.trace.line(line);
+    let checked = world.oracle.writes(command, rollback, workload, now);
+    workload.carry_out(&command.plan, &rollback.step, now);
+    if let Err(broken) = checked {
+        world.violated(seconds, broken);
+    }
+    world.show();
+    sim.news.notify_waiters();
+    Ok(true)
+}
+
+#[async_trait]
+impl Cluster for SimCluster {
+    fn news(&self) -> Vec<TargetNews> {
+        let mut world = self.sim.world();
+        let now = world.now;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut news = Vec::new();
+        let twice = world.goes_wrong(20);
+        for (target, shown) in &world.shown {
+            let Some(last) = shown.iter().rev().find(|shown| shown.from <= now) else {
+                continue;
+            };
+            let known = seen.insert(target.clone(), last.number);
+            let newer = known.is_none_or(|known| known < last.number);
+            if newer || twice {
+                news.push(TargetNews::State(Box::new((*last.state).clone())));
+            }
+            if let Some(known) = known.filter(|known| *known > last.number) {
+                // What was seen is not unseen.
+                seen.insert(target.clone(), known);
+            }
+        }
+        news
+    }
+
+    async fn changed(&self) {
+        loop {
+            self.process.pass().await;
+            if self.has_news() {
+                return;
+            }
+            self.sim.news.notified().await;
+        }
+    }
+
+    async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
+        if !self.process.dead() {
+            let held = self.process.holds() || self.process.frozen();
+            let check = self.sim.world().oracle.attempts(command, held);
+            self.sim.hold(check);
+        }
+        self.sim.arrive(&self.process, Point::BeforeRead);
+        self.process.pass().await;
+        let fault = self.draw();
+        match fault {
+            Fault::Lost => {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                return Err(silence());
+            }
+            Fault::None
+            | Fault::Refused
+            | Fault::Conflict
+            | Fault::AnswerLost
+            | Fault::Late(_)
+            | Fault::Hangs(_) => {}
+        }
+        let result = match &command.action {
+            Action::Rollback(rollback) => self.write(command, rollback, fault).await,
+            Action::Scale(_) => Ok(StepResult::Refused {
+                reason: "nothing is scaled here".to_owned(),
+            }),
+        };
+        self.process.pass().await;
+        let line = match &result {
+            Ok(result) => format!("{} answers {result:?} to {}", self.process, command.plan),
+            Err(error) => format!("{} fails with {error} in {}", self.process, command.plan),
+        };
+        self.sim.note(&line);
+        result
+    }
+
+    async fn scale_state(&self, _target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        Ok(None)
+    }
+}
+
+impl SimCluster {
+    /// Whether there is something that the process was not woken for yet.
+    fn has_news(&self) -> bool {
+        let world = self.sim.world();
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut news = false;
+        for (target, shown) in &world.shown {
+            let known = woken.entry(target.clone()).or_default();
+            let visible = shown.iter().filter(|shown| shown.from <= world.now);
+            let newest = visible.map(|shown| shown.number).max().unwrap_or(0);
+            news |= newest > *known;
+            *known = newest.max(*known);
+        }
+        news
+    }
+}

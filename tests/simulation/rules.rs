@@ -1,0 +1,113 @@
+//! What the simulated agents are told to watch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use recant_core::engine::EngineSettings;
+use recant_core::guard::GuardSettings;
+use recant_core::ids::{ChannelName, RuleName, TargetId, WatchName};
+use recant_core::rule::{
+    ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, Judging, Metric, OnFail,
+    Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, Watch,
+};
+
+use crate::scenario::Scenario;
+use crate::source::ABSENT;
+
+/// Names of the channels.
+pub(crate) const CHANNELS: [&str; 2] = ["deployments", "oncall"];
+
+pub(crate) fn settings(scenario: &Scenario) -> EngineSettings {
+    EngineSettings {
+        guards: GuardSettings {
+            cool_down: SignedDuration::from_secs(scenario.cool_down),
+            actions_per_hour: scenario.actions_per_hour,
+            dry_run: false,
+            kill_switch: scenario.kill_switch,
+        },
+        source: SourceKind::Prometheus,
+        interval: SignedDuration::from_secs(1),
+        ends_unwatched: true,
+    }
+}
+
+pub(crate) fn book<'a>(
+    scenario: &Scenario,
+    targets: impl Iterator<Item = &'a TargetId>,
+) -> RuleBook {
+    let channels: Vec<ChannelName> = CHANNELS.iter().map(|name| (*name).into()).collect();
+    let mut rules = vec![rule("http/errors", "errors_total", Some(0.05), None)];
+    if scenario.compares {
+        let compare = Compare {
+            margin: 0.5,
+            plus: 0.02,
+        };
+        rules.push(rule("http/no-worse", "errors_total", None, Some(compare)));
+    }
+    if scenario.blind_rule {
+        rules.push(rule("http/misspelt", ABSENT, Some(0.05), None));
+    }
+    let watch = |target: &TargetId| Watch {
+        name: WatchName {
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+        },
+        target: target.clone(),
+        source: None,
+        rules: rules.clone(),
+        watch: Duration::from_secs(scenario.watch),
+        assurance: Assurance::default(),
+        dry_run: scenario.dry_run,
+        on_fail: OnFail {
+            rollback: true,
+            notify: channels.clone(),
+        },
+        always: Vec::new(),
+        on_pass: channels.clone(),
+        scrape: None,
+        links: Vec::new(),
+    };
+    let channel = |name: &ChannelName| Channel {
+        name: name.clone(),
+        kind: ChannelKind::Webhook,
+        url: SecretRef::KubernetesSecret {
+            name: "channels".to_owned(),
+            key: name.to_string(),
+        },
+    };
+    RuleBook {
+        watches: targets.map(watch).collect(),
+        channels: channels
+            .iter()
+            .map(|name| (name.clone(), channel(name)))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn rule(name: &str, part: &str, max: Option<f64>, compare: Option<Compare>) -> Arc<Rule> {
+    let selector = |metric: &str| Selector {
+        metric: metric.to_owned(),
+        matchers: Vec::new(),
+    };
+    Arc::new(Rule {
+        name: RuleName(name.to_owned()),
+        arms: ArmsBy::Pod,
+        lasting: Duration::ZERO,
+        dry_run: false,
+        judging: Judging::default(),
+        check: Check::Counts(CountsCheck {
+            metric: Metric::Ratio(RatioMetric {
+                part: selector(part),
+                part_is: Part::Bad,
+                total: selector("requests_total"),
+                absent_is_zero: false,
+            }),
+            max,
+            min: None,
+            compare,
+            least: 20,
+        }),
+    })
+}
