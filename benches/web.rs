@@ -58,7 +58,7 @@ async fn measure(analyses: usize, seconds: u32) {
     };
     let (reports, _queue) = queue();
     let kayenta = Kayenta::new(None, None).expect("there is no folder to read");
-    let router = Api::new(&ops, reports, None, kayenta).router(Access::default(), &metrics.api);
+    let router = Api::new(&ops, reports, None, kayenta).router(&Access::default(), &metrics.api);
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::start(loopback, router, api::limits())
         .await

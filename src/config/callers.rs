@@ -90,7 +90,7 @@ fn parse(text: &str) -> Result<Grants, Vec<String>> {
                     Ok(grant) if names.insert(grant.name.clone()) => grants.push(grant),
                     Ok(grant) => faults.push(format!("two callers have the name `{}`", grant.name)),
                     Err(fault) => {
-                        faults.push(format!("caller {}{}: {fault}", number + 1, called(caller)))
+                        faults.push(format!("caller {}{}: {fault}", number + 1, called(caller)));
                     }
                 }
             }
@@ -311,9 +311,10 @@ mod tests {
             assert!(faults.contains(says), "`{text}`: {faults}");
             assert!(!faults.contains("hunter2"), "{faults}");
         }
-        let many: String = (0..300)
+        let many: Vec<String> = (0..300)
             .map(|number| format!("- {{name: n{number}, scopes: [read], user: u}}\n"))
             .collect();
+        let many = many.concat();
         let faults = parse(&format!("callers:\n{many}")).expect_err("too many");
         assert_eq!(faults, ["it holds more than 256 callers"]);
     }

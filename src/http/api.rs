@@ -106,9 +106,9 @@ impl Api {
     }
 
     /// The paths of the API port.
-    pub fn router(self, access: Access, metrics: &ApiMetrics) -> Router {
-        let kayenta = self.kayenta.clone().routes(&access);
-        let routes = Routes::new(&access, "")
+    pub fn router(self, access: &Access, metrics: &ApiMetrics) -> Router {
+        let kayenta = self.kayenta.clone().routes(access);
+        let routes = Routes::new(access, "")
             .get(
                 "/argo/v1/analysis",
                 Needs::scope(Scope::Read),
@@ -150,10 +150,10 @@ impl Api {
                 markers::operation(),
                 markers::mark,
             )
-            .merge(prometheus::routes(&access))
+            .merge(prometheus::routes(access))
             .with_state(self)
             .merge(kayenta);
-        let described = described(&access, &routes);
+        let described = described(access, &routes);
         let metrics = metrics.clone();
         routes
             .merge(described)

@@ -99,7 +99,7 @@ pub(super) async fn look(task: &Task) -> anyhow::Result<Round> {
         signalled,
     };
     desk.check_access().await?;
-    desk.under_lease().await
+    Box::pin(desk.under_lease()).await
 }
 
 impl Desk<'_> {
@@ -122,7 +122,7 @@ impl Desk<'_> {
             &stop,
         );
         let result = match self.acquired(&lease).await {
-            Ok(()) => self.work(&lease).await,
+            Ok(()) => Box::pin(self.work(&lease)).await,
             Err(error) => Err(error),
         };
         stop.cancel();

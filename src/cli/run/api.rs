@@ -112,7 +112,7 @@ pub(super) async fn start(
     let kayenta = Kayenta::new(ranges(prometheus)?, kayenta_folder.clone())?;
     let api = Api::new(ops, reports, marker_key, kayenta.clone());
     tokio::spawn(api.history().follow(ops.view.clone(), stop.clone()));
-    let router = api.router(access, &metrics.api);
+    let router = api.router(&access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;
     tracing::info!("others may ask on {scheme}://{}", server.address());
     Ok(Some(Port { server, kayenta }))

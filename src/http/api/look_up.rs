@@ -141,7 +141,7 @@ fn not_watched(target: &TargetId, why: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
-/// `Rollout in namespace `shop` with service `a` and label `app=b``
+/// As in: Rollout in namespace `shop` with service `a` and label `app=b`
 fn in_words(naming: &Naming) -> String {
     let Naming {
         namespace,

@@ -99,13 +99,13 @@ impl Operation {
 
     /// Takes a document of this type.
     pub(super) fn takes<T: JsonSchema>(mut self) -> Self {
-        self.body = Some(|generator| generator.subschema_for::<T>());
+        self.body = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
     /// Answers with a document of this type.
     pub(super) fn gives<T: JsonSchema>(self, status: u16, meaning: &'static str) -> Self {
-        let content = Content::Json(|generator| generator.subschema_for::<T>());
+        let content = Content::Json(SchemaGenerator::subschema_for::<T>);
         self.answer(status, meaning, content)
     }
 

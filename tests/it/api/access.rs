@@ -114,7 +114,7 @@ async fn a_certificate_of_its_own_is_shown_and_renewed() {
     let certificate = Certificate::load(cert.clone(), key.clone()).await;
     let certificate = Arc::new(certificate.expect("it can be used"));
     let router =
-        Api::new(&bed.ops, queue().0, None, kayenta()).router(Access::default(), &bed.metrics.api);
+        Api::new(&bed.ops, queue().0, None, kayenta()).router(&Access::default(), &bed.metrics.api);
     let server = Server::start_with(loopback(), router, api::limits(), Some(certificate.clone()))
         .await
         .expect("a port");

@@ -96,7 +96,7 @@ impl Bed {
         };
         let api = Api::new(&ops, reports, marker_key, kayenta);
         let history = api.history();
-        let router = api.router(access, &metrics.api);
+        let router = api.router(&access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())
             .await
             .expect("loopback has a free port");

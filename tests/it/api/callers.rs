@@ -247,7 +247,7 @@ async fn a_certificate_opens_what_its_names_may() {
         roster: Some(roster),
         ..Access::default()
     };
-    let router = Api::new(&bed.ops, queue().0, None, kayenta()).router(access, &bed.metrics.api);
+    let router = Api::new(&bed.ops, queue().0, None, kayenta()).router(&access, &bed.metrics.api);
     let port = Server::start_with(loopback(), router, api::limits(), Some(certificate.clone()))
         .await
         .expect("a port");

@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(rates.callers.0.lock().expect("no panic").by_key.len(), MOST);
         // All that found no room share what one has.
         assert!(!rates.take(Key::Address(address(5_000_000))));
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert!(rates.take(Key::Address(address(5_000_000))));
     }
 

@@ -209,7 +209,7 @@ mod tests {
         }
         assert_eq!(asked(), 2);
         kubernetes.0.1.store(true, Ordering::Relaxed);
-        tokio::time::advance(KNOWN_FOR - Duration::from_secs(1)).await;
+        tokio::time::advance(Duration::from_secs(KNOWN_FOR.as_secs() - 1)).await;
         assert_eq!(ask(&reviews, "good.a.b").await, "ci");
         assert_eq!(ask(&reviews, "good.other.b").await, "503");
         tokio::time::advance(Duration::from_secs(2)).await;
