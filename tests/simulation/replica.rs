@@ -242,6 +242,7 @@ fn assemble(
     });
     let (_, updates) = mpsc::channel(1);
     let (_, reports) = reports::queue();
+    let (_, silences) = mpsc::channel(1);
     agent::Parts {
         engine: Engine::new(&start.book, settings, ledger),
         journal: Box::new(journal),
@@ -255,6 +256,7 @@ fn assemble(
         deliveries,
         updates,
         reports,
+        silences,
         observer: Box::new(SimObserver {
             sim: Arc::clone(sim),
             process: Arc::clone(process),

@@ -22,13 +22,15 @@ pub(crate) const CHANNELS: [&str; 2] = ["deployments", "oncall"];
 pub(crate) fn settings(scenario: &Scenario) -> EngineSettings {
     EngineSettings {
         guards: GuardSettings {
-            cool_down: SignedDuration::from_secs(scenario.cool_down),
-            actions_per_hour: scenario.actions_per_hour,
-            dry_run: false,
             kill_switch: scenario.kill_switch,
+            ..GuardSettings::only(
+                SignedDuration::from_secs(scenario.cool_down),
+                scenario.actions_per_hour,
+            )
         },
         source: SourceKind::Prometheus,
         interval: SignedDuration::from_secs(1),
+        on_request: 0,
         ends_unwatched: true,
     }
 }
@@ -79,6 +81,7 @@ pub(crate) fn book<'a>(
     };
     RuleBook {
         watches: targets.map(watch).collect(),
+        on_request: Vec::new(),
         channels: channels
             .iter()
             .map(|name| (name.clone(), channel(name)))

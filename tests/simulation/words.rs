@@ -65,6 +65,11 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::DataLost { .. }
         | Record::DataBack { .. }
         | Record::Alerted { .. }
+        | Record::TakenUp { .. }
+        | Record::LetGo { .. }
+        | Record::Silenced { .. }
+        | Record::NoticeHeld { .. }
+        | Record::NoticeReleased { .. }
         | Record::Marked { .. } => format!("{record:?}"),
     })
 }

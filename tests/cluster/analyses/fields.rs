@@ -31,7 +31,7 @@ fn web(url: &str, part: Value, more: Value) -> Value {
     json!({"metrics": [with(metric, more)]})
 }
 
-fn with_args(args: Value, spec: Value) -> Value {
+fn with_args(args: &Value, spec: Value) -> Value {
     with(spec, json!({"args": args}))
 }
 
@@ -61,20 +61,20 @@ fn arguments() -> Vec<(&'static str, Value)> {
     let field =
         json!([{"name": "limit", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]);
     vec![
-        ("secret", with_args(secret("limits", "rate"), limited())),
-        ("secret-gone", with_args(secret("gone", "rate"), limited())),
+        ("secret", with_args(&secret("limits", "rate"), limited())),
+        ("secret-gone", with_args(&secret("gone", "rate"), limited())),
         (
             "secret-without-key",
-            with_args(secret("limits", "gone"), limited()),
+            with_args(&secret("limits", "gone"), limited()),
         ),
-        ("field-of-a-run", with_args(field, limited())),
+        ("field-of-a-run", with_args(&field, limited())),
         (
             "value",
-            with_args(json!([{"name": "limit", "value": "0.99"}]), limited()),
+            with_args(&json!([{"name": "limit", "value": "0.99"}]), limited()),
         ),
         (
             "argument-unused-without-value",
-            with_args(json!([{"name": "unused"}]), one("vector(1)", json!({}))),
+            with_args(&json!([{"name": "unused"}]), one("vector(1)", json!({}))),
         ),
     ]
 }
@@ -246,7 +246,7 @@ fn webs() -> Vec<(&'static str, Value)> {
         (
             "web-with-a-secret-header",
             with_args(
-                secret("limits", "rate"),
+                &secret("limits", "rate"),
                 web(
                     query,
                     json!({"headers": [{"key": "Authorization", "value": "Bearer {{args.limit}}"}],

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{grant, rules};
 use crate::bed::Bed;
 use crate::case::run;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Run};
 use crate::manifests;
 use crate::namespace::Namespace;
 use crate::wait::wait_for;
@@ -134,7 +134,7 @@ fn what_is_unclear_goes_on_or_is_aborted_as_the_template_says() {
             ns.wait_serving("strict", "v1").await;
         };
         tokio::join!(lenient, strict);
-        let mut codes: Vec<i32> = jobs.runs().iter().map(|run| run.exit_code()).collect();
+        let mut codes: Vec<i32> = jobs.runs().iter().map(Run::exit_code).collect();
         codes.sort_unstable();
         assert_eq!(codes, [0, 1], "{:?}", jobs.runs());
         for run in jobs.runs() {

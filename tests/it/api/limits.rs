@@ -37,9 +37,10 @@ async fn raw(bed: &Bed, bytes: &[u8]) -> String {
 async fn whatever_is_refused_is_a_problem_that_says_what_to_do() {
     let bed = bed().await;
     let head = format!("GET {PATH} HTTP/1.1\r\nhost: r\r\n");
-    let many: String = (0..110)
+    let many: Vec<String> = (0..110)
         .map(|number| format!("x-{number}: y\r\n"))
         .collect();
+    let many = many.concat();
     let long = "x".repeat(9 << 10);
     let kayenta = "GET /kayenta/canary/executions?application=%ff";
     for (bytes, status, says) in [
