@@ -33,7 +33,7 @@ use crate::actuate::{Executor, Gate, Permit};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::http::reports::Reported;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::notify::Attempt;
 use crate::notify::outbox::Outbox;
 use crate::source::Source;
@@ -79,7 +79,7 @@ pub trait Observer: Send {
     fn gathered(&mut self, gathered: &Gathered);
 
     /// The journal could not be written: nothing is decided until it can.
-    fn journal_failing(&mut self, error: &crate::journal::JournalError);
+    fn journal_failing(&mut self, error: &JournalError);
 }
 
 /// One tick as readers see it.
@@ -97,7 +97,11 @@ pub struct Ticked<'a> {
 const GRACE: Duration = Duration::from_secs(8);
 
 /// Runs until `stop` is cancelled; then finishes the step in hand and writes down what became of it.
-pub async fn run(mut parts: Parts, stop: CancellationToken) {
+///
+/// # Errors
+/// The journal can never be written again: it was taken away, or does not take a record. The step in hand is finished, and
+/// the next process repeats it.
+pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), JournalError> {
     let (answers_in, mut answers) = mpsc::channel::<Gathered>(16);
     let mut gatherer = gather::Gatherer::new(&parts, answers_in);
     let mut ticks = tokio::time::interval(parts.interval);
@@ -107,6 +111,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
     let mut held = journaling::Held::default();
     let mut waiting = reports::Waiting::default();
     let mut looker = looking::Looker::new(Arc::clone(&parts.cluster));
+    let mut lost = None;
     loop {
         let mut look = false;
         tokio::select! {
@@ -142,6 +147,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             take(&mut parts, &mut inputs, &mut gatherer, gathered);
         }
         if matches!(parts.gate.permit(), Permit::Later { .. }) || !held.write(&mut parts, look) {
+            lost = held.lost();
+            if lost.is_some() {
+                break;
+            }
             continue;
         }
         waiting.durable();
@@ -159,12 +168,18 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             if look {
                 gatherer.ask(&mut parts, now);
             }
+        } else {
+            lost = held.lost();
+            if lost.is_some() {
+                break;
+            }
         }
         for target in held.looks.drain(..) {
             looker.look(target);
         }
     }
     shut::down(parts, inputs, held, GRACE).await;
+    lost.map_or(Ok(()), Err)
 }
 
 fn take(

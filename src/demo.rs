@@ -130,7 +130,8 @@ pub async fn run(options: Options) -> anyhow::Result<Summary> {
     drop(guard);
     agent
         .await
-        .map_err(|error| anyhow!("the agent of the demo ended badly: {error}"))?;
+        .map_err(|error| anyhow!("the agent of the demo ended badly: {error}"))?
+        .context("the agent of the demo lost its journal")?;
     roller
         .await
         .map_err(|error| anyhow!("the cluster of the demo ended badly: {error}"))?;

@@ -50,6 +50,8 @@ pub fn fold(path: &Path) -> Result<Recovered, JournalError> {
 pub(super) struct Held {
     pending: Option<Pending>,
     failing: bool,
+    /// Nothing can be written to this journal any more, whatever is tried: why.
+    lost: Option<JournalError>,
     /// Steps that the executor did not take: their results, for the next tick.
     pub(super) refused: Vec<StepOutcome>,
     /// Workloads that the engine wants to be looked at.
@@ -81,6 +83,9 @@ impl Held {
         {
             self.failing = true;
             parts.observer.journal_failing(&error);
+            if !error.retry() {
+                self.lost = Some(error);
+            }
             self.pending = Some((at, output, took));
             return false;
         }
@@ -111,6 +116,12 @@ impl Held {
             ledger: parts.engine.ledger(),
         });
         true
+    }
+
+    /// Why nothing can be written any more, if so. The process has to end then: it decides nothing again, and while it holds
+    /// the Lease nobody else does.
+    pub(super) fn lost(&mut self) -> Option<JournalError> {
+        self.lost.take()
     }
 
     /// Writes what is held without handing out any effect: the process ends. What was begun in the journal is done

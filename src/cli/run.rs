@@ -404,19 +404,18 @@ async fn work(
             let agent = agent::run(parts, stop.clone());
             tokio::pin!(agent);
             let code = tokio::select! {
-                () = &mut agent => ExitCode::SUCCESS,
+                ended = &mut agent => ended.map(|()| ExitCode::SUCCESS),
                 () = &mut lost => {
                     let code = lost_said();
                     stop.cancel();
-                    agent.await;
-                    code
+                    agent.await.map(|()| code)
                 }
             };
             stop.cancel();
             // They only report, and make ready what nobody takes any more.
             drop(health.await);
             drop(reloading.await);
-            Ok(code)
+            code.context("the journal is lost, so this agent ends and gives the Lease back")
         }
         Err(error) => Err(error),
     };

@@ -184,7 +184,7 @@ fn shipped(name: &str) -> Vec<Value> {
 #[test]
 fn the_shipped_service_reaches_the_ports_of_the_shipped_deployment() {
     let deployment = &shipped("deployment.yaml")[0]["spec"]["template"];
-    let patch = &shipped("deployment-api.yaml")[0]["spec"]["template"];
+    let patch = &shipped("../patches/open-api.yaml")[0]["spec"]["template"];
     let service = &shipped("service.yaml")[0];
     assert_eq!(service["metadata"]["name"], "recant");
     assert_eq!(

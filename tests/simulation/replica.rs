@@ -88,11 +88,15 @@ async fn live(start: &Start, process: &Arc<Incarnation>) {
     tokio::select! {
         // The agent comes first: after a stop it goes on before it notices anything.
         biased;
-        () = &mut agent => {}
+        ended = &mut agent => {
+            if let Err(error) = ended {
+                start.sim.note(&format!("{process} ends: {error}"));
+            }
+        }
         () = lost(process) => {
             start.sim.note(&format!("{process} has lost the Lease"));
             process.stop.cancel();
-            agent.await;
+            drop(agent.await);
         }
     }
 }

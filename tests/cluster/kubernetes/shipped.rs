@@ -22,7 +22,7 @@ fn the_api_server_takes_what_is_shipped() {
             ])
             .await;
         }
-        let patch = format!("--patch-file={}", path("deployment-api.yaml"));
+        let patch = format!("--patch-file={}", path("../patches/open-api.yaml"));
         ns.kubectl(&["patch", "deployment", "recant", &patch]).await;
         let text = ns
             .kubectl(&["get", "deployment", "recant", "-o=json"])

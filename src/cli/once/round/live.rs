@@ -24,6 +24,7 @@ use crate::cli::run::parts;
 use crate::clock;
 use crate::cluster::kubernetes::lease::{self, Lease};
 use crate::http::metrics::Metrics;
+use crate::journal::JournalError;
 use crate::journal::config_map::ConfigMapJournal;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
@@ -120,18 +121,23 @@ impl Desk<'_> {
         lease: &Lease,
         seen: &Seen,
         stop: &CancellationToken,
-        agent: impl Future<Output = ()>,
+        agent: impl Future<Output = Result<(), JournalError>>,
     ) -> Option<String> {
         tokio::pin!(agent);
+        let mut ended = false;
         let cut = tokio::select! {
-            () = &mut agent => None,
+            result = &mut agent => {
+                ended = true;
+                result.err().map(|error| agent::with_causes(&error))
+            }
             () = self.signalled.cancelled() => Some("it was told to end".to_owned()),
             () = sleep_until(self.deadline) => Some("its deadline came".to_owned()),
             () = lost(lease) => Some(format!("the Lease `{}` was lost", self.task.state)),
         };
-        if cut.is_some() {
+        if cut.is_some() && !ended {
             stop.cancel();
-            agent.await;
+            // Why it was cut is told.
+            drop(agent.await);
         }
         cut.filter(|_| !seen.done())
             .map(|why| format!("{why}; what was left over goes on at the next run"))
