@@ -41,7 +41,12 @@ fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
         let options = Options {
             name: "",
             prometheus: Some(prometheus.url()),
-            settings: vec![("guards.actionsPerHour", json!(100))],
+            // All of them fail at once, and each is to be timed.
+            settings: vec![
+                ("guards.actionsPerHour", json!(100)),
+                ("guards.atOnce", json!("100%")),
+                ("guards.manyAtOnce.targets", json!(0)),
+            ],
         };
         let agent = Agent::start(&[&ns], &rules, options).await;
         join_all(releases.iter().map(|release| async {
