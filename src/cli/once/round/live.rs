@@ -110,7 +110,7 @@ impl Desk<'_> {
             clock,
             interval: settings.interval.min(Duration::from_secs(1)),
         };
-        let agent = agent::run(parts, stop.clone());
+        let agent = Box::pin(agent::run(parts, stop.clone()));
         let cut = self.until_done(lease, &seen, &stop, agent).await;
         self.conclude(&journal, &seen, cut)
     }
