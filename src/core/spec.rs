@@ -15,6 +15,7 @@ mod drafts;
 mod excerpt;
 mod fields;
 mod judging;
+mod labels;
 mod level;
 mod limits;
 mod manifest;

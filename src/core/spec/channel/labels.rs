@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::spec::fields;
+use crate::spec::labels;
 use crate::spec::report::Report;
-use crate::spec::tree::{Kind, Node};
+use crate::spec::tree::Node;
 
-const MOST: usize = 20;
+const PLACE: labels::Place = labels::Place {
+    most: 20,
+    help: HELP,
+    keep: "keep those that an alert is routed by",
+};
 const LONGEST: usize = 200;
 const HELP: &str = "write `labels: {team: payments}`";
 /// What Recant sets itself: two alerts that differ in nothing else must stay two.
@@ -22,22 +27,7 @@ const OURS: &[&str] = &[
 
 /// Reads labels and their values.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
-    let entries = match &node.kind {
-        Kind::Map(entries) => entries,
-        Kind::Scalar(_) | Kind::List(_) => {
-            report
-                .error(node.span, format!("`labels` is {}", node.describe()))
-                .help(HELP);
-            return None;
-        }
-        Kind::Reported => return None,
-    };
-    if let Some(entry) = entries.get(MOST) {
-        report
-            .error(entry.key_span, format!("there are more than {MOST} labels"))
-            .help("keep those that an alert is routed by");
-        return None;
-    }
+    let entries = PLACE.entries(node, report)?;
     let mut labels = BTreeMap::new();
     let mut good = true;
     for entry in entries {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::rule::{AlertScope, AlertSelector, PLACEHOLDERS};
 use crate::spec::excerpt::quoted;
 use crate::spec::fields::{self, Fields};
+use crate::spec::labels;
 use crate::spec::nearest::nearest;
 use crate::spec::report::Report;
 use crate::spec::tree::{Kind, Node};
@@ -13,8 +14,11 @@ use crate::spec::tree::{Kind, Node};
 const HELP: &str =
     "write `alert: HighErrorRate`, or `alert: {name: HighErrorRate, labels: {service: '${name}'}}`";
 const LABELS: &str = "write `labels: {service: '${name}', severity: critical}`";
-/// Labels of one rule.
-const MOST: usize = 20;
+const PLACE: labels::Place = labels::Place {
+    most: 20,
+    help: LABELS,
+    keep: "name those that tell which service the alert is about",
+};
 /// Bytes of a name or a value.
 const LONGEST: usize = 200;
 /// Alerting rules hardly wait longer; what began a day before a release is no news.
@@ -37,7 +41,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<AlertSelector
         .and_then(|node| name(node, "name", report));
     let labels = match fields.get("labels") {
         None => Some(BTreeMap::new()),
-        Some(node) => labels(node, report),
+        Some(node) => read_labels(node, report),
     };
     let scope = match fields.get("scope") {
         None => Some(AlertScope::Target),
@@ -79,23 +83,8 @@ fn name(node: &Node, field: &str, report: &mut Report<'_>) -> Option<String> {
     None
 }
 
-fn labels(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
-    let entries = match &node.kind {
-        Kind::Map(entries) => entries,
-        Kind::Scalar(_) | Kind::List(_) => {
-            report
-                .error(node.span, format!("`labels` is {}", node.describe()))
-                .help(LABELS);
-            return None;
-        }
-        Kind::Reported => return None,
-    };
-    if let Some(entry) = entries.get(MOST) {
-        report
-            .error(entry.key_span, format!("there are more than {MOST} labels"))
-            .help("name those that tell which service the alert is about");
-        return None;
-    }
+fn read_labels(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
+    let entries = PLACE.entries(node, report)?;
     let mut labels = BTreeMap::new();
     let mut good = true;
     for entry in entries {

@@ -7,12 +7,17 @@ use crate::ids::TargetKind;
 use crate::rule::Scope;
 use crate::spec::excerpt::quoted;
 use crate::spec::fields::{self, Fields, NameKind};
+use crate::spec::labels;
 use crate::spec::report::Report;
-use crate::spec::tree::{Kind, Node};
+use crate::spec::tree::Node;
 
 const HELP: &str = "write `targets: {kinds: [Rollout], namespaces: [shop], labels: {team: shop}, onRequest: true}`";
 const MOST_NAMESPACES: usize = 100;
-const MOST_LABELS: usize = 20;
+const LABELS: labels::Place = labels::Place {
+    most: 20,
+    help: HELP,
+    keep: "keep those that tell these workloads from others",
+};
 
 /// Reads `targets`; without `namespaces` it is that of the watch, without `kinds` it is Rollouts.
 pub(super) fn read(node: &Node, namespace: Option<&str>, report: &mut Report<'_>) -> Option<Scope> {
@@ -39,7 +44,7 @@ pub(super) fn read(node: &Node, namespace: Option<&str>, report: &mut Report<'_>
     };
     let labels = match fields.get("labels") {
         None => Some(BTreeMap::new()),
-        Some(node) => labels(node, report),
+        Some(node) => read_labels(node, report),
     };
     Some(Scope {
         namespaces: namespaces?,
@@ -72,26 +77,8 @@ fn kinds(node: &Node, report: &mut Report<'_>) -> Option<BTreeSet<TargetKind>> {
     read.into_iter().collect()
 }
 
-fn labels(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
-    let entries = match &node.kind {
-        Kind::Map(entries) => entries,
-        Kind::Scalar(_) | Kind::List(_) => {
-            report
-                .error(node.span, format!("`labels` is {}", node.describe()))
-                .help(HELP);
-            return None;
-        }
-        Kind::Reported => return None,
-    };
-    if let Some(entry) = entries.get(MOST_LABELS) {
-        report
-            .error(
-                entry.key_span,
-                format!("there are more than {MOST_LABELS} labels"),
-            )
-            .help("keep those that tell these workloads from others");
-        return None;
-    }
+fn read_labels(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
+    let entries = LABELS.entries(node, report)?;
     let mut labels = BTreeMap::new();
     let mut good = true;
     for entry in entries {
