@@ -33,6 +33,9 @@ pub struct TargetLedger {
     /// The last revision known good that ran; before there is any, what was stable before the last release.
     pub stable: RevisionHash,
     pub standings: BTreeMap<RevisionHash, Standing>,
+    /// The analyses that found them bad, of revisions that failed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed_by: BTreeMap<RevisionHash, AnalysisId>,
     /// The last analysis that began: what notices of the present incident refer to.
     pub latest: Option<AnalysisId>,
     pub analysis: Option<Analysis>,
@@ -88,6 +91,7 @@ impl TargetLedger {
             current: stable.clone(),
             stable,
             standings: BTreeMap::new(),
+            failed_by: BTreeMap::new(),
             latest: None,
             analysis: None,
             checkpoint: None,
@@ -114,6 +118,11 @@ impl TargetLedger {
     /// Whether an analysis of the revision failed.
     pub fn has_failed(&self, revision: &RevisionHash) -> bool {
         matches!(self.standings.get(revision), Some(Standing::Failed { .. }))
+    }
+
+    /// The analysis that found the revision bad; the last one, if a journal of an older version does not say it.
+    pub fn failed_by(&self, revision: &RevisionHash) -> Option<&AnalysisId> {
+        self.failed_by.get(revision).or(self.latest.as_ref())
     }
 
     /// Where a rollback from `canary` would go: the last revision known good, else what was stable before (never one
@@ -224,7 +233,10 @@ impl TargetLedger {
                     sentences: failing().map(|finding| finding.sentence.clone()).collect(),
                 });
                 let canary = analysis.canary.clone();
+                self.failed_by.insert(canary.clone(), analysis.id.clone());
                 self.stand(canary, Standing::Failed { at });
+                self.failed_by
+                    .retain(|revision, _| self.standings.contains_key(revision));
             }
             Record::HoldBegan { hold, .. } => {
                 self.holds.retain(|held| !held.same(hold));

@@ -123,10 +123,11 @@ pub(in crate::engine) fn failed_revision_back(
     failed: Timestamp,
 ) {
     let target = &live.watch.target;
-    let judged = turn
-        .known(target)
+    let known = turn.known(target);
+    let judged = known
         .and_then(|known| known.judged.clone())
         .filter(|judged| judged.canary == *revision);
+    let found_by = known.and_then(|known| known.failed_by(revision).cloned());
     let mut sentences = vec![format!(
         "It failed {} ago.",
         span(elapsed(failed, turn.now))
@@ -142,7 +143,7 @@ pub(in crate::engine) fn failed_revision_back(
     let told = Told {
         kind: NoticeKind::FailedRevisionBack,
         severity: Severity::Warning,
-        correlation: judged.as_ref().map(|judged| &judged.analysis),
+        correlation: found_by.as_ref(),
         headline: format!("{target}: revision {revision}, which failed before, is back"),
         sentences,
         facts: facts(live, &[Role::Bad(revision)], turn.now),

@@ -346,3 +346,25 @@ fn two_namespaces_may_release_the_same_thing_in_the_same_second() {
         assert_eq!(world.named(name).serving(), ["v1"]);
     }
 }
+
+#[test]
+fn news_of_a_failed_revision_belong_to_the_analysis_that_found_it_bad() {
+    let mut world = World::settled(Setup::default());
+    world.target().behave("v2", BAD);
+    world.ship("v2");
+    world.run(60);
+    // Another release comes in between; it is not what the news are about.
+    world.ship("v3");
+    world.run(10);
+    world.ship("v2");
+    world.run(10);
+    let mut notices = world.notices.iter();
+    let news = notices.find(|notice| notice.kind == NoticeKind::FailedRevisionBack);
+    let news = news.expect("it was told");
+    assert_eq!(
+        news.correlation.as_ref(),
+        world.plans().first(),
+        "{}",
+        world.transcript()
+    );
+}
