@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
-use crate::ids::{AnalysisId, RevisionHash, RuleName};
+use crate::ids::{AnalysisId, RevisionHash, RuleName, TargetKind};
 use crate::judge::{Evidence, Finding, Phase};
 use crate::measurement::Measurement;
 use crate::notice::NoticeKind;
@@ -36,6 +36,10 @@ pub struct TargetLedger {
     /// The analyses that found them bad, of revisions that failed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed_by: BTreeMap<RevisionHash, AnalysisId>,
+    /// Revisions of a Rollout whose analysis was superseded, and when: neither good nor bad, and no way back, also if
+    /// the Rollout had promoted them by then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub superseded: BTreeMap<RevisionHash, Timestamp>,
     /// The last analysis that began: what notices of the present incident refer to.
     pub latest: Option<AnalysisId>,
     pub analysis: Option<Analysis>,
@@ -92,6 +96,7 @@ impl TargetLedger {
             stable,
             standings: BTreeMap::new(),
             failed_by: BTreeMap::new(),
+            superseded: BTreeMap::new(),
             latest: None,
             analysis: None,
             checkpoint: None,
@@ -155,7 +160,8 @@ impl TargetLedger {
     }
 
     /// Where a rollback from `canary` goes now. While a Rollout is in flight that is its own stable revision, which an
-    /// abort always goes back to, unless that one failed.
+    /// abort always goes back to, unless that one failed, or was superseded before it was judged and there is another
+    /// way back.
     pub fn destination(
         &self,
         canary: &RevisionHash,
@@ -165,16 +171,23 @@ impl TargetLedger {
         let stable = rollout
             .and_then(|rollout| rollout.stable.as_ref())
             .filter(|stable| *stable != canary && !self.has_failed(stable));
-        match stable {
-            Some(stable) => Some(WayBack {
+        let Some(stable) = stable else {
+            return self.way_back(canary);
+        };
+        let other = self
+            .way_back(canary)
+            .filter(|_| self.superseded.contains_key(stable))
+            .filter(|other| exists(state, &other.revision));
+        other.or_else(|| {
+            Some(WayBack {
                 revision: stable.clone(),
                 known_good: self.known_good(stable),
-            }),
-            None => self.way_back(canary),
-        }
+            })
+        })
     }
 
     fn stand(&mut self, revision: RevisionHash, standing: Standing) {
+        self.superseded.remove(&revision);
         self.standings.insert(revision, standing);
         while self.standings.len() > REMEMBERED {
             let oldest = self
@@ -192,8 +205,11 @@ impl TargetLedger {
         match record {
             Record::RevisionReturned { revision, .. } => {
                 self.current = revision.clone();
-                if self.known_good(revision) {
+                let plan = self.plan.as_ref().map(|state| &state.plan);
+                let by_us = plan.is_some_and(|plan| plan.to.revision == *revision);
+                if self.known_good(revision) || by_us {
                     self.stable = revision.clone();
+                    self.superseded.remove(revision);
                 }
             }
             Record::AnalysisBegan { analysis } => self.begin(analysis),
@@ -247,7 +263,10 @@ impl TargetLedger {
             }
             Record::HoldEnded { hold, .. } => self.holds.retain(|held| !held.same(hold)),
             Record::AnalysisEnded {
-                revision, ending, ..
+                target,
+                revision,
+                ending,
+                ..
             } => {
                 self.analysis = None;
                 self.holds.clear();
@@ -260,7 +279,11 @@ impl TargetLedger {
                         self.stand(revision.clone(), Standing::Inconclusive { at });
                     }
                     // A Fail has its standing since it was found.
-                    Ending::Fail | Ending::Superseded { .. } => {}
+                    Ending::Fail => {}
+                    Ending::Superseded { .. } => match target.kind {
+                        TargetKind::Rollout => self.supersede(revision, at),
+                        TargetKind::Deployment => {}
+                    },
                 }
             }
             Record::PlanBegan { plan } => {
@@ -328,6 +351,7 @@ impl TargetLedger {
         if let Some(baseline) = &analysis.baseline
             && !any_known_good
             && !self.has_failed(baseline)
+            && !self.superseded.contains_key(baseline)
         {
             self.stable = baseline.clone();
         }
@@ -340,11 +364,30 @@ impl TargetLedger {
         self.rules_without_data.clear();
     }
 
+    fn supersede(&mut self, revision: &RevisionHash, at: Timestamp) {
+        if self.standings.contains_key(revision) || self.stable == *revision {
+            return;
+        }
+        self.superseded.insert(revision.clone(), at);
+        if self.superseded.len() > REMEMBERED {
+            let oldest = self.superseded.iter().min_by_key(|(_, at)| **at);
+            if let Some(oldest) = oldest.map(|(revision, _)| revision.clone()) {
+                self.superseded.remove(&oldest);
+            }
+        }
+    }
+
     fn with_analysis(&mut self, change: impl FnOnce(&mut Analysis)) {
         if let Some(analysis) = &mut self.analysis {
             change(analysis);
         }
     }
+}
+
+/// Whether the revision is still there to go back to.
+fn exists(state: Option<&TargetState>, revision: &RevisionHash) -> bool {
+    let mut revisions = state.iter().flat_map(|state| &state.revisions);
+    revisions.any(|known| known.hash == *revision)
 }
 
 impl Standing {

@@ -214,3 +214,78 @@ fn a_comparison_beside_the_stable_pods_takes_a_bad_canary_back_and_no_good_one()
         );
     }
 }
+
+/// v2 is promoted and, before it was judged, superseded by v3.
+fn superseded_when_promoted() -> World {
+    let mut world = in_flight(Setup {
+        watch: 120,
+        ..Setup::rollout()
+    });
+    let now = world.now;
+    world.target().promote(now);
+    world.run(10);
+    assert_eq!(world.target().stable, "v2");
+    world.ship("v3");
+    world.run(5);
+    world
+}
+
+#[test]
+fn a_release_that_was_superseded_after_its_promotion_is_no_way_back() {
+    for promoted in [false, true] {
+        let mut world = superseded_when_promoted();
+        if promoted {
+            let now = world.now;
+            world.target().promote(now);
+            world.run(10);
+            assert_eq!(world.target().stable, "v3");
+        }
+        world.target().behave("v3", BAD);
+        world.run(90);
+        assert_eq!(
+            steps(&world),
+            [
+                Step::UndoRollout { to: "v1".into() },
+                Step::PromoteFull { of: "v1".into() }
+            ],
+            "promoted: {promoted}\n{}",
+            world.transcript()
+        );
+        assert_eq!(world.plan_ends(), [PlanEnd::Done]);
+        assert_eq!(world.target().serving(), ["v1"]);
+    }
+}
+
+#[test]
+fn an_abort_back_to_a_superseded_release_is_better_than_nothing() {
+    let mut world = superseded_when_promoted();
+    world.target().forget("v1");
+    world.target().behave("v3", BAD);
+    world.run(90);
+    assert_eq!(
+        steps(&world),
+        [Step::AbortRollout],
+        "{}",
+        world.transcript()
+    );
+    assert_eq!(world.target().serving(), ["v2"]);
+    world.run(300);
+    let judged = world.count(|record| matches!(record, Record::AnalysisBegan { .. }));
+    assert_eq!(judged, 2, "what a rollback led to is not judged again");
+}
+
+#[test]
+fn a_superseded_release_that_a_person_goes_back_to_is_judged() {
+    let mut world = superseded_when_promoted();
+    world.target().aborted = true;
+    world.run(5);
+    let known = &world.engine.ledger().targets[&world.setup.id("checkout")];
+    let analysis = known.analysis.as_ref().expect("v2 is judged");
+    assert_eq!(analysis.canary, "v2".into());
+    world.target().behave("v2", BAD);
+    world.run(90);
+    // The spec is still at v3: what to do about that is the person's to say, who is told.
+    let held = world.read(NoticeKind::Held);
+    assert!(held.contains("revision v2 is bad"), "{held}");
+    assert!(steps(&world).is_empty(), "{}", world.transcript());
+}
