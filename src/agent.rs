@@ -204,9 +204,14 @@ fn hand_out(
         match effect {
             Effect::Step(command) => {
                 let (plan, index) = (command.plan.clone(), command.index);
+                let (again, object) = (command.again, command.object());
                 if let Err(error) = parts.executor.submit(command) {
-                    let result = StepResult::Refused {
-                        reason: error.to_string(),
+                    let result = if again {
+                        let reason = format!("{error}; look whether {object} was changed");
+                        StepResult::Failed { reason }
+                    } else {
+                        let reason = error.to_string();
+                        StepResult::Refused { reason }
                     };
                     inputs.push(StepOutcome {
                         plan,

@@ -32,13 +32,17 @@ pub(super) async fn carry_out(
         .with_jitter()
         .without_max_times()
         .build();
-    // Whether an attempt may have written without our knowing.
-    let mut unknown = false;
+    // Whether an attempt, of this process or of an earlier one, may have written without our knowing.
+    let mut unknown = command.again;
     loop {
         if stop.is_cancelled() {
             return Ended::ByShutdown;
         }
         let reason = match parts.gate.permit() {
+            Permit::Never { reason } if unknown => {
+                let reason = may_have_written(command, &reason);
+                return Ended::With(StepResult::Failed { reason });
+            }
             Permit::Never { reason } => return Ended::With(StepResult::Fenced { reason }),
             Permit::Later { reason } => reason,
             Permit::Act => match attempt(parts, command).await {
@@ -85,10 +89,7 @@ fn refused(command: &StepCommand, error: &ClusterError, unknown: bool) -> StepRe
         _ => error.to_string(),
     };
     if unknown {
-        let reason = format!(
-            "{reason}; an earlier attempt had no answer: look whether {} was changed",
-            command.object()
-        );
+        let reason = may_have_written(command, &reason);
         StepResult::Failed { reason }
     } else {
         StepResult::Refused { reason }
@@ -98,14 +99,22 @@ fn refused(command: &StepCommand, error: &ClusterError, unknown: bool) -> StepRe
 fn out_of_time(command: &StepCommand, reason: &str, unknown: bool) -> StepResult {
     let deadline = command.deadline;
     let target = command.object();
-    let reason = if unknown {
-        format!(
+    if unknown {
+        let reason = format!(
             "it could not be done until {deadline}: {reason}; look whether {target} was changed"
-        )
+        );
+        StepResult::Failed { reason }
     } else {
-        format!(
+        let reason = format!(
             "it could not be done until {deadline}, and nothing was written to {target}: {reason}"
-        )
-    };
-    StepResult::Failed { reason }
+        );
+        StepResult::Refused { reason }
+    }
+}
+
+fn may_have_written(command: &StepCommand, reason: &str) -> String {
+    format!(
+        "{reason}; an earlier attempt had no answer: look whether {} was changed",
+        command.object()
+    )
 }

@@ -102,6 +102,7 @@ fn command(plan: &str, index: usize) -> StepCommand {
             step: Step::UndoDeployment { to: "good".into() },
         }),
         deadline: "2026-01-01T00:01:00Z".parse().expect("a time"),
+        again: false,
     }
 }
 
@@ -207,7 +208,7 @@ async fn gives_up_at_the_deadline_and_says_whether_something_may_have_been_writt
     assert!(begun.elapsed() <= Duration::from_mins(1));
     let (result, _) =
         result_of(std::iter::repeat_with(|| Err(ClusterError::Conflict)).take(1000)).await;
-    let StepResult::Failed { reason } = result else {
+    let StepResult::Refused { reason } = result else {
         panic!("{result:?}");
     };
     assert!(reason.contains("nothing was written"), "{reason}");
@@ -221,10 +222,42 @@ async fn a_step_past_its_deadline_is_attempted_once() {
     executor.submit(command("p", 0)).expect("taken");
     let outcome = next(&mut outcomes).await;
     assert!(
-        matches!(outcome.result, StepResult::Failed { .. }),
+        matches!(outcome.result, StepResult::Refused { .. }),
         "{outcome:?}"
     );
     assert_eq!(cluster.attempts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_process_may_have_written_is_not_denied() {
+    let again = || StepCommand {
+        again: true,
+        ..command("p", 0)
+    };
+    let forbidden = Err(ClusterError::Forbidden {
+        verb: "patch".into(),
+        resource: "deployments.apps".into(),
+        namespace: "shop".into(),
+    });
+    let conflicts = std::iter::repeat_with(|| Err(ClusterError::Conflict)).take(1000);
+    for answers in [vec![forbidden], conflicts.collect()] {
+        let cluster = Scripted::new(answers);
+        let (executor, mut outcomes) = start(&cluster, 1, open);
+        executor.submit(again()).expect("taken");
+        let StepResult::Failed { reason } = next(&mut outcomes).await.result else {
+            panic!("it says that nothing was written");
+        };
+        assert!(
+            reason.contains("look whether Deployment shop/checkout was changed"),
+            "{reason}"
+        );
+    }
+    let (executor, mut outcomes) = start(&Scripted::new([]), 1, || Permit::Never {
+        reason: "kill switch: setting `kill_switch`".into(),
+    });
+    executor.submit(again()).expect("taken");
+    let result = next(&mut outcomes).await.result;
+    assert!(matches!(result, StepResult::Failed { .. }), "{result:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,6 +217,7 @@ impl Scaling {
             index: 0,
             action: Action::Scale(self.plan.change.clone()),
             deadline: later(now, STEP_TIME),
+            again: self.in_hand.is_some(),
         }
     }
 }

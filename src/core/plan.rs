@@ -46,6 +46,9 @@ pub struct StepCommand {
     pub action: Action,
     /// When the executor gives up retrying.
     pub deadline: Timestamp,
+    /// It was handed out before, and what became of that is not known: it may have been carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// What a step does, with the fence that it must pass.
@@ -75,7 +78,7 @@ pub enum StepResult {
     Fenced {
         reason: String,
     },
-    /// It cannot be done, now or later; nothing was written.
+    /// It cannot be done, or could not until the deadline; nothing was written.
     Refused {
         reason: String,
     },
@@ -108,6 +111,16 @@ pub enum Admission {
     Fenced {
         reason: String,
     },
+}
+
+impl StepResult {
+    /// It ended, and surely without a write.
+    pub fn wrote_nothing(&self) -> bool {
+        match self {
+            Self::Fenced { .. } | Self::Refused { .. } => true,
+            Self::Done | Self::AlreadyDone | Self::Failed { .. } => false,
+        }
+    }
 }
 
 impl StepCommand {

@@ -131,6 +131,7 @@ impl PlanState {
             index: self.next,
             action: Action::Rollback(self.rollback_step()?),
             deadline: later(now, STEP_TIME),
+            again: self.in_hand.is_some(),
         })
     }
 

@@ -197,6 +197,7 @@ fn command(plan: &str, judged: &TargetState, step: Step) -> StepCommand {
             step,
         }),
         deadline: jiff::Timestamp::now() + Duration::from_mins(1),
+        again: false,
     }
 }
 

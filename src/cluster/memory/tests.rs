@@ -134,6 +134,7 @@ impl Demo {
                 step: Step::UndoDeployment { to: to.clone() },
             }),
             deadline: Timestamp::MAX,
+            again: false,
         }
     }
 

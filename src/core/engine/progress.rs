@@ -74,6 +74,10 @@ pub(super) fn step_ended(
         return;
     }
     let end = plan.end_by(&outcome.result);
+    let mut plan = plan;
+    if outcome.result.wrote_nothing() {
+        plan.in_hand = None;
+    }
     turn.record(Record::StepEnded(outcome));
     let Some(live) = lives.get_mut(&target) else {
         return;

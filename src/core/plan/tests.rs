@@ -409,6 +409,7 @@ fn steps_of_both_kinds_are_read_as_they_were_written() {
             index: 0,
             action,
             deadline: "2026-01-01T00:10:00Z".parse().expect("a timestamp"),
+            again: true,
         };
         let json = serde_json::to_string(&command).expect("is JSON");
         let read: StepCommand = serde_json::from_str(&json).expect("reads what it wrote");

@@ -109,10 +109,10 @@ pub(in crate::engine) fn rollback_failed(
         steps,
         ..
     } = &plan.plan;
-    let how_far = if plan.next == 0 {
-        "was not carried out"
-    } else {
-        "was begun and not completed"
+    let how_far = match (plan.next, plan.in_hand) {
+        (0, None) => "was not carried out",
+        (0, Some(_)) => "may have been carried out in part",
+        (_, _) => "was begun and not completed",
     };
     let step = plan.step().map_or("its end", Step::in_words);
     let told = Told {

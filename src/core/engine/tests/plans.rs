@@ -299,3 +299,35 @@ fn the_undo_is_the_one_write_of_a_deployments_rollback() {
         .collect();
     assert_eq!(writes, [Step::UndoDeployment { to: "v1".into() }]);
 }
+
+#[test]
+fn a_step_that_may_have_been_carried_out_is_not_told_as_one_that_was_not() {
+    for (result, headline) in [
+        (
+            StepResult::Refused { reason: reason() },
+            "The rollback of Rollout shop/checkout was not carried out",
+        ),
+        (
+            StepResult::Failed { reason: reason() },
+            "The rollback of Rollout shop/checkout may have been carried out in part",
+        ),
+    ] {
+        let mut world = promoted();
+        world.step_result = Some(Box::new(move |_| Some(result.clone())));
+        world.run(60);
+        let mut notices = world.notices.iter();
+        let told = notices.find(|notice| notice.kind == NoticeKind::RollbackFailed);
+        assert_eq!(told.expect("it was told").headline, headline);
+    }
+}
+
+#[test]
+fn a_step_that_an_earlier_process_handed_out_is_handed_out_as_such() {
+    let mut world = promoted();
+    world.executor_takes = 1000;
+    world.run_until(60, |world| !world.commands.is_empty());
+    world.restart();
+    world.run(5);
+    let again: Vec<bool> = world.commands.iter().map(|(_, one)| one.again).collect();
+    assert_eq!(again, [false, true]);
+}
