@@ -98,6 +98,7 @@ fn command(plan: &str, index: usize) -> StepCommand {
                 },
                 uid: "1".into(),
                 judged: "bad".into(),
+                number: None,
             },
             step: Step::UndoDeployment { to: "good".into() },
         }),

@@ -15,6 +15,9 @@ pub struct Fence {
     pub uid: String,
     /// The revision that was judged.
     pub judged: RevisionHash,
+    /// Its number when the plan was made: who ships it again gives it a higher one. `None`: it was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 /// One step of a plan.
@@ -152,6 +155,7 @@ impl RollbackStep {
             target,
             uid,
             judged,
+            number: _,
         } = &self.fence;
         if matches!(self.step, Step::AwaitCurrent { .. } | Step::AwaitRestored) {
             return Admission::AlreadyDone;
@@ -191,6 +195,11 @@ impl RollbackStep {
             Step::AbortRollout => match &fresh.rollout {
                 None => fenced(format!("{target} is no Rollout")),
                 Some(_) if current != judged => self.moved_on(current),
+                // An abort leaves no mark of ours: whether it was carried out before, and a person shipped the same
+                // revision again since, shows by its number only.
+                Some(_) if self.shipped_again(fresh) => fenced(format!(
+                    "revision {judged} of {target} was shipped again since it was judged"
+                )),
                 // The controller drops an abort then, and an undo is another plan.
                 Some(rollout) if rollout.stable.as_ref() == Some(judged) => fenced(format!(
                     "revision {judged} of {target} has been promoted since it was judged"
@@ -239,6 +248,12 @@ impl RollbackStep {
                     })
             }
         }
+    }
+
+    fn shipped_again(&self, fresh: &TargetState) -> bool {
+        let mut revisions = fresh.revisions.iter();
+        let judged = revisions.find(|revision| revision.hash == self.fence.judged);
+        judged.is_some_and(|judged| self.fence.number.is_some_and(|then| judged.number > then))
     }
 
     fn admit_undo(&self, current: &RevisionHash, to: &RevisionHash) -> Admission {

@@ -101,6 +101,11 @@ pub fn rollback(analysis: &Analysis, state: &TargetState, to: &WayBack) -> Plan 
             target: analysis.target.clone(),
             uid: analysis.uid.clone(),
             judged: analysis.canary.clone(),
+            number: state
+                .revisions
+                .iter()
+                .find(|revision| revision.hash == analysis.canary)
+                .map(|revision| revision.number),
         },
         to: to.clone(),
         steps,
@@ -242,6 +247,7 @@ impl PlanState {
             target,
             uid,
             judged,
+            number: _,
         } = &self.plan.fence;
         if state.uid != *uid {
             return Some(format!("{target} was deleted and created again"));

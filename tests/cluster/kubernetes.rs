@@ -193,6 +193,7 @@ fn command(plan: &str, judged: &TargetState, step: Step) -> StepCommand {
                 target: judged.id.clone(),
                 uid: judged.uid.clone(),
                 judged: judged.current.clone().expect("a current revision"),
+                number: None,
             },
             step,
         }),

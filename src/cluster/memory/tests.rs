@@ -130,6 +130,7 @@ impl Demo {
                     target: target(),
                     uid: self.state.as_ref().expect("it was seen").uid.clone(),
                     judged: judged.clone(),
+                    number: None,
                 },
                 step: Step::UndoDeployment { to: to.clone() },
             }),

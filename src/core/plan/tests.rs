@@ -21,6 +21,7 @@ fn command(kind: TargetKind, step: Step) -> RollbackStep {
             target: target(kind),
             uid: UID.into(),
             judged: "bad".into(),
+            number: None,
         },
         step,
     }

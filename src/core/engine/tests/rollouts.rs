@@ -289,3 +289,23 @@ fn a_superseded_release_that_a_person_goes_back_to_is_judged() {
     assert!(held.contains("revision v2 is bad"), "{held}");
     assert!(steps(&world).is_empty(), "{}", world.transcript());
 }
+
+#[test]
+fn an_abort_that_was_carried_out_is_not_repeated_on_what_a_person_ships_again() {
+    let mut world = in_flight(Setup::rollout());
+    world.target().behave("v2", BAD);
+    world.run_until(60, |world| !world.commands.is_empty());
+    assert!(world.target().aborted);
+    // The answer is lost with the process, and nobody saw the Rollout aborted.
+    world.ship("v2");
+    world.restart();
+    world.run(60);
+    assert_eq!(world.target().writes.len(), 1, "{}", world.transcript());
+    assert!(!world.target().aborted, "the person's word counts");
+    assert!(
+        matches!(world.plan_ends().as_slice(), [PlanEnd::Fenced { .. }]),
+        "{:?}",
+        world.plan_ends()
+    );
+    assert_eq!(world.told(NoticeKind::RollbackFailed), 1);
+}
