@@ -291,8 +291,8 @@ impl Bed {
         &self.admin
     }
 
-    /// Makes sure that the Argo Rollouts controller runs.
-    pub(crate) async fn rollouts(&self) {
+    /// Makes sure that the Argo Rollouts controller runs, and says the number of its process.
+    pub(crate) async fn rollouts(&self) -> u32 {
         let controller = self
             .rollouts
             .get_or_init(|| async {
@@ -306,8 +306,9 @@ impl Bed {
                 Mutex::new(started.await.unwrap_or_else(|error| panic!("{error:#}")))
             })
             .await;
-        let alive = controller.lock().expect("nobody panics with it").check();
-        alive.unwrap_or_else(|error| panic!("{error}"));
+        let mut controller = controller.lock().expect("nobody panics with it");
+        controller.check().unwrap_or_else(|error| panic!("{error}"));
+        controller.id()
     }
 
     /// What a person would look at when a test has failed.

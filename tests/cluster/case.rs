@@ -63,16 +63,17 @@ pub(crate) fn owns(namespace: &str) {
 /// Runs a test to its end.
 #[track_caller]
 pub(crate) fn run(test: impl Future<Output = ()>) {
-    seated(1, &name(Location::caller()), test);
+    seated(1, &name(Location::caller()), DEADLINE, test);
 }
 
 /// Runs a test that asserts how long something takes, with hardly anything beside it.
 #[track_caller]
 pub(crate) fn run_timed(test: impl Future<Output = ()>) {
-    seated(SEATS_OF_TIMED, &name(Location::caller()), test);
+    seated(SEATS_OF_TIMED, &name(Location::caller()), DEADLINE, test);
 }
 
-fn seated(seats: u32, name: &str, test: impl Future<Output = ()>) {
+/// Runs what is called `name` beside others as far as `seats` are free, for `deadline` at most.
+pub(crate) fn seated(seats: u32, name: &str, deadline: Duration, test: impl Future<Output = ()>) {
     let case = Arc::new(Case::default());
     let seconds = Cell::new(0.0);
     let outcome = RUNTIME.block_on(CASE.scope(Arc::clone(&case), async {
@@ -82,9 +83,8 @@ fn seated(seats: u32, name: &str, test: impl Future<Output = ()>) {
             .expect("the semaphore is never closed");
         let begun = Instant::now();
         let bounded = async {
-            tokio::time::timeout(DEADLINE, test)
-                .await
-                .expect("a test of this binary ends within five minutes");
+            let ended = tokio::time::timeout(deadline, test).await;
+            assert!(ended.is_ok(), "`{name}` has not ended within {deadline:?}");
         };
         let outcome = AssertUnwindSafe(bounded).catch_unwind().await;
         seconds.set(begun.elapsed().as_secs_f64());

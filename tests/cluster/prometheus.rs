@@ -105,19 +105,21 @@ impl Prometheus {
 
     /// Waits until so many pods are scraped, and no other.
     pub(crate) async fn wait_scraping(&self, pods: usize) {
-        wait_for(
-            &format!("{pods} scraped pods"),
-            Duration::from_secs(30),
-            || async {
-                let up = self.query(r#"up{job="pods"}"#).await?;
-                let healthy = up.iter().filter(|(_, value)| *value > 0.0).count();
-                if healthy == pods && up.len() == pods {
-                    Ok(())
-                } else {
-                    Err(format!("{up:?}"))
-                }
-            },
-        )
+        self.wait_scraping_within(pods, Duration::from_secs(30))
+            .await;
+    }
+
+    /// The same, for fleets that take their time.
+    pub(crate) async fn wait_scraping_within(&self, pods: usize, within: Duration) {
+        wait_for(&format!("{pods} scraped pods"), within, || async {
+            let up = self.query(r#"up{job="pods"}"#).await?;
+            let healthy = up.iter().filter(|(_, value)| *value > 0.0).count();
+            if healthy == pods && up.len() == pods {
+                Ok(())
+            } else {
+                Err(format!("{up:?}"))
+            }
+        })
         .await;
     }
 }
