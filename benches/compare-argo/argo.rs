@@ -1,4 +1,4 @@
-//! Argo's side: one AnalysisRun for each workload, as an AnalysisTemplate would make it, run by the real controller.
+//! Argo's side: one `AnalysisRun` for each workload, as an `AnalysisTemplate` would make it, run by the real controller.
 
 use futures::{StreamExt as _, stream};
 use kube::Api;

@@ -277,6 +277,7 @@ async fn is_scaled_once_and_back() {
             to,
         }),
         deadline: Timestamp::MAX,
+        again: false,
     };
     let up = change("p1", 3, 5);
     assert_eq!(demo.execute(&up).await, StepResult::Done);

@@ -115,6 +115,7 @@ fn command(plan: &str, change: &ScaleChange) -> StepCommand {
         index: 0,
         action: Action::Scale(change.clone()),
         deadline: jiff::Timestamp::now() + std::time::Duration::from_mins(1),
+        again: false,
     }
 }
 
