@@ -300,7 +300,7 @@ async fn waits_for_the_lease() {
     assert_eq!(next(&mut outcomes).await.result, StepResult::Done);
     held.store(false, Ordering::SeqCst);
     executor.submit(command("p", 1)).expect("taken");
-    let StepResult::Failed { reason } = next(&mut outcomes).await.result else {
+    let StepResult::Refused { reason } = next(&mut outcomes).await.result else {
         panic!("it was never permitted");
     };
     assert!(

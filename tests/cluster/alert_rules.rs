@@ -199,9 +199,14 @@ fn a_silence_holds_what_is_told_and_done_until_it_is_taken_back() {
             hold.reason.contains("by alice until") && hold.until.is_some(),
             "{hold:?}"
         );
-        let snapshot = agent.snapshot().await;
-        assert_eq!(snapshot["silences"][0]["id"], json!(silence), "{snapshot}");
-        assert_eq!(snapshot["heldNotices"].as_array().map(Vec::len), Some(1));
+        // The journal is ahead of what is shown by a moment.
+        wait_for("the held notice to be shown", WITHIN, || async {
+            let snapshot = agent.snapshot().await;
+            let held = snapshot["heldNotices"].as_array().map(Vec::len);
+            let shown = held == Some(1) && snapshot["silences"][0]["id"] == json!(silence);
+            shown.then_some(()).ok_or_else(|| snapshot.to_string())
+        })
+        .await;
         assert!(agent.notices().is_empty(), "{:?}", agent.notices());
         assert_eq!(agent.slack().received().len(), 0);
 
