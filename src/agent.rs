@@ -146,7 +146,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
         while let Ok(gathered) = answers.try_recv() {
             take(&mut parts, &mut inputs, &mut gatherer, gathered);
         }
-        if matches!(parts.gate.permit(), Permit::Later { .. }) || !held.write(&mut parts, look) {
+        if matches!(parts.gate.permit(), Permit::Later { .. })
+            || (look && !held.undisturbed(&mut parts))
+            || !held.write(&mut parts, look)
+        {
             lost = held.lost();
             if lost.is_some() {
                 break;

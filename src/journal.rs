@@ -32,6 +32,15 @@ pub trait Journal: Send {
         }
         Ok(())
     }
+
+    /// Whether what was written is still there and nobody else has written: asked once a tick, so it has to be cheap. A
+    /// journal that cannot know without asking far away says yes, and finds out with the next write.
+    ///
+    /// # Errors
+    /// Somebody did, or it cannot be looked at.
+    fn undisturbed(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 /// Why records could not be written or read.

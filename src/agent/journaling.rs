@@ -118,6 +118,19 @@ impl Held {
         true
     }
 
+    /// Whether the journal is still ours alone; also when there is nothing to write. A process that was away for long and
+    /// goes on with an old picture must not wait for its next record to find out.
+    pub(super) fn undisturbed(&mut self, parts: &mut Parts) -> bool {
+        let Err(error) = parts.journal.undisturbed() else {
+            return true;
+        };
+        parts.observer.journal_failing(&error);
+        if !error.retry() {
+            self.lost = Some(error);
+        }
+        false
+    }
+
     /// Why nothing can be written any more, if so. The process has to end then: it decides nothing again, and while it holds
     /// the Lease nobody else does.
     pub(super) fn lost(&mut self) -> Option<JournalError> {

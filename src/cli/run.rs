@@ -27,7 +27,7 @@ use recant_core::spec::{Loaded, Severity};
 
 use crate::agent;
 use crate::cluster::Cluster as _;
-use crate::cluster::kubernetes::lease::{self, Lease, LeaseState};
+use crate::cluster::kubernetes::lease::{self, Lease, LeaseState, Term};
 use crate::cluster::kubernetes::{self, KubernetesCluster, Missing, Needs, missing_access};
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
@@ -285,12 +285,11 @@ async fn lead(
         &lease_stop,
     );
     metrics.work.follows();
-    let state = lease.state();
-    if !acquired(state.clone(), ops, stop, &settings.lease.name).await {
+    let Some(term) = acquired(lease.state(), ops, stop, &settings.lease.name).await else {
         lease_stop.cancel();
         lease.released().await;
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     metrics.work.leads();
     ops.readiness.clear("lease");
     let Around {
@@ -303,7 +302,7 @@ async fn lead(
     let outside = parts::Outside {
         client,
         namespace,
-        lease: state,
+        term,
         spans,
         reports,
     };
@@ -331,7 +330,8 @@ async fn work(
     changing: Changing,
 ) -> anyhow::Result<ExitCode> {
     let stop = stop.child_token();
-    let lost = lost(outside.lease.clone(), stop.clone());
+    let term = outside.term.clone();
+    let lost = term.ended();
     tokio::pin!(lost);
     let lost_said = || {
         tracing::error!(
@@ -494,18 +494,18 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
     }
 }
 
-/// Waits for the Lease; false when the process is to stop before.
+/// Waits for the Lease; `None`: the process is to stop before.
 async fn acquired(
     mut state: watch::Receiver<LeaseState>,
     ops: &Ops,
     stop: &CancellationToken,
     name: &str,
-) -> bool {
+) -> Option<Term> {
     let mut said = String::new();
     loop {
-        if lease::holds(&state) {
+        if let Some(term) = Term::of(&state) {
             tracing::info!("holds the Lease `{name}`: acting");
-            return true;
+            return Some(term);
         }
         // The loop that ticks has not begun: waiting is healthy.
         ops.health.ticked();
@@ -522,20 +522,9 @@ async fn acquired(
                 .block("lease", format!("waits for the Lease `{name}`: {reason}"));
         }
         tokio::select! {
-            () = stop.cancelled() => return false,
-            changed = state.changed() => if changed.is_err() { return false },
+            () = stop.cancelled() => return None,
+            changed = state.changed() => if changed.is_err() { return None },
             () = tokio::time::sleep(Duration::from_secs(10)) => {}
-        }
-    }
-}
-
-/// Resolves when the Lease is held no more.
-async fn lost(mut state: watch::Receiver<LeaseState>, work: CancellationToken) {
-    while lease::holds(&state) {
-        tokio::select! {
-            () = work.cancelled() => return std::future::pending().await,
-            changed = state.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
     }
 }

@@ -24,8 +24,8 @@ pub(crate) struct Incarnation {
     stopped: AtomicBool,
     changed: Notify,
     waker: Mutex<Option<Waker>>,
-    /// Until when it holds the Lease, by its own reckoning.
-    held: Mutex<Option<Instant>>,
+    /// Until when it holds the Lease, by its own reckoning, and which time that is.
+    held: Mutex<(Option<Instant>, u64)>,
     /// What it has written down, folded.
     pub(crate) shadow: Mutex<Ledger>,
     pub(crate) stop: CancellationToken,
@@ -47,7 +47,7 @@ impl Incarnation {
             stopped: AtomicBool::new(false),
             changed: Notify::new(),
             waker: Mutex::new(None),
-            held: Mutex::new(None),
+            held: Mutex::default(),
             shadow: Mutex::new(Ledger::default()),
             stop: CancellationToken::new(),
         }
@@ -127,13 +127,26 @@ impl Incarnation {
         .await
     }
 
+    /// As the real one: a Lease that is held again after it ran out is another term.
     pub(crate) fn renewed(&self, until: Instant) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0.is_none_or(|until| until <= Instant::now()) {
+            held.1 += 1;
+        }
+        held.0 = Some(until);
     }
 
     /// Whether it holds the Lease, as far as it knows.
     pub(crate) fn holds(&self) -> bool {
+        self.term().is_some()
+    }
+
+    /// The present time of holding the Lease, if it does.
+    pub(crate) fn term(&self) -> Option<u64> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.is_some_and(|until| Instant::now() < until)
+        let (until, term) = *held;
+        until
+            .is_some_and(|until| Instant::now() < until)
+            .then_some(term)
     }
 }

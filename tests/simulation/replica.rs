@@ -73,16 +73,19 @@ pub(crate) async fn replica(start: Arc<Start>, index: usize) {
 }
 
 async fn live(start: &Start, process: &Arc<Incarnation>) {
-    while !process.holds() {
+    let term = loop {
+        if let Some(term) = process.term() {
+            break term;
+        }
         if process.stop.is_cancelled() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(400)).await;
-    }
-    let Some((journal, ledger)) = open(start, process).await else {
+    };
+    let Some((journal, ledger)) = open(start, process, term).await else {
         return;
     };
-    let parts = assemble(start, process, journal, ledger);
+    let parts = assemble(start, process, term, journal, ledger);
     let agent = agent::run(parts, process.stop.clone());
     tokio::pin!(agent);
     tokio::select! {
@@ -93,7 +96,7 @@ async fn live(start: &Start, process: &Arc<Incarnation>) {
                 start.sim.note(&format!("{process} ends: {error}"));
             }
         }
-        () = lost(process) => {
+        () = lost(process, term) => {
             start.sim.note(&format!("{process} has lost the Lease"));
             process.stop.cancel();
             drop(agent.await);
@@ -101,17 +104,21 @@ async fn live(start: &Start, process: &Arc<Incarnation>) {
     }
 }
 
-async fn lost(process: &Incarnation) {
-    while process.holds() {
+async fn lost(process: &Incarnation, term: u64) {
+    while process.term() == Some(term) {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
 /// Opens the journal, and waits while another process has it; `None`: the Lease was lost meanwhile.
-async fn open(start: &Start, process: &Arc<Incarnation>) -> Option<(SimJournal, Ledger)> {
+async fn open(
+    start: &Start,
+    process: &Arc<Incarnation>,
+    term: u64,
+) -> Option<(SimJournal, Ledger)> {
     let sim = &start.sim;
     loop {
-        if !process.holds() || process.stop.is_cancelled() {
+        if process.term() != Some(term) || process.stop.is_cancelled() {
             return None;
         }
         let error = match SimJournal::open(sim, process, &start.journal) {
@@ -189,6 +196,7 @@ fn clock(sim: &Arc<Sim>, process: &Arc<Incarnation>) -> Clock {
 fn assemble(
     start: &Start,
     process: &Arc<Incarnation>,
+    term: u64,
     journal: SimJournal,
     ledger: Ledger,
 ) -> agent::Parts {
@@ -205,7 +213,7 @@ fn assemble(
                 reason: "the kill switch is on in the settings".to_owned(),
             };
         }
-        if holder.holds() && !holder.dead() {
+        if holder.term() == Some(term) && !holder.dead() {
             return Permit::Act;
         }
         Permit::Later {

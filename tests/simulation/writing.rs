@@ -129,6 +129,10 @@ impl Journal for SimJournal {
         }
         Ok(())
     }
+
+    fn undisturbed(&self) -> Result<(), JournalError> {
+        self.file.undisturbed()
+    }
 }
 
 fn failure(kind: io::ErrorKind) -> JournalError {

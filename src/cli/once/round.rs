@@ -27,7 +27,7 @@ use crate::cli::first_news::{self, Primed};
 use crate::cli::past::{self, Past};
 use crate::cli::run::{parts, sources};
 use crate::cluster::kubernetes::config_map::ConfigMapObject;
-use crate::cluster::kubernetes::lease::{self, Lease, LeaseSettings, LeaseState};
+use crate::cluster::kubernetes::lease::{self, Lease, LeaseSettings, LeaseState, Term};
 use crate::cluster::kubernetes::{self, KubernetesCluster, has_rollout};
 use crate::journal::Journal as _;
 use crate::journal::config_map::ConfigMapJournal;
@@ -122,7 +122,7 @@ impl Desk<'_> {
             &stop,
         );
         let result = match self.acquired(&lease).await {
-            Ok(()) => Box::pin(self.work(&lease)).await,
+            Ok(term) => Box::pin(self.work(&term)).await,
             Err(error) => Err(error),
         };
         stop.cancel();
@@ -130,13 +130,13 @@ impl Desk<'_> {
         result
     }
 
-    async fn acquired(&self, lease: &Lease) -> anyhow::Result<()> {
+    async fn acquired(&self, lease: &Lease) -> anyhow::Result<Term> {
         let mut state = lease.state();
         let path = format!("{}/{}", self.namespace, self.task.state);
         let mut said = String::new();
         loop {
-            if lease::holds(&state) {
-                return Ok(());
+            if let Some(term) = Term::of(&state) {
+                return Ok(term);
             }
             if let LeaseState::Waiting { reason } = &*state.borrow()
                 && *reason != said
@@ -155,7 +155,7 @@ impl Desk<'_> {
         }
     }
 
-    async fn work(&self, lease: &Lease) -> anyhow::Result<Round> {
+    async fn work(&self, term: &Term) -> anyhow::Result<Round> {
         let object = ConfigMapObject::new(self.client.clone(), &self.namespace, &self.task.state);
         let journal = ConfigMapJournal::open(object).await?;
         let targets = self.targets();
@@ -165,7 +165,7 @@ impl Desk<'_> {
             &targets,
             &cluster_stop,
         ));
-        let worked = self.judge(lease, journal, &cluster, &targets).await;
+        let worked = self.judge(term, journal, &cluster, &targets).await;
         cluster_stop.cancel();
         cluster.stopped().await;
         worked
@@ -173,7 +173,7 @@ impl Desk<'_> {
 
     async fn judge(
         &self,
-        lease: &Lease,
+        term: &Term,
         mut journal: ConfigMapJournal,
         cluster: &Arc<KubernetesCluster>,
         targets: &[TargetId],
@@ -223,7 +223,7 @@ impl Desk<'_> {
             }
         }
         let backs = past::without(backs, &unusable);
-        if !lease.holds() {
+        if !term.holds() {
             bail!("the Lease was lost while the past was read: nothing was decided");
         }
         let written = engine.look_back(now, backs, answered);
@@ -239,7 +239,7 @@ impl Desk<'_> {
             cluster: Primed::new(cluster.clone(), news),
             seen,
         };
-        self.go_on(lease, ready).await
+        self.go_on(term, ready).await
     }
 
     fn conclude(

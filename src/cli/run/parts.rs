@@ -19,7 +19,7 @@ use crate::actuate::{self, Executor, Gate, Permit};
 use crate::agent::{self, Traced, Update, Watching};
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
-use crate::cluster::kubernetes::lease::{self, LeaseState};
+use crate::cluster::kubernetes::lease::Term;
 use crate::config::settings::Settings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
@@ -40,7 +40,7 @@ pub(in crate::cli) const PLANS_AT_ONCE: usize = 4;
 pub(super) struct Outside {
     pub(super) client: kube::Client,
     pub(super) namespace: String,
-    pub(super) lease: watch::Receiver<LeaseState>,
+    pub(super) term: Term,
     /// Where traces go.
     pub(super) spans: Option<Spans>,
     /// What others report.
@@ -71,7 +71,7 @@ pub(super) fn assemble(
     let Outside {
         client,
         namespace,
-        lease,
+        term,
         spans,
         reports,
     } = outside;
@@ -88,7 +88,7 @@ pub(super) fn assemble(
     let clock = clock::system();
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
     let kill_switch = Arc::new(AtomicBool::new(settings.guards.kill_switch));
-    let gate = gate(kill_switch.clone(), lease);
+    let gate = gate(kill_switch.clone(), term);
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
@@ -173,17 +173,14 @@ pub(in crate::cli) fn unusable_templates(errors: &[TemplateError]) -> anyhow::Er
     anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
 }
 
-pub(in crate::cli) fn gate(
-    kill_switch: Arc<AtomicBool>,
-    lease: watch::Receiver<LeaseState>,
-) -> Arc<dyn Gate> {
+pub(in crate::cli) fn gate(kill_switch: Arc<AtomicBool>, term: Term) -> Arc<dyn Gate> {
     Arc::new(move || {
         if kill_switch.load(Ordering::Relaxed) {
             return Permit::Never {
                 reason: "the kill switch is on in the settings".to_owned(),
             };
         }
-        if lease::holds(&lease) {
+        if term.holds() {
             return Permit::Act;
         }
         Permit::Later {

@@ -4,6 +4,8 @@
 //! by its monotonic clock, and gives itself two thirds of the duration; others wait for the whole of it, from when they
 //! last saw the Lease change, by theirs. No clock of one machine is compared with that of another.
 
+mod term;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::api::Call;
 use crate::cluster::ClusterError;
 
+pub use term::{LeaseState, Term, holds};
+
 /// A Lease counts in whole seconds, and a third of it must leave time for an answer.
 const SHORTEST: Duration = Duration::from_secs(3);
 
@@ -31,15 +35,6 @@ pub struct LeaseSettings {
     pub identity: String,
     /// How long others wait for a holder that went silent; less than 3 s is 3 s. It is renewed three times as often.
     pub duration: Duration,
-}
-
-/// Whether this process may act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeaseState {
-    /// Until this moment, unless it is renewed before.
-    Held { until: Instant },
-    /// Not held: who holds it, or why it cannot be had.
-    Waiting { reason: String },
 }
 
 /// A Lease that is taken as soon as it can be, kept, and given back at the end.
@@ -74,6 +69,8 @@ impl Lease {
             settings,
             own: None,
             seen: None,
+            written: None,
+            term: 0,
         };
         let task = tokio::spawn(candidate.run(sender, stop.clone()));
         Self { state, task }
@@ -96,14 +93,6 @@ impl Lease {
     }
 }
 
-/// Whether the Lease of this state is held now.
-pub fn holds(state: &watch::Receiver<LeaseState>) -> bool {
-    match &*state.borrow() {
-        LeaseState::Held { until } => Instant::now() < *until,
-        LeaseState::Waiting { .. } => false,
-    }
-}
-
 struct Candidate {
     api: Api<LeaseObject>,
     settings: LeaseSettings,
@@ -111,6 +100,10 @@ struct Candidate {
     own: Option<LeaseObject>,
     /// The version that another holder wrote last, and when we saw it first.
     seen: Option<(String, Instant)>,
+    /// How often it had changed hands by our last write.
+    written: Option<i32>,
+    /// How often it was taken here.
+    term: u64,
 }
 
 enum Round {
@@ -135,8 +128,12 @@ impl Candidate {
             };
             let pause = match round {
                 Ok(Ok(Round::Held)) => {
-                    let until = begun + 2 * third;
-                    self.tell(&sender, LeaseState::Held { until });
+                    // By the state as others see it: it may have run out while this process was stopped.
+                    if !holds(&sender.subscribe()) {
+                        self.term += 1;
+                    }
+                    let (until, term) = (begun + 2 * third, self.term);
+                    self.tell(&sender, LeaseState::Held { until, term });
                     third
                 }
                 Ok(Ok(Round::HeldBy { holder, left })) => {
@@ -167,7 +164,7 @@ impl Candidate {
         // Whether a write arrived is not known: look before the next.
         self.own = None;
         let held =
-            matches!(&*sender.borrow(), LeaseState::Held { until } if Instant::now() < *until);
+            matches!(&*sender.borrow(), LeaseState::Held { until, .. } if Instant::now() < *until);
         if held {
             tracing::debug!(
                 lease.name = self.settings.name,
@@ -262,7 +259,7 @@ impl Candidate {
         let created = created.ok_or_else(|| ClusterError::Rejected {
             reason: format!("there is no namespace `{}`", self.settings.namespace),
         })?;
-        self.own = Some(created);
+        self.keep(created);
         Ok(Round::Held)
     }
 
@@ -273,13 +270,27 @@ impl Candidate {
         let replace = self.api.replace(&self.settings.name, &params, &lease);
         match self.call("update").answer(replace).await {
             Ok(Some(written)) => {
-                self.own = Some(written);
+                self.keep(written);
                 self.seen = None;
                 Ok(true)
             }
             Ok(None) | Err(ClusterError::Conflict) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Remembers what was written. Clocks may stand still while a machine sleeps: whether somebody else had it in between
+    /// is also seen by how often it changed hands.
+    fn keep(&mut self, written: LeaseObject) {
+        let transitions = written
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.lease_transitions);
+        if self.written != transitions {
+            self.term += 1;
+        }
+        self.written = transitions;
+        self.own = Some(written);
     }
 
     fn spec(&self, before: LeaseSpec) -> LeaseSpec {

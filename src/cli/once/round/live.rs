@@ -22,7 +22,7 @@ use crate::cli::once::verdict::Round;
 use crate::cli::once::watching::{Seen, Watching};
 use crate::cli::run::parts;
 use crate::clock;
-use crate::cluster::kubernetes::lease::{self, Lease};
+use crate::cluster::kubernetes::lease::Term;
 use crate::http::metrics::Metrics;
 use crate::journal::JournalError;
 use crate::journal::config_map::ConfigMapJournal;
@@ -44,7 +44,7 @@ pub(super) struct Ready<'a> {
 
 impl Desk<'_> {
     /// The ordinary agent, until there is nothing left to do.
-    pub(super) async fn go_on(&self, lease: &Lease, ready: Ready<'_>) -> anyhow::Result<Round> {
+    pub(super) async fn go_on(&self, term: &Term, ready: Ready<'_>) -> anyhow::Result<Round> {
         let Ready {
             journal,
             engine,
@@ -59,7 +59,7 @@ impl Desk<'_> {
         let cluster = Arc::new(cluster);
         let gate = parts::gate(
             Arc::new(AtomicBool::new(settings.guards.kill_switch)),
-            lease.state(),
+            term.clone(),
         );
         let (outcomes_in, outcomes) = mpsc::unbounded_channel();
         let executor = Executor::start(
@@ -111,14 +111,14 @@ impl Desk<'_> {
             interval: settings.interval.min(Duration::from_secs(1)),
         };
         let agent = Box::pin(agent::run(parts, stop.clone()));
-        let cut = self.until_done(lease, &seen, &stop, agent).await;
+        let cut = self.until_done(term, &seen, &stop, agent).await;
         self.conclude(&journal, &seen, cut)
     }
 
     /// Runs the agent; why it was ended before it was done, if so.
     async fn until_done(
         &self,
-        lease: &Lease,
+        term: &Term,
         seen: &Seen,
         stop: &CancellationToken,
         agent: impl Future<Output = Result<(), JournalError>>,
@@ -132,7 +132,7 @@ impl Desk<'_> {
             }
             () = self.signalled.cancelled() => Some("it was told to end".to_owned()),
             () = sleep_until(self.deadline) => Some("its deadline came".to_owned()),
-            () = lost(lease) => Some(format!("the Lease `{}` was lost", self.task.state)),
+            () = term.ended() => Some(format!("the Lease `{}` was lost", self.task.state)),
         };
         if cut.is_some() && !ended {
             stop.cancel();
@@ -141,16 +141,5 @@ impl Desk<'_> {
         }
         cut.filter(|_| !seen.done())
             .map(|why| format!("{why}; what was left over goes on at the next run"))
-    }
-}
-
-/// Resolves when the Lease is held no more.
-async fn lost(lease: &Lease) {
-    let mut state = lease.state();
-    while lease::holds(&state) {
-        tokio::select! {
-            changed = state.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(Duration::from_millis(500)) => {}
-        }
     }
 }
