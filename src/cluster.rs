@@ -6,6 +6,8 @@ pub mod memory;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+pub use recant_core::change::KILL_SWITCH_ANNOTATION;
+use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
@@ -17,8 +19,6 @@ pub const PLAN_ANNOTATION: &str = "recant.dev/plan";
 /// On a workload or its autoscaler: the last scaling that was carried out on it. Apart from [`PLAN_ANNOTATION`]: a rollback
 /// and a scaling of one workload must not take each other's mark away.
 pub const SCALING_ANNOTATION: &str = "recant.dev/scaling";
-/// On a target or its namespace: nothing is written to it while this is set.
-pub const KILL_SWITCH_ANNOTATION: &str = "recant.dev/kill-switch";
 
 /// Watches targets and carries out steps on them.
 #[async_trait]
@@ -46,6 +46,9 @@ pub trait Cluster: Send + Sync {
 
     /// Reads what a scaling is decided from; `None`: the workload does not exist.
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError>;
+
+    /// Reads an object that a change is decided from; `None`: it does not exist.
+    async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError>;
 }
 
 /// Why a step was not carried out this time.

@@ -259,6 +259,10 @@ impl replay::World for World {
                 });
                 Some(self.scaled.carry_out(change, &command.plan))
             }
+            // No object but workloads with replicas is in a test of rules.
+            Action::Change(change) => Some(StepResult::Refused {
+                reason: format!("there is no {} in a test of rules", change.object),
+            }),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{Action, Fence, RollbackStep, Step};
 use recant_core::rule::ScaleTarget;
@@ -81,6 +82,10 @@ impl Cluster for Scripted {
     }
 
     async fn scale_state(&self, _: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        Ok(None)
+    }
+
+    async fn object(&self, _: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
         Ok(None)
     }
 }

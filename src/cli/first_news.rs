@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
+use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
@@ -137,5 +138,9 @@ impl Cluster for Primed {
 
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
         self.cluster.scale_state(target).await
+    }
+
+    async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
+        self.cluster.object(object).await
     }
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod change;
 pub mod config_map;
 mod execute;
 mod facts;
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use kube::{Client, Config};
+use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
@@ -42,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::access::{Missing, Needs, missing_access};
+use self::change::Objects;
 use self::following::Following;
 use self::health::Health;
 pub use self::health::WatchStatus;
@@ -57,6 +60,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// Targets in a Kubernetes cluster.
 pub struct KubernetesCluster {
     shared: Shared,
+    objects: Objects,
     tasks: TaskTracker,
     /// The tasks that run now.
     following: Mutex<Following>,
@@ -75,6 +79,7 @@ impl KubernetesCluster {
     ///
     /// Needs a runtime. Returns at once: what does not work is told by [`Self::watches`].
     pub fn start(client: Client, targets: &[TargetId], stop: &CancellationToken) -> Self {
+        let objects = Objects::new(client.clone());
         let shared = Shared {
             client,
             index: Arc::new(Mutex::new(Index::default())),
@@ -86,6 +91,7 @@ impl KubernetesCluster {
         tasks.close();
         let cluster = Self {
             shared,
+            objects,
             tasks,
             following: Mutex::default(),
         };
@@ -165,11 +171,15 @@ impl Cluster for KubernetesCluster {
     }
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
-        execute::execute(&self.shared.client, command).await
+        execute::execute(&self.shared.client, &self.objects, command).await
     }
 
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
         scale::scale_state(&self.shared.client, target).await
+    }
+
+    async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
+        self.objects.read(object).await
     }
 }
 

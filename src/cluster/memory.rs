@@ -5,6 +5,7 @@
 
 mod deployment;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +13,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use recant_core::ids::{PodName, RevisionHash, TargetId};
+use recant_core::change::{Change, ObjectRef, ObjectState};
+use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
 use recant_core::plan::{Action, Admission, Step, StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::{TargetNews, TargetState};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +52,45 @@ pub struct MemoryCluster {
 
 struct World {
     deployment: Deployment,
+    /// What lies beside it: held as it is, and changed by nobody but who writes it.
+    objects: BTreeMap<ObjectRef, Value>,
     offered: Option<TargetState>,
+}
+
+impl World {
+    fn object(&self, named: &ObjectRef) -> Option<ObjectState> {
+        let object = if *named == self.deployment.object_ref() {
+            self.deployment.object()
+        } else {
+            self.objects.get(named)?.clone()
+        };
+        Some(ObjectState::new(named, object, false))
+    }
+
+    /// Carries out a change that was admitted.
+    fn change(&mut self, plan: &PlanId, index: usize, change: &Change) -> StepResult {
+        match self.patched(plan, index, change) {
+            Ok(object) if change.object == self.deployment.object_ref() => {
+                self.deployment.written(&object, Timestamp::now());
+                StepResult::Done
+            }
+            Ok(object) => {
+                self.objects.insert(change.object.clone(), object);
+                StepResult::Done
+            }
+            Err(reason) => StepResult::Refused { reason },
+        }
+    }
+
+    fn patched(&self, plan: &PlanId, index: usize, change: &Change) -> Result<Value, String> {
+        let fresh = self.object(&change.object);
+        let mut object = fresh.map(|fresh| fresh.object).unwrap_or_default();
+        let patch = change.patch(plan, index, &object)?;
+        let patch: json_patch::Patch =
+            serde_json::from_value(patch).map_err(|error| error.to_string())?;
+        json_patch::patch(&mut object, &patch).map_err(|error| error.to_string())?;
+        Ok(object)
+    }
 }
 
 impl fmt::Debug for MemoryCluster {
@@ -70,6 +111,7 @@ impl MemoryCluster {
         Self {
             world: Mutex::new(World {
                 deployment: Deployment::new(id, image, replicas, Timestamp::now()),
+                objects: BTreeMap::new(),
                 offered: None,
             }),
             changed: Notify::new(),
@@ -85,6 +127,12 @@ impl MemoryCluster {
         self.spec_changed.notify_one();
         self.changed.notify_one();
         hash
+    }
+
+    /// Lays an object beside the Deployment, in the place of one of the same name. No controller
+    /// looks after it.
+    pub fn put(&self, named: ObjectRef, object: Value) {
+        self.world().objects.insert(named, object);
     }
 
     /// Where the pods that are ready answer, in the order of their start.
@@ -187,6 +235,9 @@ impl Cluster for MemoryCluster {
             Action::Scale(change) => {
                 change.admit(plan, world.deployment.scale_state(&change.target).as_ref())
             }
+            Action::Change(change) => {
+                change.admit(plan, command.index, world.object(&change.object).as_ref())
+            }
         };
         match admission {
             Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
@@ -208,6 +259,7 @@ impl Cluster for MemoryCluster {
                 }
             },
             Action::Scale(change) => world.deployment.scale(change.to, plan),
+            Action::Change(change) => world.change(plan, command.index, change),
         };
         drop(world);
         self.spec_changed.notify_one();
@@ -217,6 +269,10 @@ impl Cluster for MemoryCluster {
 
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
         Ok(self.world().deployment.scale_state(target))
+    }
+
+    async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
+        Ok(self.world().object(object))
     }
 }
 

@@ -519,6 +519,7 @@ fn action(action: &Action) -> String {
     match action {
         Action::Rollback(rollback) => step(&rollback.step),
         Action::Scale(change) => format!("scale {}", change.in_words()),
+        Action::Change(change) => change.in_words(),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod analysis;
 pub mod argo;
+pub mod change;
 pub mod engine;
 pub mod explain;
 pub mod gate;

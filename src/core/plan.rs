@@ -1,8 +1,11 @@
 //! Plans: actions with no choice left in them, and the fence that each step must pass (P4).
 
+mod change;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::change::Change;
 use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use crate::scaling::{ScaleChange, ScaleObject, ScaleState};
 use crate::target::TargetState;
@@ -60,6 +63,8 @@ pub struct StepCommand {
 pub enum Action {
     Rollback(RollbackStep),
     Scale(ScaleChange),
+    /// One edit of one object.
+    Change(Box<Change>),
 }
 
 /// One step of a rollback.
@@ -131,7 +136,7 @@ impl StepCommand {
     pub fn rollback(&self) -> Option<&RollbackStep> {
         match &self.action {
             Action::Rollback(rollback) => Some(rollback),
-            Action::Scale(_) => None,
+            Action::Scale(_) | Action::Change(_) => None,
         }
     }
 
@@ -140,6 +145,7 @@ impl StepCommand {
         match &self.action {
             Action::Rollback(rollback) => rollback.fence.target.to_string(),
             Action::Scale(change) => change.written(),
+            Action::Change(change) => change.object.to_string(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The Kubernetes adapter on the real API server, as the identity and with the rights of `charts/manifests`.
 
+mod changes;
 mod fences;
 mod lease;
 mod rights;

@@ -15,6 +15,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("access", &["rule"]),
     ("target", &["ids"]),
     ("wording", &["target"]),
+    ("change", &["ids", "wording"]),
     ("observation", &["ids"]),
     ("testcase", &["ids", "rule"]),
     ("spec", &["argo", "ids", "rule", "testcase"]),
@@ -34,7 +35,7 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     ("analysis", &["ids", "judge", "time"]),
     ("scaling", &["ids", "rule", "wording"]),
-    ("plan", &["ids", "rule", "scaling", "target"]),
+    ("plan", &["change", "ids", "rule", "scaling", "target"]),
     (
         "saga",
         &["analysis", "ids", "plan", "target", "time", "wording"],
@@ -203,14 +204,15 @@ const RECANT: &[(&str, &[&str])] = &[
 ];
 
 /// The whole list: none of these can do I/O, read a clock or make random numbers with the features it has here
-/// (`jiff` is without `std`, by `croner` too).
-const CORE_DEPENDENCIES: [&str; 7] = [
+/// (`jiff` is without `std`, by `croner` too; `serde_json` reads and writes only what `std::io` hands it).
+const CORE_DEPENDENCIES: [&str; 8] = [
     "croner",
     "granit-parser",
     "indexmap",
     "jiff",
     "regex",
     "serde",
+    "serde_json",
     "thiserror",
 ];
 

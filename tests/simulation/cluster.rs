@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use recant::cluster::{Cluster, ClusterError};
+use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::TargetId;
 use recant_core::plan::{Action, Admission, RollbackStep, StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
@@ -251,8 +252,8 @@ impl Cluster for SimCluster {
         }
         let result = match &command.action {
             Action::Rollback(rollback) => self.write(command, rollback, fault).await,
-            Action::Scale(_) => Ok(StepResult::Refused {
-                reason: "nothing is scaled here".to_owned(),
+            Action::Scale(_) | Action::Change(_) => Ok(StepResult::Refused {
+                reason: "nothing is scaled or changed here".to_owned(),
             }),
         };
         self.process.pass().await;
@@ -265,6 +266,10 @@ impl Cluster for SimCluster {
     }
 
     async fn scale_state(&self, _target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        Ok(None)
+    }
+
+    async fn object(&self, _object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
         Ok(None)
     }
 }

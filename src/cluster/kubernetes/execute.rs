@@ -9,6 +9,7 @@ use recant_core::target::TargetState;
 use serde_json::Value;
 
 use super::api::{Call, namespace_kill_switch};
+use super::change::Objects;
 use super::facts::{ReplicaSetFacts, WorkloadFacts};
 use super::objects::{
     ReplicaSet, Workload, controlled_by, hash_label, replica_set_resource, resource_name,
@@ -23,11 +24,13 @@ pub(super) const FIELD_MANAGER: &str = "recant";
 
 pub(super) async fn execute(
     client: &Client,
+    objects: &Objects,
     command: &StepCommand,
 ) -> Result<StepResult, ClusterError> {
     match &command.action {
         Action::Rollback(rollback) => roll_back(client, &command.plan, rollback).await,
         Action::Scale(change) => scale::scale(client, &command.plan, change).await,
+        Action::Change(change) => objects.change(&command.plan, command.index, change).await,
     }
 }
 

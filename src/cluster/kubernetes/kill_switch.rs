@@ -2,17 +2,16 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use recant_core::change;
+
 use super::objects::annotations;
 use crate::cluster::KILL_SWITCH_ANNOTATION;
 
-/// Whether the annotation is set to anything but a clear no: who writes `yes`, `on` or `stop` in a hurry means it.
+/// Whether the annotation is set to anything but a clear no.
 pub(super) fn is_on(metadata: &ObjectMeta) -> bool {
     annotations(metadata)
         .get(KILL_SWITCH_ANNOTATION)
-        .is_some_and(|value| {
-            let value = value.trim().to_ascii_lowercase();
-            !matches!(value.as_str(), "" | "false" | "off" | "no" | "0")
-        })
+        .is_some_and(|value| change::is_on(value))
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
 //! One Deployment in memory: its revisions, its pods, and what is to be done next so that they fit.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use recant_core::change::ObjectRef;
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
 use recant_core::plan::StepResult;
 use recant_core::rule::{ScaleKind, ScaleTarget};
 use recant_core::scaling::ScaleState;
 use recant_core::target::{Pod, Revision, TargetState};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+/// The one container of its pods.
+const CONTAINER: &str = "app";
 /// How long a pod that went is remembered: its last samples still count.
 const TOMBSTONE: Duration = Duration::from_mins(15);
 
@@ -24,6 +29,9 @@ pub(super) struct Deployment {
     pods: Vec<MemoryPod>,
     last_plan: Option<PlanId>,
     last_scaling: Option<PlanId>,
+    annotations: BTreeMap<String, String>,
+    /// The environment of each revision that has one.
+    environments: BTreeMap<RevisionHash, Vec<Value>>,
     /// Pods made so far; a part of their names.
     made: u64,
 }
@@ -55,11 +63,13 @@ impl Deployment {
             uid: digest(&format!("{id} {now}"), 16),
             id,
             replicas,
-            current: hash(image),
+            current: hash(image, &[]),
             revisions: Vec::new(),
             pods: Vec::new(),
             last_plan: None,
             last_scaling: None,
+            annotations: BTreeMap::new(),
+            environments: BTreeMap::new(),
             made: 0,
         };
         deployment.ship(image, now);
@@ -68,7 +78,22 @@ impl Deployment {
 
     /// Makes `image` the wanted one; an image that was there before is the same revision with a new number.
     pub(super) fn ship(&mut self, image: &str, now: Timestamp) -> RevisionHash {
-        let hash = hash(image);
+        let environment = self.environment(&self.current);
+        self.become_template(image, environment, now)
+    }
+
+    fn environment(&self, of: &RevisionHash) -> Vec<Value> {
+        self.environments.get(of).cloned().unwrap_or_default()
+    }
+
+    /// Makes a template the wanted one.
+    fn become_template(
+        &mut self,
+        image: &str,
+        environment: Vec<Value>,
+        now: Timestamp,
+    ) -> RevisionHash {
+        let hash = hash(image, &environment);
         if self.revisions.is_empty() || hash != self.current {
             let number = self.newest() + 1;
             match self.revision(&hash) {
@@ -81,6 +106,9 @@ impl Deployment {
                 }),
             }
         }
+        if !environment.is_empty() {
+            self.environments.insert(hash.clone(), environment);
+        }
         self.current = hash.clone();
         hash
     }
@@ -92,7 +120,8 @@ impl Deployment {
                 reason: format!("revision {to} of {} is gone", self.id),
             };
         };
-        self.ship(&image, now);
+        let environment = self.environment(to);
+        self.become_template(&image, environment, now);
         self.last_plan = Some(plan.clone());
         StepResult::Done
     }
@@ -102,6 +131,62 @@ impl Deployment {
         self.replicas = usize::try_from(to).unwrap_or(usize::MAX);
         self.last_scaling = Some(plan.clone());
         StepResult::Done
+    }
+
+    /// How the API server would call it.
+    pub(super) fn object_ref(&self) -> ObjectRef {
+        ObjectRef {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: self.id.namespace.clone(),
+            name: self.id.name.clone(),
+        }
+    }
+
+    /// The object, as far as it is held here.
+    pub(super) fn object(&self) -> Value {
+        let image = self
+            .revisions
+            .iter()
+            .find(|revision| revision.hash == self.current);
+        let image = image.map(|revision| revision.images.concat());
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {
+                "name": self.id.name,
+                "namespace": self.id.namespace,
+                "uid": self.uid,
+                "resourceVersion": "1",
+                "annotations": self.annotations,
+            },
+            "spec": {
+                "replicas": self.replicas,
+                "template": {"spec": {"containers": [{
+                    "name": CONTAINER,
+                    "image": image,
+                    "env": self.environment(&self.current),
+                }]}},
+            },
+        })
+    }
+
+    /// Takes over what was written to [`Self::object`].
+    pub(super) fn written(&mut self, object: &Value, now: Timestamp) {
+        let annotations = object.pointer("/metadata/annotations");
+        self.annotations = annotations
+            .and_then(|annotations| serde_json::from_value(annotations.clone()).ok())
+            .unwrap_or_default();
+        let replicas = object.pointer("/spec/replicas").and_then(Value::as_u64);
+        if let Some(replicas) = replicas.and_then(|replicas| usize::try_from(replicas).ok()) {
+            self.replicas = replicas;
+        }
+        let container = object.pointer("/spec/template/spec/containers/0");
+        let image = container.and_then(|container| container.get("image")?.as_str());
+        if let Some(image) = image {
+            let environment = container.and_then(|container| container.get("env")?.as_array());
+            self.become_template(image, environment.cloned().unwrap_or_default(), now);
+        }
     }
 
     /// What a scaling is decided from; `None`: it is another workload.
@@ -273,8 +358,9 @@ impl Deployment {
 }
 
 /// As long as a pod-template hash looks.
-fn hash(image: &str) -> RevisionHash {
-    RevisionHash(digest(image, 5))
+fn hash(image: &str, environment: &[Value]) -> RevisionHash {
+    let environment: String = environment.iter().map(ToString::to_string).collect();
+    RevisionHash(digest(&format!("{image}{environment}"), 5))
 }
 
 fn digest(text: &str, bytes: usize) -> String {

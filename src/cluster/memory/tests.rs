@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use recant_core::change::{Environment, Seen};
 use recant_core::ids::TargetKind;
 use recant_core::plan::{Fence, RollbackStep};
 use recant_core::rule::ScaleKind;
@@ -287,4 +288,70 @@ async fn is_scaled_once_and_back() {
     assert_eq!(demo.execute(&change("p2", 5, 4)).await, StepResult::Done);
     demo.until(|state| state.complete).await;
     assert_eq!(demo.cluster.ready().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_are_changed_by_the_same_fence_and_a_template_rolls() {
+    let mut demo = Demo::start();
+    let good = demo.good().await;
+    let object = ObjectRef {
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        namespace: target().namespace,
+        name: target().name,
+    };
+    let read = || async {
+        let read = demo.cluster.object(&object).await.expect("it answers");
+        read.expect("it is there")
+    };
+    let before = read().await;
+    let edit = Environment::decide(&before.object, None, "LOG_LEVEL", "DEBUG");
+    let change = Change {
+        object: object.clone(),
+        uid: before.uid().to_owned(),
+        edit: edit.expect("possible").expect("a change"),
+    };
+    let command = |plan: &str, change: &Change| StepCommand {
+        plan: plan.into(),
+        index: 1,
+        action: Action::Change(Box::new(change.clone())),
+        deadline: Timestamp::MAX,
+        again: false,
+    };
+    let up = command("p1", &change);
+    assert_eq!(
+        demo.cluster.execute(&up).await.expect("done"),
+        StepResult::Done
+    );
+    let again = demo.cluster.execute(&up).await.expect("an answer");
+    assert_eq!(again, StepResult::AlreadyDone);
+    let other = demo.cluster.execute(&command("p2", &change)).await;
+    assert!(matches!(other, Ok(StepResult::Fenced { .. })), "{other:?}");
+    assert_eq!(change.edit.seen(&read().await.object), Seen::To);
+    let state = demo
+        .until(|state| state.complete && state.current.as_ref() != Some(&good))
+        .await;
+    assert_eq!(state.revisions.len(), 2);
+
+    let back = demo
+        .cluster
+        .execute(&command("p1-undo", &change.undo()))
+        .await;
+    assert_eq!(back.expect("done"), StepResult::Done);
+    demo.until_complete(&good).await;
+
+    let nobody = ObjectRef {
+        name: "nobody".into(),
+        ..object
+    };
+    assert_eq!(
+        demo.cluster.object(&nobody).await.expect("it answers"),
+        None
+    );
+    demo.cluster.put(
+        nobody.clone(),
+        serde_json::json!({"metadata": {"uid": "u"}}),
+    );
+    let read = demo.cluster.object(&nobody).await.expect("it answers");
+    assert_eq!(read.expect("it is there").uid(), "u");
 }

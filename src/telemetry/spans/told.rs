@@ -92,6 +92,7 @@ impl Spans {
                 let what = match &command.action {
                     Action::Rollback(rollback) => explain::step(&rollback.step),
                     Action::Scale(change) => scale(change),
+                    Action::Change(change) => change.in_words(),
                 };
                 let step = (command.plan.clone(), command.index);
                 self.under_way.step_begun(step, at, what);

@@ -337,6 +337,7 @@ impl World {
                 target.carry_out(&command.plan, rollback, now)
             }
             (Action::Scale(change), None) => Some(self.workers.carry_out(&command.plan, change)),
+            (Action::Change(change), None) => panic!("nobody asked for {change:?}"),
         };
         let Some(result) = carried else {
             self.retrying.push(command);

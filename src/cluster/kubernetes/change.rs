@@ -1,0 +1,167 @@
+//! Changes of any object that lies in a namespace: read, hold the fence against it, write under the lock of that read.
+//!
+//! What the API server calls a kind is asked for once and remembered; a kind that goes (its CRD is deleted) is asked for
+//! again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{self, Scope};
+use kube::{Api, Client};
+use recant_core::change::{Change, ObjectRef, ObjectState};
+use recant_core::ids::PlanId;
+use recant_core::plan::{Admission, StepResult};
+
+use super::api::{Call, namespace_kill_switch};
+use super::execute::FIELD_MANAGER;
+use super::objects::resource_name;
+use crate::cluster::ClusterError;
+
+/// Kinds that are remembered; rules name a handful.
+const MOST_KINDS: usize = 256;
+
+/// Objects of all kinds, by what the API server calls them.
+#[derive(Clone)]
+pub(super) struct Objects {
+    client: Client,
+    kinds: Arc<Mutex<BTreeMap<(String, String), ApiResource>>>,
+}
+
+impl Objects {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            kinds: Arc::default(),
+        }
+    }
+
+    /// The object with what its namespace says; `None`: it does not exist.
+    pub(super) async fn read(
+        &self,
+        object: &ObjectRef,
+    ) -> Result<Option<ObjectState>, ClusterError> {
+        let resource = self.resource(object).await?;
+        let api = self.api(object, &resource);
+        let found = async {
+            let call = call("get", object, &resource);
+            call.answer(api.get(&object.name)).await
+        };
+        let (found, stopped) = tokio::try_join!(
+            found,
+            namespace_kill_switch(&self.client, &object.namespace)
+        )?;
+        let Some(found) = found else {
+            // Perhaps there is no such kind any more.
+            self.forget(object);
+            return Ok(None);
+        };
+        let found = serde_json::to_value(found).map_err(|error| ClusterError::Rejected {
+            reason: format!("{object} cannot be read: {error}"),
+        })?;
+        Ok(Some(ObjectState::new(object, found, stopped)))
+    }
+
+    /// Carries step `index` of a plan out.
+    pub(super) async fn change(
+        &self,
+        plan: &PlanId,
+        index: usize,
+        change: &Change,
+    ) -> Result<StepResult, ClusterError> {
+        let fresh = self.read(&change.object).await?;
+        match change.admit(plan, index, fresh.as_ref()) {
+            Admission::Write => {}
+            Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+            Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+            Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+        }
+        // What was admitted was there.
+        let fresh = fresh.ok_or(ClusterError::Conflict)?;
+        let patch = match change.patch(plan, index, &fresh.object) {
+            Ok(patch) => patch,
+            Err(reason) => return Ok(StepResult::Refused { reason }),
+        };
+        let patch = serde_json::from_value(patch).map_err(|error| ClusterError::Rejected {
+            reason: format!("the change is no valid patch: {error}"),
+        })?;
+        let resource = self.resource(&change.object).await?;
+        let api = self.api(&change.object, &resource);
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let written = call("patch", &change.object, &resource)
+            .answer(api.patch(&change.object.name, &params, &Patch::Json::<()>(patch)))
+            .await?;
+        // Deleted since the read: the next read says so.
+        written
+            .map(|_| StepResult::Done)
+            .ok_or(ClusterError::Conflict)
+    }
+
+    fn api(&self, object: &ObjectRef, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &object.namespace, resource)
+    }
+
+    /// How the API server calls the kind, in exactly this version.
+    async fn resource(&self, object: &ObjectRef) -> Result<ApiResource, ClusterError> {
+        let key = (object.api_version.clone(), object.kind.clone());
+        let known = self.kinds().get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let version = object.api_version.rsplit('/').next().unwrap_or_default();
+        let kind = GroupVersionKind::gvk(object.group(), version, &object.kind);
+        let call = Call {
+            verb: "get",
+            resource: format!("the API `{}`", object.api_version),
+            namespace: &object.namespace,
+        };
+        let found = call
+            .answer(async {
+                match discovery::pinned_kind(&self.client, &kind).await {
+                    Ok(found) => Ok(Some(found)),
+                    Err(kube::Error::Discovery(_)) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            })
+            .await?;
+        let Some((resource, capabilities)) = found.flatten() else {
+            return Err(ClusterError::Rejected {
+                reason: format!(
+                    "the API server knows no {} of `{}`",
+                    object.kind, object.api_version
+                ),
+            });
+        };
+        if capabilities.scope == Scope::Cluster {
+            return Err(ClusterError::Rejected {
+                reason: format!(
+                    "a {} belongs to no namespace: only what lies in the namespace of a watch is changed",
+                    object.kind
+                ),
+            });
+        }
+        let mut kinds = self.kinds();
+        if kinds.len() < MOST_KINDS {
+            kinds.insert(key, resource.clone());
+        }
+        Ok(resource)
+    }
+
+    fn forget(&self, object: &ObjectRef) {
+        let key = (object.api_version.clone(), object.kind.clone());
+        self.kinds().remove(&key);
+    }
+
+    fn kinds(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), ApiResource>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn call<'a>(verb: &'static str, object: &'a ObjectRef, resource: &ApiResource) -> Call<'a> {
+    Call {
+        verb,
+        resource: resource_name(resource),
+        namespace: &object.namespace,
+    }
+}
