@@ -18,7 +18,7 @@ use recant_core::observation::{
 };
 use recant_core::rule::{RuleBook, SourceKind, What};
 use recant_core::spec::{self, SourceFile};
-use recant_core::target::{Pod, Revision, TargetNews, TargetState};
+use recant_core::target::{ForRollback, Pod, Revision, TargetNews, TargetState};
 
 /// Pods of the old and of the new revision, each.
 const PODS: usize = 3;
@@ -265,6 +265,7 @@ impl Fleet {
                 .collect(),
             kill_switch: None,
             last_plan: None,
+            for_rollback: ForRollback::default(),
         }
     }
 }

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::guard::GuardSettings;
-use recant_core::ids::{PodName, RevisionHash, RuleName, TargetId, WatchName};
+use recant_core::ids::{PodName, RevisionHash, RuleName, TargetId, TargetKind, WatchName};
 use recant_core::ledger::{Ledger, TargetLedger};
 use recant_core::rule::{Level, Question, RuleBook, SourceKind, Watch, What};
 
@@ -105,7 +105,8 @@ pub fn prepare(book: &RuleBook, expressions: bool) -> (Vec<Watch>, Vec<LeftOut>)
     for watch in &book.watches {
         let mut watch = watch.clone();
         watch.rules.retain(|rule| {
-            let why = why_not(&Question::of(rule), expressions);
+            let why = names_tell_no_revision(watch.target.kind)
+                .or_else(|| why_not(&Question::of(rule), expressions));
             left_out.extend(why.map(|why| LeftOut {
                 watch: watch.name.clone(),
                 rule: rule.name.clone(),
@@ -123,6 +124,19 @@ pub fn prepare(book: &RuleBook, expressions: bool) -> (Vec<Watch>, Vec<LeftOut>)
         }
     }
     (watches, left_out)
+}
+
+/// Which pods were of which revision is known from their names alone.
+fn names_tell_no_revision(kind: TargetKind) -> Option<&'static str> {
+    match kind {
+        TargetKind::Deployment | TargetKind::Rollout => None,
+        TargetKind::StatefulSet => Some(
+            "the names of a StatefulSet's pods do not tell their revision, so its past releases cannot be told apart",
+        ),
+        TargetKind::DaemonSet => Some(
+            "the names of a DaemonSet's pods do not tell their revision, so its past releases cannot be told apart",
+        ),
+    }
 }
 
 fn why_not(question: &Question, expressions: bool) -> Option<&'static str> {

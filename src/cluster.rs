@@ -20,6 +20,9 @@ pub const PLAN_ANNOTATION: &str = "recant.dev/plan";
 /// and a scaling of one workload must not take each other's mark away.
 pub const SCALING_ANNOTATION: &str = "recant.dev/scaling";
 
+/// On a target: the revision below which nothing goes back, by hash or by number.
+pub const FLOOR_ANNOTATION: &str = "recant.dev/floor";
+
 /// Watches targets and carries out steps on them.
 #[async_trait]
 pub trait Cluster: Send + Sync {

@@ -11,7 +11,7 @@ use recant_core::observation::Observation;
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::record::Record;
 use recant_core::rule::{Question, ScaleTarget, Watch};
-use recant_core::target::{Pod, Revision, RolloutStatus, TargetNews, TargetState};
+use recant_core::target::{ForRollback, Pod, Revision, RolloutStatus, TargetNews, TargetState};
 
 use super::onset::Onset;
 use super::outcome::{Fold, evidence};
@@ -137,7 +137,7 @@ impl Stage {
             id: self.target.clone(),
             uid: "recorded".to_owned(),
             rollout: match self.target.kind {
-                TargetKind::Deployment => None,
+                TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => None,
                 TargetKind::Rollout => Some(RolloutStatus {
                     stable: Some(
                         self.before(now)
@@ -158,6 +158,7 @@ impl Stage {
             pods,
             kill_switch: None,
             last_plan: None,
+            for_rollback: ForRollback::default(),
         })
     }
 

@@ -21,8 +21,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use recant_core::ids::TargetId;
-use recant_core::rule::{Channel, RuleBook, SecretRef};
+use recant_core::ids::{TargetId, TargetKind};
+use recant_core::rule::{Channel, RuleBook, SecretRef, StuckPods};
 use recant_core::spec::{Loaded, Severity};
 
 use crate::agent;
@@ -479,6 +479,12 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
     });
     Needs {
         targets: named.chain(places).collect(),
+        deletes_pods: book
+            .every_watch()
+            .filter(|watch| watch.on_fail.stuck_pods == StuckPods::Delete)
+            .filter(|watch| watch.target.kind == TargetKind::StatefulSet)
+            .map(|watch| watch.target.namespace.clone())
+            .collect(),
         scales: book
             .watches
             .iter()

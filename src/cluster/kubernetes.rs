@@ -19,6 +19,7 @@ mod openapi;
 mod pod;
 mod scale;
 mod state;
+mod stuck_pods;
 mod table;
 mod template;
 pub mod token_review;

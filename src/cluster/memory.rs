@@ -249,6 +249,9 @@ impl Cluster for MemoryCluster {
             Action::Rollback(rollback) => match &rollback.step {
                 Step::UndoDeployment { to } => world.deployment.undo(to, plan, Timestamp::now()),
                 Step::AbortRollout
+                | Step::ApplyRevision { .. }
+                | Step::AwaitStuck
+                | Step::DeleteStuckPods { .. }
                 | Step::UndoRollout { .. }
                 | Step::AwaitCurrent { .. }
                 | Step::PromoteFull { .. }

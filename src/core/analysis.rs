@@ -69,7 +69,9 @@ impl Analysis {
         let traffic = self.first_traffic.unwrap_or(self.began);
         let longest = later(self.began, LONGEST);
         match self.target.kind {
-            TargetKind::Deployment => later(traffic, watch),
+            TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => {
+                later(traffic, watch)
+            }
             TargetKind::Rollout => match self.promoted {
                 Some(promoted) => later(promoted.max(traffic), watch).min(longest),
                 None => longest,

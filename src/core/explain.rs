@@ -527,6 +527,13 @@ fn action(action: &Action) -> String {
 pub fn step(step: &Step) -> String {
     match step {
         Step::UndoDeployment { to } => format!("undo the Deployment to revision {to}"),
+        Step::ApplyRevision { to } => format!("put the template of revision {to} back"),
+        Step::AwaitStuck => {
+            "wait until no pod of the bad revision serves, or one is stuck".to_owned()
+        }
+        Step::DeleteStuckPods { .. } => {
+            "delete the unready pods of the bad revision, which block the way back".to_owned()
+        }
         Step::AbortRollout => "abort the Rollout".to_owned(),
         Step::UndoRollout { to } => format!("undo the Rollout to revision {to}"),
         Step::AwaitCurrent { hash } => {

@@ -94,14 +94,55 @@ pub enum TargetKind {
     Deployment,
     /// `argoproj.io/v1alpha1` Rollout.
     Rollout,
+    /// `apps/v1` `StatefulSet`.
+    StatefulSet,
+    /// `apps/v1` `DaemonSet`.
+    DaemonSet,
+}
+
+impl TargetKind {
+    /// All kinds, in the order in which they are listed to people.
+    pub const ALL: [Self; 4] = [
+        Self::Deployment,
+        Self::Rollout,
+        Self::StatefulSet,
+        Self::DaemonSet,
+    ];
+
+    /// The kind as documents and the API server write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::Rollout => "Rollout",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+        }
+    }
+
+    /// The kind that is written so.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// All kinds for a message: `Deployment`, `Rollout`, …
+    pub fn listed() -> String {
+        Self::ALL.map(|kind| format!("`{kind}`")).join(", ")
+    }
+
+    /// The label by which metrics and alerts name a workload of this kind, as kube-state-metrics has it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Rollout => "rollout",
+            Self::StatefulSet => "statefulset",
+            Self::DaemonSet => "daemonset",
+        }
+    }
 }
 
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Deployment => "Deployment",
-            Self::Rollout => "Rollout",
-        })
+        f.write_str(self.as_str())
     }
 }
 

@@ -233,6 +233,9 @@ impl Measurement {
             .and_then(|members| members.get_mut(&series.member));
         let (state, spaced) = if let Some(state) = there {
             if state.created.is_some() && created > state.created {
+                if origins::may_be_of_the_pod_before(series, created) {
+                    return None;
+                }
                 // A pod that was deleted and made anew under its old name is another pod.
                 *state = begins(sample.zero_base()?);
                 (state, false)
@@ -246,6 +249,10 @@ impl Measurement {
         } else {
             if *held >= MOST_SERIES {
                 increases.unusable(key, format!("there are more than {MOST_SERIES} series"));
+                return None;
+            }
+            if created.is_some_and(|created| series.at < created) {
+                // The pod before it had the same name, as in a StatefulSet.
                 return None;
             }
             let from_zero = origins.begins_at_zero(series, created);

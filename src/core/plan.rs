@@ -29,6 +29,14 @@ pub struct Fence {
 pub enum Step {
     /// Replace the Deployment's template by that of an earlier revision, as `kubectl rollout undo` does.
     UndoDeployment { to: RevisionHash },
+    /// Apply the template that a `ControllerRevision` of a `StatefulSet` or `DaemonSet` holds, as `kubectl rollout undo`
+    /// does.
+    ApplyRevision { to: RevisionHash },
+    /// Wait until pods of the judged revision are stuck, or none serves.
+    AwaitStuck,
+    /// Delete the unready pods of the judged revision, so that the controller makes them anew: a `StatefulSet` waits
+    /// for them for ever.
+    DeleteStuckPods { to: RevisionHash },
     /// Set `status.abort` of a Rollout in flight.
     AbortRollout,
     /// Replace the Rollout's template by that of an earlier revision.
@@ -121,6 +129,21 @@ pub enum Admission {
     },
 }
 
+impl Step {
+    /// The engine waits; nothing is carried out.
+    pub fn waits(&self) -> bool {
+        match self {
+            Self::AwaitCurrent { .. } | Self::AwaitStuck | Self::AwaitRestored => true,
+            Self::UndoDeployment { .. }
+            | Self::ApplyRevision { .. }
+            | Self::DeleteStuckPods { .. }
+            | Self::AbortRollout
+            | Self::UndoRollout { .. }
+            | Self::PromoteFull { .. } => false,
+        }
+    }
+}
+
 impl StepResult {
     /// It ended, and surely without a write.
     pub fn wrote_nothing(&self) -> bool {
@@ -163,7 +186,7 @@ impl RollbackStep {
             judged,
             number: _,
         } = &self.fence;
-        if matches!(self.step, Step::AwaitCurrent { .. } | Step::AwaitRestored) {
+        if self.step.waits() {
             return Admission::AlreadyDone;
         }
         if fresh.id != *target {
@@ -189,14 +212,37 @@ impl RollbackStep {
             };
         };
         match &self.step {
-            Step::AwaitCurrent { .. } | Step::AwaitRestored => Admission::AlreadyDone,
+            Step::AwaitCurrent { .. } | Step::AwaitStuck | Step::AwaitRestored => {
+                Admission::AlreadyDone
+            }
             Step::UndoDeployment { to } => match target.kind {
                 TargetKind::Deployment => self.admit_undo(current, to),
-                TargetKind::Rollout => fenced(format!("{target} is no Deployment")),
+                TargetKind::Rollout | TargetKind::StatefulSet | TargetKind::DaemonSet => {
+                    fenced(format!("{target} is no Deployment"))
+                }
             },
             Step::UndoRollout { to } => match target.kind {
                 TargetKind::Rollout => self.admit_undo(current, to),
-                TargetKind::Deployment => fenced(format!("{target} is no Rollout")),
+                TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => {
+                    fenced(format!("{target} is no Rollout"))
+                }
+            },
+            Step::ApplyRevision { to } => match target.kind {
+                TargetKind::StatefulSet | TargetKind::DaemonSet => self.admit_undo(current, to),
+                TargetKind::Deployment | TargetKind::Rollout => {
+                    fenced(format!("{target} has no ControllerRevisions"))
+                }
+            },
+            Step::DeleteStuckPods { to } => match target.kind {
+                TargetKind::StatefulSet | TargetKind::DaemonSet if current == to => {
+                    Admission::Write
+                }
+                TargetKind::StatefulSet | TargetKind::DaemonSet => fenced(format!(
+                    "{target} is at revision {current}, no longer at {to}, to which it was taken back"
+                )),
+                TargetKind::Deployment | TargetKind::Rollout => fenced(format!(
+                    "the controller of {target} replaces unready pods by itself"
+                )),
             },
             Step::AbortRollout => match &fresh.rollout {
                 None => fenced(format!("{target} is no Rollout")),
@@ -236,10 +282,12 @@ impl RollbackStep {
     /// Whether the object shows that this step needs no write any more.
     fn shows_on(&self, plan: &PlanId, fresh: &TargetState) -> bool {
         match &self.step {
-            Step::AwaitCurrent { .. } | Step::AwaitRestored => true,
-            Step::UndoDeployment { .. } | Step::UndoRollout { .. } => {
+            Step::AwaitCurrent { .. } | Step::AwaitStuck | Step::AwaitRestored => true,
+            Step::UndoDeployment { .. } | Step::UndoRollout { .. } | Step::ApplyRevision { .. } => {
                 fresh.last_plan.as_ref() == Some(plan)
             }
+            // The pods say it, and they are looked at anew each time.
+            Step::DeleteStuckPods { .. } => false,
             Step::AbortRollout => {
                 fresh.current.as_ref() == Some(&self.fence.judged)
                     && fresh

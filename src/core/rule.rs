@@ -100,7 +100,18 @@ pub struct Link {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OnFail {
     pub rollback: bool,
+    pub stuck_pods: StuckPods,
     pub notify: Vec<ChannelName>,
+}
+
+/// What is done about unready pods of a failed revision that a `StatefulSet` waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StuckPods {
+    /// People are told which ones to delete.
+    #[default]
+    Tell,
+    /// They are deleted, once the template is back.
+    Delete,
 }
 
 /// Where answers come from. Only [`Self::Prometheus`] and [`Self::Scrape`] answer typed metrics, and can be a watch's source.

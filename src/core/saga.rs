@@ -4,11 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
-use crate::ids::{AnalysisId, PlanId, RevisionHash, TargetKind};
+use crate::ids::{AnalysisId, PlanId, RevisionHash, TargetId, TargetKind};
 use crate::plan::{Action, Admission, Fence, RollbackStep, Step, StepCommand, StepResult};
-use crate::target::TargetState;
+use crate::rule::StuckPods;
+use crate::target::{Pod, TargetState};
 use crate::time::{elapsed, later};
-use crate::wording::{plural, span, unready};
+use crate::wording::{capitalised, plural, span, unready};
 
 /// How long the executor may retry one step.
 pub const STEP_TIME: SignedDuration = SignedDuration::from_secs(60);
@@ -18,6 +19,10 @@ pub const WAIT_TIME: SignedDuration = SignedDuration::from_mins(10);
 pub const LOST: SignedDuration = SignedDuration::from_secs(30);
 /// With good pods serving and no bad one, the last pods of a Deployment may take their time.
 const SETTLE: SignedDuration = SignedDuration::from_secs(30);
+/// A controller that replaces an unready pod by itself has begun to after this long.
+const STUCK: SignedDuration = SignedDuration::from_secs(3);
+/// Times that stuck pods are deleted within one plan, at most.
+const MOST_ROUNDS: usize = 5;
 
 /// An action with no choice left in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +79,12 @@ pub enum Advance {
 
 /// The rollback of the analysed revision to `to`: an abort while a Rollout is in flight and `to` is its stable
 /// revision; else an undo, and for a Rollout full promotion after it.
-pub fn rollback(analysis: &Analysis, state: &TargetState, to: &WayBack) -> Plan {
+pub fn rollback(
+    analysis: &Analysis,
+    state: &TargetState,
+    to: &WayBack,
+    stuck_pods: StuckPods,
+) -> Plan {
     let revision = to.revision.clone();
     let steps = match (&analysis.target.kind, &state.rollout) {
         (TargetKind::Rollout, Some(rollout)) if rollout.stable.as_ref() == Some(&revision) => {
@@ -93,6 +103,9 @@ pub fn rollback(analysis: &Analysis, state: &TargetState, to: &WayBack) -> Plan 
         (TargetKind::Deployment, _) => {
             vec![Step::UndoDeployment { to: revision }, Step::AwaitRestored]
         }
+        (TargetKind::StatefulSet | TargetKind::DaemonSet, _) => {
+            apply_revision(analysis, state, &revision, stuck_pods)
+        }
     };
     Plan {
         id: PlanId(format!("{}-rollback", analysis.id)),
@@ -110,6 +123,28 @@ pub fn rollback(analysis: &Analysis, state: &TargetState, to: &WayBack) -> Plan 
         to: to.clone(),
         steps,
     }
+}
+
+/// While a `StatefulSet` goes back, another of its pods may become unready and block it: so there are several rounds, of
+/// which those that are not needed pass at once.
+fn apply_revision(
+    analysis: &Analysis,
+    state: &TargetState,
+    to: &RevisionHash,
+    stuck_pods: StuckPods,
+) -> Vec<Step> {
+    let mut steps = vec![Step::ApplyRevision { to: to.clone() }];
+    let of_canary = state.pods.iter().filter(|pod| pod.hash == analysis.canary);
+    let rounds = match (stuck_pods, analysis.target.kind) {
+        (StuckPods::Delete, TargetKind::StatefulSet) => of_canary.count().clamp(1, MOST_ROUNDS),
+        (StuckPods::Delete | StuckPods::Tell, _) => 0,
+    };
+    for _ in 0..rounds {
+        steps.push(Step::AwaitStuck);
+        steps.push(Step::DeleteStuckPods { to: to.clone() });
+    }
+    steps.push(Step::AwaitRestored);
+    steps
 }
 
 impl PlanState {
@@ -158,8 +193,13 @@ impl PlanState {
             Some(Step::AwaitRestored) => {
                 self.await_with(now, state, |state| self.restored(now, state))
             }
+            Some(Step::AwaitStuck) => self.await_with(now, state, |state| {
+                self.restored(now, state) || self.is_stuck(now, state)
+            }),
             Some(
                 Step::UndoDeployment { .. }
+                | Step::ApplyRevision { .. }
+                | Step::DeleteStuckPods { .. }
                 | Step::AbortRollout
                 | Step::UndoRollout { .. }
                 | Step::PromoteFull { .. },
@@ -257,6 +297,13 @@ impl PlanState {
             .then(|| format!("revision {current} of {target} was shipped meanwhile"))
     }
 
+    /// The controller has the way back, and still leaves unready pods of the judged revision as they are.
+    fn is_stuck(&self, now: Timestamp, state: &TargetState) -> bool {
+        let back = state.current.as_ref() == Some(&self.plan.to.revision);
+        let mut stuck = state.stuck(&self.plan.fence.judged);
+        back && elapsed(self.step_began, now) >= STUCK && stuck.any(|pod| !pod.ready)
+    }
+
     /// No pod of the judged revision serves, and pods of the way back do.
     fn restored(&self, now: Timestamp, state: &TargetState) -> bool {
         let to = &self.plan.to.revision;
@@ -287,8 +334,47 @@ fn left(state: &TargetState, judged: &RevisionHash) -> String {
         0 => format!("no pod of revision {judged} is left"),
         bad => format!("{} of revision {judged} left", plural(bad, "pod")),
     };
-    match unready(state.pods.iter()) {
+    let bad = match unready(state.pods.iter()) {
         Some(unready) => format!("{bad}; {unready}"),
         None => bad,
+    };
+    match by_hand(state, judged) {
+        Some(advice) => format!("{bad}. {advice}"),
+        None => bad,
     }
+}
+
+/// What a person has to do because the controller does not replace these pods by itself, if that is so. A sentence
+/// without its full stop.
+pub fn by_hand(state: &TargetState, judged: &RevisionHash) -> Option<String> {
+    let TargetId {
+        namespace, kind, ..
+    } = &state.id;
+    let stuck = names(state.stuck(judged));
+    if !stuck.is_empty() {
+        let why = if state.for_rollback.replacement.on_delete {
+            format!("with `updateStrategy: OnDelete` a {kind} replaces no pod by itself")
+        } else {
+            format!("a {kind} waits for ever for a pod that is not ready")
+        };
+        return Some(format!(
+            "{}: once the template is back, `kubectl delete pod -n {namespace} {stuck}` makes room for good pods",
+            capitalised(&why)
+        ));
+    }
+    let partitioned = names(state.partitioned(judged));
+    (!partitioned.is_empty()).then(|| {
+        format!(
+            "Pods below the partition ({}) keep revision {judged}: {partitioned}. Lower \
+             `spec.updateStrategy.rollingUpdate.partition` to take them back",
+            state.for_rollback.replacement.partition
+        )
+    })
+}
+
+/// The names of a few pods, for a command line.
+fn names<'a>(pods: impl Iterator<Item = &'a Pod>) -> String {
+    const MOST: usize = 20;
+    let names: Vec<&str> = pods.take(MOST).map(|pod| pod.name.as_str()).collect();
+    names.join(" ")
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{TargetId, TargetKind, WatchName};
+use crate::ids::{TargetId, WatchName};
 use crate::notice::{Notice, Problem};
 
 /// Silences that are kept of each Alertmanager.
@@ -154,10 +154,7 @@ pub fn labels_of_notice(notice: &Notice) -> BTreeMap<&'static str, String> {
 }
 
 fn of_target(target: &TargetId) -> [(&'static str, String); 3] {
-    let kind = match target.kind {
-        TargetKind::Deployment => "deployment",
-        TargetKind::Rollout => "rollout",
-    };
+    let kind = target.kind.label();
     [
         ("namespace", target.namespace.clone()),
         ("target", format!("{}/{}", target.kind, target.name)),
@@ -168,6 +165,7 @@ fn of_target(target: &TargetId) -> [(&'static str, String); 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::TargetKind;
 
     fn silence(matchers: &[(&str, &str, bool, bool)]) -> Silence {
         let matcher = |(name, value, is_regex, is_equal): &(&str, &str, bool, bool)| LabelMatcher {

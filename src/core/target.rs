@@ -1,5 +1,6 @@
 //! What the cluster says about a target at one moment: an input of the tick.
 
+mod for_rollback;
 pub mod naming;
 
 use std::net::IpAddr;
@@ -8,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PlanId, PodName, RevisionHash, TargetId};
+
+pub use for_rollback::{ForRollback, Replacement};
 
 /// News about a target.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +39,8 @@ pub struct TargetState {
     pub kill_switch: Option<String>,
     /// Annotation `recant.dev/plan`: the last plan that was carried out on the object.
     pub last_plan: Option<PlanId>,
+    /// What only a rollback asks about.
+    pub for_rollback: ForRollback,
 }
 
 /// Status of an Argo Rollout, trusted only when the controller has observed the latest generation.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use recant_core::plan::{Admission, RollbackStep, Step, StepResult};
-use recant_core::target::{Pod, Revision, RolloutStatus, TargetNews, TargetState};
+use recant_core::target::{ForRollback, Pod, Revision, RolloutStatus, TargetNews, TargetState};
 use recant_core::testcase::{TestCase, TestRelease, TestRevision};
 
 use super::signed;
@@ -159,7 +159,7 @@ impl Workload {
             paused: false,
             complete: self.complete,
             rollout: match self.id.kind {
-                TargetKind::Deployment => None,
+                TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => None,
                 TargetKind::Rollout => Some(RolloutStatus {
                     stable: Some(self.stable.clone()),
                     aborted: self.aborted,
@@ -202,6 +202,7 @@ impl Workload {
                 .collect(),
             kill_switch: None,
             last_plan: self.last_plan.clone(),
+            for_rollback: ForRollback::default(),
         }
     }
 
@@ -219,7 +220,7 @@ impl Workload {
             Admission::Write => {}
         }
         match &rollback.step {
-            Step::UndoDeployment { to } => {
+            Step::UndoDeployment { to } | Step::ApplyRevision { to } => {
                 self.ship(to, now);
                 self.settle();
                 self.last_plan = Some(plan.clone());
@@ -237,7 +238,11 @@ impl Workload {
                 self.complete = false;
             }
             Step::PromoteFull { .. } => self.settle(),
-            Step::AwaitCurrent { .. } | Step::AwaitRestored => {}
+            // In a written test every pod is ready.
+            Step::DeleteStuckPods { .. }
+            | Step::AwaitCurrent { .. }
+            | Step::AwaitStuck
+            | Step::AwaitRestored => {}
         }
         Some(StepResult::Done)
     }

@@ -80,6 +80,8 @@ pub struct Targets {
 pub enum TargetKind {
     Deployment,
     Rollout,
+    StatefulSet,
+    DaemonSet,
 }
 
 /// Where metrics come from.
@@ -117,15 +119,19 @@ pub enum WhenUnclear {
 #[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct OnFail {
     /// Takes the release back: `rollback: {}`.
-    pub rollback: Option<Empty>,
+    pub rollback: Option<Rollback>,
     /// Tells these channels.
     pub notify: Option<Vec<String>>,
 }
 
-/// Nothing: `{}`.
+/// How a release is taken back.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Empty {}
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rollback {
+    /// Of a `StatefulSet`: unready pods of the failed revision, which would block the way back, are deleted. It needs the
+    /// right to delete pods. Left out, people are told which ones to delete.
+    pub delete_stuck_pods: Option<bool>,
+}
 
 /// One action.
 #[derive(Debug, JsonSchema)]

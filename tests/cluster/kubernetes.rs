@@ -7,7 +7,9 @@ mod rights;
 mod rollout_steps;
 mod scaling;
 mod shipped;
+mod stateful_sets;
 mod undo_oracle;
+mod undo_oracle_revisions;
 mod watching;
 mod wire;
 
@@ -70,6 +72,8 @@ async fn agent(bed: &Bed, ns: &Namespace) -> Client {
         targets: vec![
             target(ns, TargetKind::Deployment),
             target(ns, TargetKind::Rollout),
+            target(ns, TargetKind::StatefulSet),
+            target(ns, TargetKind::DaemonSet),
         ],
         scales: vec![ScaleTarget {
             namespace: ns.name().to_owned(),
@@ -209,6 +213,7 @@ fn undo(judged: &TargetState, tag: &str) -> StepCommand {
     let step = match judged.id.kind {
         TargetKind::Deployment => Step::UndoDeployment { to },
         TargetKind::Rollout => Step::UndoRollout { to },
+        TargetKind::StatefulSet | TargetKind::DaemonSet => Step::ApplyRevision { to },
     };
     command("p1", judged, step)
 }

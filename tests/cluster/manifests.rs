@@ -36,6 +36,34 @@ pub(crate) fn rollout(name: &str, tag: &str, replicas: u32, steps: &Value) -> Va
     })
 }
 
+/// A `StatefulSet` of `shop/NAME:TAG` whose pods come and go one after the other.
+pub(crate) fn stateful_set(name: &str, tag: &str, replicas: u32) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas,
+            "serviceName": name,
+            "selector": {"matchLabels": {"app": name}},
+            "template": template(name, tag),
+        },
+    })
+}
+
+/// A `DaemonSet` of `shop/NAME:TAG`; there is one node.
+pub(crate) fn daemon_set(name: &str, tag: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": template(name, tag),
+        },
+    })
+}
+
 /// An autoscaler of a Deployment by its CPU.
 pub(crate) fn autoscaler(name: &str, least: u32, most: u32) -> Value {
     json!({

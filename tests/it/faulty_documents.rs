@@ -360,7 +360,7 @@ fn watches() {
         ),
         (
             "target_kind",
-            watch("target: {kind: StatefulSet, name: checkout}\nrules: [http]"),
+            watch("target: {kind: CronJob, name: checkout}\nrules: [http]"),
         ),
         (
             "target_misspelt",

@@ -19,7 +19,10 @@ const CORE: &[(&str, &[&str])] = &[
     ("observation", &["ids"]),
     ("testcase", &["ids", "rule"]),
     ("spec", &["argo", "ids", "rule", "testcase"]),
-    ("measurement", &["ids", "observation", "rule", "target"]),
+    (
+        "measurement",
+        &["ids", "observation", "rule", "target", "time"],
+    ),
     ("history", &["measurement", "time"]),
     ("sequential", &[]),
     (
@@ -38,7 +41,9 @@ const CORE: &[(&str, &[&str])] = &[
     ("plan", &["change", "ids", "rule", "scaling", "target"]),
     (
         "saga",
-        &["analysis", "ids", "plan", "target", "time", "wording"],
+        &[
+            "analysis", "ids", "plan", "rule", "target", "time", "wording",
+        ],
     ),
     ("notice", &["ids", "rule"]),
     ("silence", &["ids", "notice"]),

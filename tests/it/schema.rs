@@ -102,6 +102,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("Targets", "kind: Watch\ntargets: {HERE}"),
     ("Release", "kind: Watch\nrelease: {HERE}"),
     ("OnFail", "kind: Watch\nonFail: [{HERE}]"),
+    ("Rollback", "kind: Watch\nonFail: [{rollback: {HERE}}]"),
     ("OnPass", "kind: Watch\nonPass: [{HERE}]"),
     ("Always", "kind: Watch\nalways: [{HERE}]"),
     (
@@ -231,7 +232,7 @@ target: {kind: Rollout, name: checkout}
 rules: [all, http/error-rate]
 source: scrape
 release: {watch: 20m}
-onFail: [{rollback: {}}, {notify: [oncall]}]
+onFail: [{rollback: {deleteStuckPods: true}}, {notify: [oncall]}]
 onPass: [{notify: [oncall]}]
 always:
 - {rule: all/k, onFail: [{scale: {target: Deployment/worker, replicas: 5, ceiling: 8, undo: 30m}}, {notify: [oncall]}]}

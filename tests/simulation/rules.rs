@@ -10,7 +10,7 @@ use recant_core::guard::GuardSettings;
 use recant_core::ids::{ChannelName, RuleName, TargetId, WatchName};
 use recant_core::rule::{
     ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, Judging, Metric, OnFail,
-    Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, Watch,
+    Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, StuckPods, Watch,
 };
 
 use crate::scenario::Scenario;
@@ -64,6 +64,7 @@ pub(crate) fn book<'a>(
         dry_run: scenario.dry_run,
         on_fail: OnFail {
             rollback: true,
+            stuck_pods: StuckPods::Tell,
             notify: channels.clone(),
         },
         always: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use recant_core::plan::Step;
-use recant_core::target::{Pod, Revision, RolloutStatus, TargetState};
+use recant_core::target::{ForRollback, Pod, Revision, RolloutStatus, TargetState};
 
 use crate::random::Random;
 use crate::world::at;
@@ -165,7 +165,7 @@ impl Workload {
     /// Writes one step of a plan.
     pub(crate) fn carry_out(&mut self, plan: &PlanId, step: &Step, now: i64) {
         match step {
-            Step::UndoDeployment { to } | Step::UndoRollout { to } => {
+            Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
                 self.go_to(to, now);
                 self.last_plan = Some(plan.clone());
             }
@@ -178,7 +178,11 @@ impl Workload {
                 self.promote_full = true;
                 self.written();
             }
-            Step::AwaitCurrent { .. } | Step::AwaitRestored => {}
+            // The controllers of this world replace unready pods by themselves.
+            Step::DeleteStuckPods { .. }
+            | Step::AwaitCurrent { .. }
+            | Step::AwaitStuck
+            | Step::AwaitRestored => {}
         }
     }
 
@@ -341,6 +345,7 @@ impl Workload {
             pods,
             kill_switch: self.kill_switch.then(|| self.id.to_string()),
             last_plan: self.last_plan.clone(),
+            for_rollback: ForRollback::default(),
         }
     }
 }

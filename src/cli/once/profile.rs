@@ -82,7 +82,9 @@ impl Profile {
     /// A name is none that Kubernetes knows.
     pub(super) fn book(&self, namespace: &str, kind: TargetKind) -> anyhow::Result<RuleBook> {
         let target = match kind {
-            TargetKind::Deployment => self.app.clone(),
+            TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => {
+                self.app.clone()
+            }
             TargetKind::Rollout => self.rollout(),
         };
         let channel = serde_json::json!({

@@ -15,7 +15,7 @@ use recant_core::rule::ScaleTarget;
 
 use super::api::Call;
 use super::objects::{
-    autoscaler_resource, budget_resource, pod_resource, replica_set_resource, scale_resource,
+    autoscaler_resource, budget_resource, history_resource, pod_resource, scale_resource,
     workload_resource,
 };
 use crate::cluster::ClusterError;
@@ -27,6 +27,8 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
     pub targets: Vec<TargetId>,
+    /// Namespaces in which stuck pods are deleted.
+    pub deletes_pods: BTreeSet<String>,
     /// Workloads that rules between releases scale.
     pub scales: Vec<ScaleTarget>,
     /// Steps are carried out: `false` in a dry run of the whole process.
@@ -139,7 +141,12 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
         let namespace = &target.namespace;
         let workload = workload_resource(target.kind);
         need(&["get", "list", "watch"], &workload, "", namespace);
-        need(&["list", "watch"], &replica_set_resource(), "", namespace);
+        need(
+            &["list", "watch"],
+            &history_resource(target.kind),
+            "",
+            namespace,
+        );
         need(&["list", "watch"], &pod_resource(), "", namespace);
         if needs.acts {
             need(&["patch"], &workload, "", namespace);
@@ -147,6 +154,9 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
                 need(&["patch"], &workload, "/status", namespace);
             }
         }
+    }
+    for namespace in needs.deletes_pods.iter().filter(|_| needs.acts) {
+        need(&["delete"], &pod_resource(), "", namespace);
     }
     // In a dry run of the whole process nothing is looked at that would only lead to a write.
     for scaled in needs.scales.iter().filter(|_| needs.acts) {

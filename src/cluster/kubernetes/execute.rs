@@ -1,22 +1,25 @@
 //! One step on the real object: read, hold the fence against it, write under the lock of that read.
 
-use kube::api::{ListParams, Patch, PatchParams};
-use kube::core::Selector;
-use kube::{Api, Client};
-use recant_core::ids::{PlanId, RevisionHash, TargetId};
+use std::fmt::Debug;
+
+use kube::api::{ApiResource, ListParams, Patch, PatchParams};
+use kube::core::{DynamicResourceScope, Selector};
+use kube::{Api, Client, Resource};
+use recant_core::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use recant_core::plan::{Action, Admission, RollbackStep, Step, StepCommand, StepResult};
 use recant_core::target::TargetState;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::api::{Call, namespace_kill_switch};
 use super::change::Objects;
-use super::facts::{ReplicaSetFacts, WorkloadFacts};
+use super::facts::{RevisionFacts, WorkloadFacts};
 use super::objects::{
-    ReplicaSet, Workload, controlled_by, hash_label, replica_set_resource, resource_name,
-    workload_resource,
+    ControllerRevision, ReplicaSet, Workload, controlled_by, hash_in, hash_label, history_resource,
+    resource_name, workload_resource,
 };
 use super::state::target_state;
-use super::{scale, undo};
+use super::{scale, stuck_pods, undo};
 use crate::cluster::ClusterError;
 
 /// Under which name our writes stand in `managedFields`.
@@ -41,7 +44,7 @@ async fn roll_back(
 ) -> Result<StepResult, ClusterError> {
     let RollbackStep { fence, step } = rollback;
     let target = &fence.target;
-    if matches!(step, Step::AwaitCurrent { .. } | Step::AwaitRestored) {
+    if step.waits() {
         return Ok(StepResult::AlreadyDone);
     }
     let Some(fresh) = read(client, target).await? else {
@@ -56,30 +59,35 @@ async fn roll_back(
         Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
     }
     let api = workloads(client, target);
-    let patch = match step {
-        Step::AwaitCurrent { .. } | Step::AwaitRestored => return Ok(StepResult::AlreadyDone),
+    let patch: Patch<Value> = match step {
+        Step::AwaitCurrent { .. } | Step::AwaitStuck | Step::AwaitRestored => {
+            return Ok(StepResult::AlreadyDone);
+        }
+        Step::DeleteStuckPods { .. } => {
+            return stuck_pods::delete(client, target, &fresh.workload, &fence.judged).await;
+        }
         Step::AbortRollout => return write_status(&api, target, &fresh, "abort").await,
         Step::PromoteFull { .. } => {
             return write_status(&api, target, &fresh, "promoteFull").await;
         }
         Step::UndoDeployment { to } => match fresh.way_back(target, to) {
-            Ok(set) => undo::undo_deployment(&fresh.workload, set, plan),
+            Ok(set) => json_patch(undo::undo_deployment(&fresh.workload, set, plan))?,
             Err(reason) => return Ok(StepResult::Refused { reason }),
         },
         Step::UndoRollout { to } => match fresh.way_back(target, to) {
-            Ok(set) => undo::undo_rollout(&fresh.workload, set, plan),
+            Ok(set) => json_patch(undo::undo_rollout(&fresh.workload, set, plan))?,
             Err(reason) => return Ok(StepResult::Refused { reason }),
         },
+        Step::ApplyRevision { to } => {
+            let revision = fresh.earlier(target, to);
+            match revision.and_then(|revision| undo::apply(&fresh.workload, revision, plan)) {
+                Ok(patch) => Patch::Strategic(patch),
+                Err(reason) => return Ok(StepResult::Refused { reason }),
+            }
+        }
     };
-    let patch = serde_json::from_value(patch).map_err(|error| ClusterError::Rejected {
-        reason: format!("the undo is no valid patch: {error}"),
-    })?;
     let written = call("patch", target, "")
-        .answer(api.patch(
-            &target.name,
-            &PatchParams::apply(FIELD_MANAGER),
-            &Patch::Json::<()>(patch),
-        ))
+        .answer(api.patch(&target.name, &PatchParams::apply(FIELD_MANAGER), &patch))
         .await?;
     // Deleted since the read: the next read says so.
     written
@@ -87,11 +95,26 @@ async fn roll_back(
         .ok_or(ClusterError::Conflict)
 }
 
-/// A workload as it was read just now, with the `ReplicaSets` that it controls.
+fn json_patch(operations: Value) -> Result<Patch<Value>, ClusterError> {
+    let operations = serde_json::from_value(operations);
+    operations
+        .map(Patch::Json)
+        .map_err(|error| ClusterError::Rejected {
+            reason: format!("the undo is no valid patch: {error}"),
+        })
+}
+
+/// A workload as it was read just now, with what holds its earlier templates.
 struct Fresh {
     state: TargetState,
     workload: Workload,
+    history: History,
+}
+
+#[derive(Default)]
+struct History {
     sets: Vec<ReplicaSet>,
+    revisions: Vec<ControllerRevision>,
 }
 
 async fn read(client: &Client, target: &TargetId) -> Result<Option<Fresh>, ClusterError> {
@@ -101,32 +124,59 @@ async fn read(client: &Client, target: &TargetId) -> Result<Option<Fresh>, Clust
     else {
         return Ok(None);
     };
-    let (kill_switch, sets) = tokio::try_join!(
+    let (kill_switch, history) = tokio::try_join!(
         namespace_kill_switch(client, &target.namespace),
-        replica_sets(client, target, &workload),
+        history(client, target, &workload),
     )?;
     let facts = WorkloadFacts::of(&workload, target.kind);
-    let set_facts: Vec<_> = sets.iter().filter_map(ReplicaSetFacts::of).collect();
+    let sets = history.sets.iter().filter_map(RevisionFacts::of_set);
+    let revisions = history.revisions.iter();
+    let all: Vec<_> = sets
+        .chain(revisions.filter_map(RevisionFacts::of_revision))
+        .collect();
     let state = target_state(
         target,
         &facts,
-        &set_facts.iter().collect::<Vec<_>>(),
+        &all.iter().collect::<Vec<_>>(),
         Vec::new(),
         kill_switch,
     );
     Ok(Some(Fresh {
         state,
         workload,
-        sets,
+        history,
     }))
 }
 
-/// Those that match the selector and are controlled by the workload, as kubectl finds them.
-async fn replica_sets(
+async fn history(
     client: &Client,
     target: &TargetId,
     workload: &Workload,
-) -> Result<Vec<ReplicaSet>, ClusterError> {
+) -> Result<History, ClusterError> {
+    Ok(match target.kind {
+        TargetKind::Deployment | TargetKind::Rollout => History {
+            sets: controlled(client, target, workload).await?,
+            ..History::default()
+        },
+        TargetKind::StatefulSet | TargetKind::DaemonSet => History {
+            revisions: controlled(client, target, workload).await?,
+            ..History::default()
+        },
+    })
+}
+
+/// What holds earlier templates, matches the selector and is controlled by the workload, as kubectl finds it.
+async fn controlled<K>(
+    client: &Client,
+    target: &TargetId,
+    workload: &Workload,
+) -> Result<Vec<K>, ClusterError>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
     // A Rollout with `workloadRef` has no selector, and its template is not ours to change.
     let Some(selector) = workload.spec.selector.clone() else {
         return Ok(Vec::new());
@@ -134,8 +184,8 @@ async fn replica_sets(
     let selector = Selector::try_from(selector).map_err(|error| ClusterError::Rejected {
         reason: format!("the selector of {target} cannot be read: {error}"),
     })?;
-    let resource = replica_set_resource();
-    let api: Api<ReplicaSet> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
+    let resource = history_resource(target.kind);
+    let api: Api<K> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
     let list = Call {
         verb: "list",
         resource: resource_name(&resource),
@@ -144,12 +194,11 @@ async fn replica_sets(
     .answer(api.list(&ListParams::default().labels_from(&selector)))
     .await?;
     let uid = workload.metadata.uid.as_deref();
+    let kind = target.kind.to_string();
     Ok(list
         .into_iter()
         .flat_map(|list| list.items)
-        .filter(|set| {
-            uid.is_some() && controlled_by(&set.metadata, &[&target.kind.to_string()]) == uid
-        })
+        .filter(|object| uid.is_some() && controlled_by(object.meta(), &[&kind]) == uid)
         .collect())
 }
 
@@ -162,7 +211,8 @@ impl Fresh {
             ));
         }
         let label = hash_label(target.kind);
-        self.sets
+        self.history
+            .sets
             .iter()
             .filter(|set| set.metadata.deletion_timestamp.is_none())
             .find(|set| {
@@ -172,6 +222,23 @@ impl Fresh {
             .ok_or_else(|| {
                 format!(
                     "revision {to} of {target} is gone: its ReplicaSet was deleted. \
+                     `spec.revisionHistoryLimit` says how many old ones are kept; undo by hand, or release a good version"
+                )
+            })
+    }
+
+    /// The `ControllerRevision` that is applied, or why there is none.
+    fn earlier(&self, target: &TargetId, to: &RevisionHash) -> Result<&ControllerRevision, String> {
+        let named =
+            |name: Option<&String>| name.and_then(|name| hash_in(name)).as_ref() == Some(to);
+        self.history
+            .revisions
+            .iter()
+            .filter(|revision| revision.metadata.deletion_timestamp.is_none())
+            .find(|revision| named(revision.metadata.name.as_ref()))
+            .ok_or_else(|| {
+                format!(
+                    "revision {to} of {target} is gone: its ControllerRevision was deleted. \
                      `spec.revisionHistoryLimit` says how many old ones are kept; undo by hand, or release a good version"
                 )
             })

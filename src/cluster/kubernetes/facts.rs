@@ -1,4 +1,4 @@
-//! What is kept of a watched workload or `ReplicaSet`: the little that a [`TargetState`] is made of.
+//! What is kept of a watched workload or revision of it: the little that a [`TargetState`] is made of.
 //!
 //! [`TargetState`]: recant_core::target::TargetState
 
@@ -7,20 +7,21 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use recant_core::ids::{PlanId, RevisionHash, TargetKind};
 use recant_core::target::naming::Names;
-use recant_core::target::{Revision, RolloutStatus};
+use recant_core::target::{Replacement, Revision, RolloutStatus};
 use serde_json::Value;
 
 use super::kill_switch;
 use super::objects::{
-    ReplicaSet, Workload, annotations, controlled_by, hash_label, revision_annotation,
+    ControllerRevision, ReplicaSet, Workload, WorkloadSpec, WorkloadStatus, annotations,
+    controlled_by, hash_in, hash_label, revision_annotation,
 };
 use super::template::{TemplateDigest, images};
-use crate::cluster::PLAN_ANNOTATION;
+use crate::cluster::{FLOOR_ANNOTATION, PLAN_ANNOTATION};
 
 /// An object may have more, which nobody uses as names.
 const MOST_LABELS: usize = 64;
 
-/// What is kept of a Deployment or a Rollout.
+/// What is kept of a target's object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WorkloadFacts {
     pub(super) uid: String,
@@ -35,6 +36,11 @@ pub(super) struct WorkloadFacts {
     pub(super) rollout: Option<RolloutFacts>,
     pub(super) progress: Progress,
     pub(super) names: Names,
+    /// Of a `StatefulSet`: the revision that its spec asks for.
+    pub(super) update_revision: Option<RevisionHash>,
+    pub(super) replacement: Replacement,
+    pub(super) floor: Option<String>,
+    pub(super) history_limit: Option<i64>,
 }
 
 /// Whether the controller still works on the latest spec.
@@ -77,13 +83,13 @@ impl WorkloadFacts {
         let status = workload.status.clone().unwrap_or_default();
         let spec = &workload.spec;
         let rollout = (kind == TargetKind::Rollout).then(|| RolloutFacts {
-            current: hash(status.current_pod_hash),
+            current: hash(status.current_pod_hash.clone()),
             status: RolloutStatus {
-                stable: hash(status.stable_rs),
+                stable: hash(status.stable_rs.clone()),
                 aborted: status.abort.unwrap_or(false),
                 promote_full: status.promote_full.unwrap_or(false),
-                phase: status.phase.unwrap_or_default(),
-                message: status.message.unwrap_or_default(),
+                phase: status.phase.clone().unwrap_or_default(),
+                message: status.message.clone().unwrap_or_default(),
                 workload_ref: spec.workload_ref.is_some(),
             },
         });
@@ -101,14 +107,7 @@ impl WorkloadFacts {
                 .template
                 .as_ref()
                 .map(|template| TemplateDigest::of(template, kind)),
-            replicas: Replicas {
-                // The API server's default.
-                wanted: spec.replicas.unwrap_or(1),
-                all: status.replicas.unwrap_or(0),
-                updated: status.updated_replicas.unwrap_or(0),
-                ready: status.ready_replicas.unwrap_or(0),
-                available: status.available_replicas.unwrap_or(0),
-            },
+            replicas: Replicas::of(spec, &status, kind),
             kill_switch: kill_switch::is_on(metadata),
             last_plan: annotations(metadata)
                 .get(PLAN_ANNOTATION)
@@ -129,24 +128,75 @@ impl WorkloadFacts {
                     .collect(),
                 services: spec.strategy.as_ref().map(services).unwrap_or_default(),
             },
+            update_revision: status.update_revision.as_deref().and_then(hash_in),
+            replacement: replacement(spec, kind),
+            floor: annotations(metadata).get(FLOOR_ANNOTATION).cloned(),
+            history_limit: spec.revision_history_limit,
         }
     }
 }
 
-/// What is kept of a `ReplicaSet`.
+impl Replicas {
+    fn of(spec: &WorkloadSpec, status: &WorkloadStatus, kind: TargetKind) -> Self {
+        let or_none = |count: Option<i64>| count.unwrap_or(0);
+        match kind {
+            TargetKind::Deployment | TargetKind::Rollout | TargetKind::StatefulSet => Self {
+                // The API server's default.
+                wanted: spec.replicas.unwrap_or(1),
+                all: or_none(status.replicas),
+                updated: or_none(status.updated_replicas),
+                ready: or_none(status.ready_replicas),
+                available: or_none(status.available_replicas),
+            },
+            // One on each node that is fit for it.
+            TargetKind::DaemonSet => Self {
+                wanted: or_none(status.desired_number_scheduled),
+                all: or_none(status.current_number_scheduled),
+                updated: or_none(status.updated_number_scheduled),
+                ready: or_none(status.number_ready),
+                available: or_none(status.number_available),
+            },
+        }
+    }
+}
+
+fn replacement(spec: &WorkloadSpec, kind: TargetKind) -> Replacement {
+    let strategy = spec.update_strategy.clone().unwrap_or_default();
+    let on_delete = strategy.kind.as_deref() == Some("OnDelete");
+    match kind {
+        TargetKind::Deployment | TargetKind::Rollout => Replacement::default(),
+        TargetKind::DaemonSet => Replacement {
+            on_delete,
+            ..Replacement::default()
+        },
+        TargetKind::StatefulSet => Replacement {
+            on_delete,
+            partition: strategy
+                .rolling_update
+                .and_then(|rolling| u32::try_from(rolling.partition?).ok())
+                .filter(|_| !on_delete)
+                .unwrap_or(0),
+            // The API server's default is OrderedReady.
+            waits_for_ready: spec.pod_management_policy.as_deref() != Some("Parallel"),
+        },
+    }
+}
+
+/// What is kept of a `ReplicaSet` or a `ControllerRevision`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ReplicaSetFacts {
+pub(super) struct RevisionFacts {
     pub(super) uid: String,
     /// Uid of the workload that controls it.
     pub(super) owner: String,
     pub(super) revision: Revision,
     pub(super) template: TemplateDigest,
+    /// Pods that a `ReplicaSet` says that it has.
     pub(super) replicas: i64,
 }
 
-impl ReplicaSetFacts {
+impl RevisionFacts {
     /// `None`: it belongs to no Deployment and no Rollout, has no hash, or is going.
-    pub(super) fn of(set: &ReplicaSet) -> Option<Self> {
+    pub(super) fn of_set(set: &ReplicaSet) -> Option<Self> {
         let metadata = &set.metadata;
         if metadata.deletion_timestamp.is_some() {
             return None;
@@ -155,8 +205,8 @@ impl ReplicaSetFacts {
             .into_iter()
             .find_map(|kind| Some((controlled_by(metadata, &[&kind.to_string()])?, kind)))?;
         let hash = metadata.labels.as_ref()?.get(hash_label(kind))?;
-        let number = annotations(metadata)
-            .get(revision_annotation(kind))
+        let number = revision_annotation(kind)
+            .and_then(|annotation| annotations(metadata).get(annotation))
             .and_then(|number| number.parse().ok())
             .unwrap_or(0);
         Some(Self {
@@ -179,6 +229,40 @@ impl ReplicaSetFacts {
                 .unwrap_or(0),
         })
     }
+
+    /// `None`: it belongs to no `StatefulSet` and no `DaemonSet`, holds no pod template, or is going.
+    pub(super) fn of_revision(revision: &ControllerRevision) -> Option<Self> {
+        let metadata = &revision.metadata;
+        if metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let (owner, kind) = [TargetKind::StatefulSet, TargetKind::DaemonSet]
+            .into_iter()
+            .find_map(|kind| Some((controlled_by(metadata, &[&kind.to_string()])?, kind)))?;
+        let template = template_in(&revision.data)?;
+        Some(Self {
+            uid: metadata.uid.clone()?,
+            owner: owner.to_owned(),
+            revision: Revision {
+                hash: hash_in(metadata.name.as_deref()?)?,
+                number: revision.data.get("revision")?.as_u64()?,
+                images: images(&template),
+                created: metadata
+                    .creation_timestamp
+                    .as_ref()
+                    .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            },
+            template: TemplateDigest::of(&template, kind),
+            replicas: 0,
+        })
+    }
+}
+
+/// The pod template in a `ControllerRevision`, whose `data` is a strategic merge patch that replaces it.
+fn template_in(revision: &Value) -> Option<Value> {
+    let mut template = revision.pointer("/data/spec/template")?.clone();
+    template.as_object_mut()?.remove("$patch");
+    Some(template)
 }
 
 /// The Services that the strategy of a Rollout names.

@@ -1,4 +1,5 @@
-//! Which watches run: one for each kind of workload that is a target in a namespace, and three for each such namespace.
+//! Which watches run: in each namespace with targets one for each kind of them, one or two for their earlier templates,
+//! and two for everything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -59,6 +60,13 @@ impl Following {
         for (namespace, kind) in &kinds {
             wanted.insert(((*namespace).to_owned(), workload_name(*kind)));
         }
+        let histories: BTreeSet<(&str, &str)> = kinds
+            .iter()
+            .map(|(namespace, kind)| (*namespace, history_name(*kind)))
+            .collect();
+        for (namespace, history) in &histories {
+            wanted.insert(((*namespace).to_owned(), (*history).to_owned()));
+        }
         for namespace in &namespaces {
             for resource in OF_NAMESPACE {
                 wanted.insert(((*namespace).to_owned(), resource.to_owned()));
@@ -88,12 +96,21 @@ impl Following {
                 shared.workloads(namespace.to_owned(), kind)
             });
         }
+        for (namespace, history) in histories {
+            let own = || namespace.to_owned();
+            if history == SETS {
+                self.begin(shared, tasks, namespace, SETS, |shared| {
+                    shared.replica_sets(own())
+                });
+            } else {
+                self.begin(shared, tasks, namespace, REVISIONS, |shared| {
+                    shared.controller_revisions(own())
+                });
+            }
+        }
         for namespace in namespaces {
             let own = || namespace.to_owned();
-            let [sets, pods, annotations] = OF_NAMESPACE;
-            self.begin(shared, tasks, namespace, sets, |shared| {
-                shared.replica_sets(own())
-            });
+            let [pods, annotations] = OF_NAMESPACE;
             self.begin(shared, tasks, namespace, pods, |shared| shared.pods(own()));
             self.begin(shared, tasks, namespace, annotations, |shared| {
                 shared.namespace(own())
@@ -126,7 +143,17 @@ impl Following {
     }
 }
 
-const OF_NAMESPACE: [&str; 3] = ["replicasets.apps", "pods", "namespaces"];
+const OF_NAMESPACE: [&str; 2] = ["pods", "namespaces"];
+const SETS: &str = "replicasets.apps";
+const REVISIONS: &str = "controllerrevisions.apps";
+
+/// What holds the earlier templates of a kind.
+fn history_name(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Deployment | TargetKind::Rollout => SETS,
+        TargetKind::StatefulSet | TargetKind::DaemonSet => REVISIONS,
+    }
+}
 
 fn workload_name(kind: TargetKind) -> String {
     objects::resource_name(&objects::workload_resource(kind))

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::target::naming::{Named, Naming};
-use recant_core::target::{ObjectStatus, TargetNews, TargetState};
+use recant_core::target::{ObjectStatus, Pod, TargetNews, TargetState};
 
 use self::workloads::{Moved, Workloads};
-use super::facts::{Progress, ReplicaSetFacts, WorkloadFacts};
+use super::facts::{Progress, RevisionFacts, WorkloadFacts};
 use super::pod::{PodFacts, SeenPod};
 use super::state::target_state;
 use super::table::{Table, Touched};
@@ -40,7 +40,7 @@ pub(super) enum Change<T> {
     Listed,
 }
 
-/// A `ReplicaSet` or pod as a watch showed it: its uid, and what is kept of it.
+/// A `ReplicaSet`, `ControllerRevision` or pod as a watch showed it: its uid, and what is kept of it.
 #[derive(Debug)]
 pub(super) struct Seen<T> {
     pub(super) uid: String,
@@ -57,7 +57,8 @@ pub(super) struct SeenWorkload {
 #[derive(Debug, Default)]
 struct Namespace {
     workloads: BTreeMap<TargetKind, Workloads>,
-    sets: Table<ReplicaSetFacts>,
+    sets: Table<RevisionFacts>,
+    revisions: Table<RevisionFacts>,
     pods: Table<SeenPod>,
     kill_switch: bool,
 }
@@ -135,6 +136,7 @@ impl Index {
                 });
                 !by_name.is_empty() || others.is_some()
             });
+            known.forget_unwatched();
             !known.workloads.is_empty()
         });
         self.uids.retain(|_, target| wanted.contains(target));
@@ -150,6 +152,7 @@ impl Index {
             let sets = namespace.pods.expire(now);
             expired.extend(namespace.owners(&sets));
             expired.extend(namespace.sets.expire(now));
+            expired.extend(namespace.revisions.expire(now));
         }
         self.touch(&expired);
         let mut news = Vec::new();
@@ -217,14 +220,11 @@ impl Index {
         let namespace = self.namespaces.get(&target.namespace)?;
         namespace.synced(target.kind).then_some(())?;
         let workload = namespace.workload(target)?;
-        let sets = namespace.sets.of(&workload.uid);
-        let pods = sets
-            .into_iter()
-            .flat_map(|(uid, _, _)| namespace.pods.of(uid));
+        let pods = namespace.pods_of(&workload.uid);
         Some(ObjectStatus {
             pods: pods
-                .filter(|(_, seen, gone)| !gone && !seen.pod.terminating)
-                .map(|(_, seen, _)| seen.status.clone())
+                .filter(|(seen, gone)| !gone && !seen.pod.terminating)
+                .map(|(seen, _)| seen.status.clone())
                 .collect(),
             failed_progress: workload.progress == Progress::GivenUp,
         })
@@ -267,13 +267,28 @@ impl Index {
     pub(super) fn replica_set(
         &mut self,
         namespace: &str,
-        change: Change<Seen<ReplicaSetFacts>>,
+        change: Change<Seen<RevisionFacts>>,
         now: Instant,
     ) {
         let Some(index) = self.namespaces.get_mut(namespace) else {
             return;
         };
         let owners = feed(&mut index.sets, change, now, |set| (set.owner.clone(), set));
+        self.touch(&owners);
+    }
+
+    pub(super) fn controller_revision(
+        &mut self,
+        namespace: &str,
+        change: Change<Seen<RevisionFacts>>,
+        now: Instant,
+    ) {
+        let Some(index) = self.namespaces.get_mut(namespace) else {
+            return;
+        };
+        let owners = feed(&mut index.revisions, change, now, |revision| {
+            (revision.owner.clone(), revision)
+        });
         self.touch(&owners);
     }
 
@@ -329,8 +344,39 @@ impl Namespace {
         self.workloads
             .get(&kind)
             .is_some_and(|workloads| workloads.synced)
-            && self.sets.synced()
+            && self.history(kind).synced()
             && self.pods.synced()
+    }
+
+    /// What holds the earlier templates of a kind of workload.
+    fn history(&self, kind: TargetKind) -> &Table<RevisionFacts> {
+        match kind {
+            TargetKind::Deployment | TargetKind::Rollout => &self.sets,
+            TargetKind::StatefulSet | TargetKind::DaemonSet => &self.revisions,
+        }
+    }
+
+    /// Forgets what is watched no more: it would be taken for new when it is watched again.
+    fn forget_unwatched(&mut self) {
+        let watched =
+            |kinds: [TargetKind; 2]| kinds.iter().any(|kind| self.workloads.contains_key(kind));
+        let sets = watched([TargetKind::Deployment, TargetKind::Rollout]);
+        let revisions = watched([TargetKind::StatefulSet, TargetKind::DaemonSet]);
+        if !sets {
+            self.sets = Table::default();
+        }
+        if !revisions {
+            self.revisions = Table::default();
+        }
+    }
+
+    /// The pods that a workload controls, itself or by its `ReplicaSets`, and whether each is gone.
+    fn pods_of<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = (&'a SeenPod, bool)> {
+        let sets = self.sets.of(uid).map(|(set, _, _)| set);
+        let controlling = sets.chain(std::iter::once(uid));
+        controlling
+            .flat_map(|owner| self.pods.of(owner))
+            .map(|(_, seen, gone)| (seen, gone))
     }
 
     fn workload(&self, target: &TargetId) -> Option<&WorkloadFacts> {
@@ -343,22 +389,31 @@ impl Namespace {
 
     fn state(&self, target: &TargetId) -> Option<TargetState> {
         let workload = self.workload(target)?;
-        let mut sets = Vec::new();
-        let mut pods = Vec::new();
-        for (uid, set, set_gone) in self.sets.of(&workload.uid) {
-            if !set_gone {
-                sets.push(set);
-            }
-            for (_, pod, gone) in self.pods.of(uid) {
-                let mut pod = pod.pod.clone();
+        let history = self.history(target.kind).of(&workload.uid);
+        let sets: Vec<_> = history
+            .filter(|(_, _, gone)| !gone)
+            .map(|(_, set, _)| set)
+            .collect();
+        let mut pods: Vec<Pod> = self
+            .pods_of(&workload.uid)
+            .map(|(seen, gone)| {
+                let mut pod = seen.pod.clone();
                 if gone {
                     pod.terminating = true;
                     pod.ready = false;
                 }
-                pods.push(pod);
-            }
+                pod
+            })
+            .collect();
+        // A StatefulSet gives the name of a pod that went to the next one, perhaps within the same second.
+        let order = |pod: &Pod| (pod.created, !pod.terminating);
+        pods.sort_by(|a, b| (order(a), &a.name).cmp(&(order(b), &b.name)));
+        let mut newest = BTreeMap::new();
+        for (place, pod) in pods.iter().enumerate() {
+            newest.insert(pod.name.clone(), place);
         }
-        pods.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+        let mut place = 0..;
+        pods.retain(|pod| newest.get(&pod.name).copied() == place.next());
         Some(target_state(
             target,
             workload,
@@ -368,11 +423,11 @@ impl Namespace {
         ))
     }
 
-    /// Uids of the workloads that control these `ReplicaSets`.
-    fn owners(&self, sets: &Touched) -> Touched {
-        sets.iter()
-            .filter_map(|set| self.sets.owner(set))
-            .map(str::to_owned)
+    /// Uids of the workloads that these are, or that control these `ReplicaSets`.
+    fn owners(&self, controlling: &Touched) -> Touched {
+        controlling
+            .iter()
+            .map(|uid| self.sets.owner(uid).unwrap_or(uid).to_owned())
             .collect()
     }
 }

@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
-use kube::api::{ApiResource, GroupVersionKind, Object};
-use recant_core::ids::TargetKind;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Object};
+use recant_core::ids::{RevisionHash, TargetKind};
 use recant_core::rule::ScaleKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A Deployment or a Rollout: the fields are the same but for what their status says of a release.
+/// A target: the fields are the same but for what their status says of a release.
 pub(super) type Workload = Object<WorkloadSpec, WorkloadStatus>;
+/// Its fields lie beside its metadata: `data` and `revision`.
+pub(super) type ControllerRevision = DynamicObject;
 pub(super) type ReplicaSet = Object<ReplicaSetSpec, ReplicaSetStatus>;
 pub(super) type PodObject = Object<PodSpec, PodStatus>;
 
@@ -27,6 +29,25 @@ pub(super) struct WorkloadSpec {
     pub(super) workload_ref: Option<Value>,
     /// Of a Rollout: it names its Services.
     pub(super) strategy: Option<Value>,
+    pub(super) revision_history_limit: Option<i64>,
+    // Of a StatefulSet or a DaemonSet:
+    pub(super) update_strategy: Option<UpdateStrategy>,
+    pub(super) pod_management_policy: Option<String>,
+}
+
+/// How a `StatefulSet` or `DaemonSet` replaces pods.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct UpdateStrategy {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) rolling_update: Option<RollingUpdate>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RollingUpdate {
+    pub(super) partition: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,6 +60,14 @@ pub(super) struct WorkloadStatus {
     pub(super) ready_replicas: Option<i64>,
     pub(super) available_replicas: Option<i64>,
     pub(super) conditions: Option<Vec<Condition>>,
+    // Of a DaemonSet only:
+    pub(super) desired_number_scheduled: Option<i64>,
+    pub(super) current_number_scheduled: Option<i64>,
+    pub(super) updated_number_scheduled: Option<i64>,
+    pub(super) number_ready: Option<i64>,
+    pub(super) number_available: Option<i64>,
+    /// Of a `StatefulSet`: the name of the `ControllerRevision` that its spec asks for.
+    pub(super) update_revision: Option<String>,
     // Of a Rollout only:
     pub(super) current_pod_hash: Option<String>,
     #[serde(rename = "stableRS")]
@@ -138,14 +167,28 @@ pub(super) fn workload_resource(kind: TargetKind) -> ApiResource {
     match kind {
         TargetKind::Deployment => resource("apps", "v1", "Deployment", "deployments"),
         TargetKind::Rollout => resource("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
+        TargetKind::StatefulSet => resource("apps", "v1", "StatefulSet", "statefulsets"),
+        TargetKind::DaemonSet => resource("apps", "v1", "DaemonSet", "daemonsets"),
     }
+}
+
+/// What holds the earlier templates of a kind of target.
+pub(super) fn history_resource(kind: TargetKind) -> ApiResource {
+    match kind {
+        TargetKind::Deployment | TargetKind::Rollout => replica_set_resource(),
+        TargetKind::StatefulSet | TargetKind::DaemonSet => controller_revision_resource(),
+    }
+}
+
+pub(super) fn controller_revision_resource() -> ApiResource {
+    resource("apps", "v1", "ControllerRevision", "controllerrevisions")
 }
 
 /// What the API server calls a kind of workload that can be scaled.
 pub(super) fn scale_resource(kind: ScaleKind) -> ApiResource {
     match kind {
         ScaleKind::Deployment => workload_resource(TargetKind::Deployment),
-        ScaleKind::StatefulSet => resource("apps", "v1", "StatefulSet", "statefulsets"),
+        ScaleKind::StatefulSet => workload_resource(TargetKind::StatefulSet),
         ScaleKind::Rollout => workload_resource(TargetKind::Rollout),
     }
 }
@@ -189,19 +232,28 @@ pub(super) fn resource_name(resource: &ApiResource) -> String {
     }
 }
 
-/// The label that holds the hash of a revision, on its `ReplicaSet` and pods.
+/// The label that holds the hash of a revision, on its pods and, where it has one, its `ReplicaSet`.
 pub(super) fn hash_label(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Deployment => "pod-template-hash",
         TargetKind::Rollout => "rollouts-pod-template-hash",
+        TargetKind::StatefulSet | TargetKind::DaemonSet => "controller-revision-hash",
     }
 }
 
-/// The annotation that holds the number of a revision.
-pub(super) fn revision_annotation(kind: TargetKind) -> &'static str {
+/// The hash in the name of a `ControllerRevision`, which is `NAME-HASH`. A pod of a `StatefulSet` is labelled with that
+/// name, one of a `DaemonSet` with the hash alone, which has no dashes.
+pub(super) fn hash_in(name: &str) -> Option<RevisionHash> {
+    let hash = name.rsplit('-').next()?;
+    (!hash.is_empty()).then(|| RevisionHash(hash.to_owned()))
+}
+
+/// The annotation that holds the number of a revision; a `ControllerRevision` has a field for it.
+pub(super) fn revision_annotation(kind: TargetKind) -> Option<&'static str> {
     match kind {
-        TargetKind::Deployment => "deployment.kubernetes.io/revision",
-        TargetKind::Rollout => "rollout.argoproj.io/revision",
+        TargetKind::Deployment => Some("deployment.kubernetes.io/revision"),
+        TargetKind::Rollout => Some("rollout.argoproj.io/revision"),
+        TargetKind::StatefulSet | TargetKind::DaemonSet => None,
     }
 }
 

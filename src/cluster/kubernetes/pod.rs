@@ -7,7 +7,7 @@ use recant_core::ids::{PodName, RevisionHash, TargetKind};
 use recant_core::target::{Pod, PodStatus};
 
 use super::objects::{
-    Condition, ContainerStatus, PodObject, annotations, controlled_by, hash_label,
+    Condition, ContainerStatus, PodObject, annotations, controlled_by, hash_in, hash_label,
 };
 
 /// Longest reason that is told of a pod, in characters.
@@ -18,7 +18,7 @@ const METRICS_PORTS: [&str; 2] = ["metrics", "http-metrics"];
 /// What is kept of a pod.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PodFacts {
-    /// Uid of the `ReplicaSet` that controls it.
+    /// Uid of the `ReplicaSet`, `StatefulSet` or `DaemonSet` that controls it.
     pub(super) owner: String,
     pub(super) seen: SeenPod,
 }
@@ -31,13 +31,22 @@ pub(super) struct SeenPod {
 }
 
 impl PodFacts {
-    /// `None`: no `ReplicaSet` controls it, or it has no hash.
+    /// `None`: nothing that a target is made of controls it, or it has no hash.
     pub(super) fn of(object: &PodObject) -> Option<Self> {
         let metadata = &object.metadata;
         let labels = metadata.labels.as_ref()?;
-        let hash = [TargetKind::Deployment, TargetKind::Rollout]
-            .into_iter()
-            .find_map(|kind| labels.get(hash_label(kind)))?;
+        let (owner, hash) = if let Some(set) = controlled_by(metadata, &["ReplicaSet"]) {
+            let hash = [TargetKind::Deployment, TargetKind::Rollout]
+                .into_iter()
+                .find_map(|kind| labels.get(hash_label(kind)))?;
+            (set, RevisionHash(hash.clone()))
+        } else {
+            let owner = controlled_by(metadata, &["StatefulSet", "DaemonSet"])?;
+            (
+                owner,
+                hash_in(labels.get(hash_label(TargetKind::StatefulSet))?)?,
+            )
+        };
         let status = object.status.clone().unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();
         // A pod that failed or was evicted stays as an object; its process is gone like that of a deleted one.
@@ -66,7 +75,7 @@ impl PodFacts {
         };
         let pod = Pod {
             name,
-            hash: RevisionHash(hash.clone()),
+            hash,
             created,
             ready,
             terminating: over || metadata.deletion_timestamp.is_some(),
@@ -77,7 +86,7 @@ impl PodFacts {
                 .flatten(),
         };
         Some(Self {
-            owner: controlled_by(metadata, &["ReplicaSet"])?.to_owned(),
+            owner: owner.to_owned(),
             seen: SeenPod {
                 pod,
                 status: of_object,

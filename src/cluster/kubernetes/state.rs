@@ -1,28 +1,27 @@
 //! From facts to a [`TargetState`]: the same for what was watched and for what was read just before a write.
 
-use recant_core::ids::{RevisionHash, TargetId};
-use recant_core::target::{Pod, TargetState};
+use recant_core::ids::{RevisionHash, TargetId, TargetKind};
+use recant_core::target::{ForRollback, Pod, TargetState};
 
-use super::facts::{ReplicaSetFacts, WorkloadFacts};
+use super::facts::{RevisionFacts, WorkloadFacts};
 
 /// Puts the state together.
 ///
-/// `sets` are the `ReplicaSets` that the workload controls, in any order; `pods` are theirs.
+/// `sets` are the `ReplicaSets` or `ControllerRevisions` that the workload controls, in any order; `pods` are its pods.
 pub(super) fn target_state(
     id: &TargetId,
     workload: &WorkloadFacts,
-    sets: &[&ReplicaSetFacts],
+    sets: &[&RevisionFacts],
     pods: Vec<Pod>,
     namespace_kill_switch: bool,
 ) -> TargetState {
-    let current = current(workload, sets);
+    let current = current(id.kind, workload, sets);
     let mut revisions: Vec<_> = sets.iter().map(|set| set.revision.clone()).collect();
     revisions.sort_by(|a, b| (a.number, &a.hash).cmp(&(b.number, &b.hash)));
     TargetState {
         id: id.clone(),
         uid: workload.uid.clone(),
         complete: complete(workload, sets, &pods, current.as_ref()),
-        current,
         paused: workload.paused,
         rollout: workload
             .rollout
@@ -36,14 +35,41 @@ pub(super) fn target_state(
             workload.kill_switch.then(|| id.to_string())
         },
         last_plan: workload.last_plan.clone(),
+        for_rollback: for_rollback(workload, sets, current.as_ref()),
+        current,
+    }
+}
+
+fn for_rollback(
+    workload: &WorkloadFacts,
+    sets: &[&RevisionFacts],
+    current: Option<&RevisionHash>,
+) -> ForRollback {
+    let is_current = |set: &&&RevisionFacts| Some(&set.revision.hash) == current;
+    let template = sets.iter().find(is_current).map(|set| set.template);
+    ForRollback {
+        replacement: workload.replacement,
+        floor: workload.floor.clone(),
+        same_as_current: sets
+            .iter()
+            .filter(|set| !is_current(set) && Some(set.template) == template)
+            .map(|set| set.revision.hash.clone())
+            .collect(),
+        history_limit: workload.history_limit,
     }
 }
 
 /// The revision that the spec asks for, once the controller has seen that spec.
 ///
 /// A Deployment does not say it: as in its controller, it is the oldest `ReplicaSet` with the same template. A Rollout
-/// says it itself, and its template is no help: it is stored without defaults.
-fn current(workload: &WorkloadFacts, sets: &[&ReplicaSetFacts]) -> Option<RevisionHash> {
+/// says it itself, and its template is no help: it is stored without defaults. A `StatefulSet` says it, too. A
+/// `DaemonSet` does not: it is its newest `ControllerRevision`, of those with the same template if the watch has shown
+/// one already.
+fn current(
+    kind: TargetKind,
+    workload: &WorkloadFacts,
+    sets: &[&RevisionFacts],
+) -> Option<RevisionHash> {
     if !workload.observed {
         return None;
     }
@@ -51,15 +77,22 @@ fn current(workload: &WorkloadFacts, sets: &[&ReplicaSetFacts]) -> Option<Revisi
         return rollout.current.clone();
     }
     let template = workload.template.as_ref()?;
-    sets.iter()
-        .filter(|set| set.template == *template)
-        .min_by_key(|set| (set.revision.created, &set.revision.hash))
-        .map(|set| set.revision.hash.clone())
+    let same = || sets.iter().filter(|set| set.template == *template);
+    let found = match kind {
+        TargetKind::StatefulSet => return workload.update_revision.clone(),
+        TargetKind::DaemonSet => same()
+            .max_by_key(|set| set.revision.number)
+            .or_else(|| sets.iter().max_by_key(|set| set.revision.number)),
+        TargetKind::Deployment | TargetKind::Rollout => {
+            same().min_by_key(|set| (set.revision.created, &set.revision.hash))
+        }
+    };
+    found.map(|set| set.revision.hash.clone())
 }
 
 fn complete(
     workload: &WorkloadFacts,
-    sets: &[&ReplicaSetFacts],
+    sets: &[&RevisionFacts],
     pods: &[Pod],
     current: Option<&RevisionHash>,
 ) -> bool {

@@ -9,7 +9,7 @@ use kube::api::ObjectMeta;
 use recant_core::ids::{PlanId, TargetKind};
 use serde_json::{Value, json};
 
-use super::objects::{ReplicaSet, Workload, annotations};
+use super::objects::{ControllerRevision, ReplicaSet, Workload, annotations};
 use super::template;
 use crate::cluster::PLAN_ANNOTATION;
 
@@ -54,6 +54,32 @@ pub(super) fn undo_rollout(workload: &Workload, set: &ReplicaSet, plan: &PlanId)
         {"op": "replace", "path": "/spec/template", "value": restored(set, TargetKind::Rollout)},
         {"op": "add", "path": "/metadata/annotations", "value": wanted},
     ])
+}
+
+/// What `kubectl rollout undo` sends for a `StatefulSet` or `DaemonSet`: the strategic merge patch that a
+/// `ControllerRevision` holds, here with our mark and the lock.
+///
+/// # Errors
+/// The revision holds no such patch. A sentence for people.
+pub(super) fn apply(
+    workload: &Workload,
+    revision: &ControllerRevision,
+    plan: &PlanId,
+) -> Result<Value, String> {
+    let template = revision.data.pointer("/data/spec/template");
+    let Some(template) = template.filter(|template| template.is_object()) else {
+        return Err(format!(
+            "ControllerRevision `{}` holds no pod template: undo by hand, or release a good version",
+            revision.metadata.name.as_deref().unwrap_or_default()
+        ));
+    };
+    Ok(json!({
+        "metadata": {
+            "resourceVersion": workload.metadata.resource_version,
+            "annotations": {PLAN_ANNOTATION: plan},
+        },
+        "spec": {"template": template},
+    }))
 }
 
 /// A merge patch of the Rollout's status, as the commands of Argo Rollouts send it, with the lock.

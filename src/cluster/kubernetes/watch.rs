@@ -18,12 +18,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{namespace_kill_switch, with_causes};
-use super::facts::{ReplicaSetFacts, WorkloadFacts};
+use super::facts::{RevisionFacts, WorkloadFacts};
 use super::health::Health;
 use super::index::{Change, Index, Seen, SeenWorkload};
 use super::objects::{
-    PodObject, ReplicaSet, Workload, pod_resource, replica_set_resource, resource_name,
-    workload_resource,
+    ControllerRevision, PodObject, ReplicaSet, Workload, controller_revision_resource,
+    pod_resource, replica_set_resource, resource_name, workload_resource,
 };
 use super::pod::PodFacts;
 
@@ -60,9 +60,21 @@ impl Shared {
         self.watch::<ReplicaSet>(&namespace, &replica_set_resource(), |index, change| {
             let change = change.map(|set| Seen {
                 uid: set.uid().unwrap_or_default(),
-                facts: ReplicaSetFacts::of(&set),
+                facts: RevisionFacts::of_set(&set),
             });
             index.replica_set(&namespace, change, Instant::now());
+        })
+        .await;
+    }
+
+    pub(super) async fn controller_revisions(self, namespace: String) {
+        let resource = controller_revision_resource();
+        self.watch::<ControllerRevision>(&namespace, &resource, |index, change| {
+            let change = change.map(|revision| Seen {
+                uid: revision.uid().unwrap_or_default(),
+                facts: RevisionFacts::of_revision(&revision),
+            });
+            index.controller_revision(&namespace, change, Instant::now());
         })
         .await;
     }

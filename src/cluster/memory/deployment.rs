@@ -10,7 +10,7 @@ use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
 use recant_core::plan::StepResult;
 use recant_core::rule::{ScaleKind, ScaleTarget};
 use recant_core::scaling::ScaleState;
-use recant_core::target::{Pod, Revision, TargetState};
+use recant_core::target::{ForRollback, Pod, Revision, TargetState};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -303,6 +303,7 @@ impl Deployment {
             pods: self.pods.iter().map(|pod| pod.pod.clone()).collect(),
             kill_switch: None,
             last_plan: self.last_plan.clone(),
+            for_rollback: ForRollback::default(),
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn roll_back(
         return;
     };
     let held = known.holds.clone();
-    let plan = rollback(analysis, state, &to);
+    let plan = rollback(analysis, state, &to, live.watch.on_fail.stuck_pods);
     for hold in held {
         turn.record(Record::HoldEnded {
             target: target.clone(),

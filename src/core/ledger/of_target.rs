@@ -282,7 +282,9 @@ impl TargetLedger {
                     Ending::Fail => {}
                     Ending::Superseded { .. } => match target.kind {
                         TargetKind::Rollout => self.supersede(revision, at),
-                        TargetKind::Deployment => {}
+                        TargetKind::Deployment
+                        | TargetKind::StatefulSet
+                        | TargetKind::DaemonSet => {}
                     },
                 }
             }

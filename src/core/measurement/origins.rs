@@ -10,6 +10,7 @@ use super::AllSeries;
 use super::pods::KnownPods;
 use crate::ids::PodName;
 use crate::observation::{SeriesKey, SeriesReading};
+use crate::time::later;
 
 /// Creation times are whole seconds.
 const CREATED_PRECISION: SignedDuration = SignedDuration::from_secs(1);
@@ -84,4 +85,9 @@ impl<'a> Origins<'a> {
             }
         }
     }
+}
+
+/// Whether a sample may be the last one of the pod that had the name before: creation times are cut to whole seconds.
+pub(super) fn may_be_of_the_pod_before(series: &SeriesReading, created: Option<Timestamp>) -> bool {
+    created.is_some_and(|created| series.at < later(created, CREATED_PRECISION))
 }

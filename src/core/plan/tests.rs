@@ -3,7 +3,7 @@
 use super::*;
 use crate::rule::{ScaleKind, ScaleTarget};
 use crate::scaling::Autoscaler;
-use crate::target::RolloutStatus;
+use crate::target::{ForRollback, RolloutStatus};
 
 const UID: &str = "3a3c";
 
@@ -39,6 +39,7 @@ fn deployment() -> TargetState {
         pods: Vec::new(),
         kill_switch: None,
         last_plan: None,
+        for_rollback: ForRollback::default(),
     }
 }
 

@@ -48,13 +48,8 @@ pub enum AlertOf {
 }
 
 const NAMESPACE: &str = "namespace";
-/// Labels that name a workload, as kube-state-metrics and the rules made for it have them.
-const WORKLOADS: [(&str, TargetKind); 2] = [
-    ("deployment", TargetKind::Deployment),
-    ("rollout", TargetKind::Rollout),
-];
-/// Labels that name workloads which are no targets: an alert with one of them is about that.
-const OTHERS: [&str; 3] = ["statefulset", "daemonset", "job_name"];
+/// A label that names a workload which is no target: an alert with it is about that.
+const OTHER: &str = "job_name";
 
 impl AlertSelector {
     /// What of the target an alert with these labels is about; `None`: it is about something else.
@@ -80,11 +75,11 @@ impl AlertSelector {
             return None;
         }
         let mut tied = names("${name}") || self.scope == AlertScope::Namespace;
-        if OTHERS.iter().any(|label| labels.contains_key(*label)) {
+        if labels.contains_key(OTHER) {
             return None;
         }
-        for (label, kind) in WORKLOADS {
-            if let Some(name) = labels.get(label) {
+        for kind in TargetKind::ALL {
+            if let Some(name) = labels.get(kind.label()) {
                 if kind != target.kind || *name != target.name {
                     return None;
                 }
@@ -110,11 +105,7 @@ impl AlertSelector {
         labels.insert("alertname".to_owned(), self.name.clone());
         labels.insert(NAMESPACE.to_owned(), target.namespace.clone());
         if self.about(&labels, target).is_none() {
-            for (label, kind) in WORKLOADS {
-                if kind == target.kind {
-                    labels.insert(label.to_owned(), target.name.clone());
-                }
-            }
+            labels.insert(target.kind.label().to_owned(), target.name.clone());
         }
         labels
     }

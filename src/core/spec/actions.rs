@@ -5,10 +5,12 @@ use super::excerpt::quoted;
 use super::fields::{self, Fields};
 use super::report::{Report, Span};
 use super::tree::{Kind, Node};
+use crate::rule::StuckPods;
 
 /// What `onFail` says.
 pub(super) struct OnFailDraft {
     pub(super) rollback: bool,
+    pub(super) stuck_pods: StuckPods,
     pub(super) notify: Vec<Reference>,
 }
 
@@ -22,6 +24,7 @@ pub(super) fn read_on_fail(
         "write `onFail: [{rollback: {}}, {notify: [oncall]}]`; left out it is `[{rollback: {}}]`";
     let mut draft = OnFailDraft {
         rollback: false,
+        stuck_pods: StuckPods::Tell,
         notify: Vec::new(),
     };
     let Some(entry) = watch.entry("onFail") else {
@@ -62,13 +65,25 @@ pub(super) fn read_on_fail(
                         .error(key, "`rollback` has no value")
                         .help("write `rollback: {}`");
                 } else {
-                    // It has no fields yet: whatever is in it is reported.
-                    Fields::open(node, "`rollback`", &[], report);
+                    draft.stuck_pods = read_stuck_pods(node, report);
                 }
             }
         }
     }
     draft
+}
+
+/// Reads what is in `rollback`.
+fn read_stuck_pods(node: &Node, report: &mut Report<'_>) -> StuckPods {
+    let fields = Fields::open(node, "`rollback`", &["deleteStuckPods"], report);
+    let delete = fields
+        .and_then(|fields| fields.get("deleteStuckPods"))
+        .and_then(|node| fields::boolean(node, "deleteStuckPods", report));
+    if delete == Some(true) {
+        StuckPods::Delete
+    } else {
+        StuckPods::Tell
+    }
 }
 
 /// Reads `onPass`: the channels that are told.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
-use crate::rule::{Assurance, Channel, Link, Rule, Scale, Scope, ScrapeEndpoint, SourceKind};
+use crate::rule::{
+    Assurance, Channel, Link, Rule, Scale, Scope, ScrapeEndpoint, SourceKind, StuckPods,
+};
 
 /// A place in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub(super) struct WatchDraft {
     pub(super) assurance: Assurance,
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
+    pub(super) stuck_pods: StuckPods,
     pub(super) fail_channels: Vec<Reference>,
     pub(super) always: Vec<AlwaysDraft>,
     pub(super) pass_channels: Vec<Reference>,

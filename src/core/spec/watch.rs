@@ -13,7 +13,7 @@ use super::nearest::nearest;
 use super::report::{Report, Span};
 use super::tree::{Kind, Node};
 use crate::ids::{TargetId, TargetKind, WatchName};
-use crate::rule::{Assurance, Link, ScrapeEndpoint, SourceKind};
+use crate::rule::{Assurance, Link, ScrapeEndpoint, SourceKind, StuckPods};
 
 const WATCH: &[&str] = &[
     "apiVersion",
@@ -133,6 +133,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         assurance: Assurance::default(),
         dry_run: false,
         rollback: true,
+        stuck_pods: StuckPods::Tell,
         fail_channels: Vec::new(),
         always: Vec::new(),
         pass_channels: Vec::new(),
@@ -204,6 +205,7 @@ fn read_body(
         assurance: assurance.unwrap_or_default(),
         dry_run,
         rollback: on_fail.rollback,
+        stuck_pods: on_fail.stuck_pods,
         fail_channels: on_fail.notify,
         always,
         pass_channels,
@@ -216,21 +218,18 @@ const HELP: &str = "write `target: {kind: Deployment, name: checkout}`";
 
 /// A kind of workload that can be watched.
 fn kind(node: &Node, report: &mut Report<'_>) -> Option<TargetKind> {
-    const KINDS: [&str; 2] = ["Deployment", "Rollout"];
     let text = fields::text(node, "kind", HELP, report)?;
-    match text {
-        "Deployment" => Some(TargetKind::Deployment),
-        "Rollout" => Some(TargetKind::Rollout),
-        _ => {
-            report
-                .error(node.span, format!("{} cannot be watched", quoted(text)))
-                .help(match nearest(text, KINDS) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the kinds are {}", fields::listed(&KINDS)),
-                });
-            None
-        }
+    let kind = TargetKind::named(text);
+    if kind.is_none() {
+        let kinds = TargetKind::ALL.map(TargetKind::as_str);
+        report
+            .error(node.span, format!("{} cannot be watched", quoted(text)))
+            .help(match nearest(text, kinds) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the kinds are {}", fields::listed(&kinds)),
+            });
     }
+    kind
 }
 
 fn read_target(

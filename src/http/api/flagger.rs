@@ -214,13 +214,12 @@ fn target(payload: &Payload) -> Result<TargetId, Problem> {
             TargetKind::Deployment,
             named.map_or(payload.name.as_str(), String::as_str),
         ),
-        Some(Some(("Deployment", name))) => (TargetKind::Deployment, name),
-        Some(Some(("Rollout", name))) => (TargetKind::Rollout, name),
-        Some(Some((kind, _))) => {
-            let kind = short(kind, 40);
-            let detail =
-                format!("`{kind}` in metadata `target` is none of `Deployment`, `Rollout`");
-            return Err(Problem::bad(detail));
+        Some(Some((kind, name))) => {
+            let known = TargetKind::named(kind).ok_or_else(|| {
+                let (kind, kinds) = (short(kind, 40), TargetKind::listed());
+                Problem::bad(format!("`{kind}` in metadata `target` is none of {kinds}"))
+            })?;
+            (known, name)
         }
     };
     Ok(TargetId {

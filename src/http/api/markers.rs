@@ -156,9 +156,9 @@ fn marker(document: Document) -> Result<Marker, Problem> {
         url,
     } = document;
     let kind = match kind.as_deref() {
-        None | Some("Deployment") => TargetKind::Deployment,
-        Some("Rollout") => TargetKind::Rollout,
-        Some(_) => return Err(Problem::bad("`kind` is none of `Deployment`, `Rollout`")),
+        None => TargetKind::Deployment,
+        Some(kind) => TargetKind::named(kind)
+            .ok_or_else(|| Problem::bad(format!("`kind` is none of {}", TargetKind::listed())))?,
     };
     let texts = [
         ("namespace", Some(&namespace)),

@@ -18,10 +18,10 @@ use crate::wait::wait_for;
 /// Members of this group may do everything.
 const ADMINISTRATORS: &str = "system:masters";
 
-/// Deployments, Jobs and what they own, the status of disruption budgets, and cleaning up after a test. Nothing else
-/// writes to objects.
-const CONTROLLERS: &str = "deployment-controller,replicaset-controller,job-controller,cronjob-controller,\
-    disruption-controller,garbage-collector-controller,namespace-controller";
+/// Deployments, `StatefulSets`, `DaemonSets`, Jobs and what they own, the status of disruption budgets, and cleaning up after
+/// a test. Nothing else writes to objects.
+const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,\
+    job-controller,cronjob-controller,disruption-controller,garbage-collector-controller,namespace-controller";
 
 /// A running control plane.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::{WITHIN, rules, target};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
+use crate::manifests;
 use crate::namespace::Namespace;
 
 #[test]
@@ -64,6 +65,15 @@ async fn begin(ns: &Namespace, release: &TargetId) {
             let steps = json!([{"setWeight": 50}, {"pause": {"duration": "3s"}}]);
             ns.rollout(&release.name, "v1", 2, &steps).await;
         }
+        TargetKind::StatefulSet => {
+            ns.apply(&manifests::stateful_set(&release.name, "v1", 2))
+                .await;
+            ns.wait_serving(&release.name, "v1").await;
+        }
+        TargetKind::DaemonSet => {
+            ns.apply(&manifests::daemon_set(&release.name, "v1")).await;
+            ns.wait_serving(&release.name, "v1").await;
+        }
     }
 }
 
@@ -74,6 +84,8 @@ async fn one(ns: &Namespace, agent: &Agent, release: &TargetId) {
     match release.kind {
         TargetKind::Deployment => ns.set_image(name, "v3").await,
         TargetKind::Rollout => ns.set_rollout_image(name, "v3").await,
+        TargetKind::StatefulSet => ns.apply(&manifests::stateful_set(name, "v3", 2)).await,
+        TargetKind::DaemonSet => ns.apply(&manifests::daemon_set(name, "v3")).await,
     }
     ns.wait_serving(name, "v3").await;
     let hash = ns.ready(name).first().expect("a pod serves").hash.clone();

@@ -79,11 +79,13 @@ impl Oracle {
             );
         }
         let expected = match &rollback.step {
-            Step::UndoDeployment { .. } | Step::UndoRollout { .. } | Step::AbortRollout => {
-                &fence.judged
-            }
+            Step::UndoDeployment { .. }
+            | Step::UndoRollout { .. }
+            | Step::ApplyRevision { .. }
+            | Step::AbortRollout => &fence.judged,
             Step::PromoteFull { of } => of,
-            Step::AwaitCurrent { .. } | Step::AwaitRestored => {
+            Step::DeleteStuckPods { to } => to,
+            Step::AwaitCurrent { .. } | Step::AwaitStuck | Step::AwaitRestored => {
                 return broken("P4", format!("a waiting step of {plan} was written"));
             }
         };
@@ -97,7 +99,7 @@ impl Oracle {
             );
         }
         match &rollback.step {
-            Step::UndoDeployment { to } | Step::UndoRollout { to } => {
+            Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
                 let version = (object.id.clone(), object.uid.clone(), to.clone());
                 if self.failed.contains(&version) {
                     return broken("P12", format!("{plan} went back to {to}, which failed"));
@@ -111,7 +113,11 @@ impl Oracle {
                     return broken("P4", format!("{plan} aborted what cannot be aborted"));
                 }
             }
-            Step::PromoteFull { .. } | Step::AwaitCurrent { .. } | Step::AwaitRestored => {}
+            Step::PromoteFull { .. }
+            | Step::DeleteStuckPods { .. }
+            | Step::AwaitCurrent { .. }
+            | Step::AwaitStuck
+            | Step::AwaitRestored => {}
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ fn workload(name: &str, uid: &str) -> SeenWorkload {
     }
 }
 
-fn set(uid: &str, owner: &str) -> Seen<ReplicaSetFacts> {
+fn set(uid: &str, owner: &str) -> Seen<RevisionFacts> {
     let object: ReplicaSet = serde_json::from_value(json!({
         "metadata": {"name": uid, "uid": uid, "labels": {"pod-template-hash": "h"},
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout", "uid": owner, "controller": true}]},
@@ -44,7 +44,7 @@ fn set(uid: &str, owner: &str) -> Seen<ReplicaSetFacts> {
     .expect("a ReplicaSet");
     Seen {
         uid: uid.into(),
-        facts: ReplicaSetFacts::of(&object),
+        facts: RevisionFacts::of_set(&object),
     }
 }
 

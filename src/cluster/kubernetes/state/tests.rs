@@ -38,7 +38,7 @@ fn state(kind: TargetKind, recorded: &str, change: impl FnOnce(&mut Value)) -> T
     let sets: Vec<_> = objects
         .replica_sets
         .iter()
-        .filter_map(ReplicaSetFacts::of)
+        .filter_map(RevisionFacts::of_set)
         .collect();
     let pods = objects.pods.iter().filter_map(PodFacts::of);
     target_state(

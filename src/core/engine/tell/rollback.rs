@@ -3,12 +3,12 @@
 use super::{Role, Told, facts, full, judged_against, send, sentences_of_findings, way_back};
 use crate::engine::Turn;
 use crate::engine::live::Live;
-use crate::ids::{TargetId, TargetKind};
+use crate::ids::TargetId;
 use crate::judge::Finding;
 use crate::ledger::Judged;
 use crate::notice::{Fact, NoticeKind, Severity};
 use crate::plan::Step;
-use crate::saga::{Plan, PlanState};
+use crate::saga::{Plan, PlanState, by_hand};
 use crate::time::elapsed;
 use crate::verify::{Verification, VerificationEnd};
 use crate::wording::{capitalised, span};
@@ -23,6 +23,7 @@ pub(in crate::engine) fn rolling_back(
     let mut sentences = full(judged.sentences.iter().map(String::as_str));
     sentences.push(judged_against(judged.phase, judged.baseline.as_ref()));
     sentences.push(what_is_done(plan));
+    sentences.extend(about_stuck_pods(live, judged, plan));
     sentences.push(what_comes_next(target, plan));
     let mut facts = facts(
         live,
@@ -69,12 +70,28 @@ fn what_is_done(plan: &Plan) -> String {
         ),
         Some(
             Step::UndoDeployment { .. }
+            | Step::ApplyRevision { .. }
+            | Step::AwaitStuck
+            | Step::DeleteStuckPods { .. }
             | Step::AwaitCurrent { .. }
             | Step::PromoteFull { .. }
             | Step::AwaitRestored,
         )
         | None => format!("Recant puts back, as `kubectl rollout undo` would, {to}."),
     }
+}
+
+/// That pods will not be replaced by their controller, and what is done about it.
+fn about_stuck_pods(live: &Live, judged: &Judged, plan: &Plan) -> Option<String> {
+    let state = live.state.as_ref()?;
+    let advice = by_hand(state, &judged.canary)?;
+    let deletes = |step: &Step| matches!(step, Step::DeleteStuckPods { .. });
+    if plan.steps.iter().any(deletes) && state.partitioned(&judged.canary).next().is_none() {
+        return Some(
+            "Unready pods of the bad revision, which would block that, are deleted.".to_owned(),
+        );
+    }
+    Some(format!("{advice}."))
 }
 
 fn what_comes_next(target: &TargetId, plan: &Plan) -> String {
@@ -86,12 +103,9 @@ fn what_comes_next(target: &TargetId, plan: &Plan) -> String {
             "What shipped the bad revision may ship it again (a GitOps tool does): give it a good one."
         }
     };
-    let kind = match target.kind {
-        TargetKind::Deployment => "the Deployment",
-        TargetKind::Rollout => "the Rollout",
-    };
+    let kind = target.kind;
     format!(
-        "{cause} A message follows when it is done. To keep Recant's hands off {kind}, annotate it with \
+        "{cause} A message follows when it is done. To keep Recant's hands off the {kind}, annotate it with \
          `recant.dev/kill-switch=true`."
     )
 }
@@ -144,12 +158,14 @@ impl Step {
     /// What the step does, for people.
     fn in_words(&self) -> &'static str {
         match self {
-            Self::UndoDeployment { .. } | Self::UndoRollout { .. } => {
+            Self::UndoDeployment { .. } | Self::UndoRollout { .. } | Self::ApplyRevision { .. } => {
                 "putting the earlier template back"
             }
             Self::AbortRollout => "aborting the Rollout",
             Self::AwaitCurrent { .. } => "waiting for the controller to take up the template",
             Self::PromoteFull { .. } => "promoting the earlier revision in full",
+            Self::AwaitStuck => "waiting for pods of the bad revision to go",
+            Self::DeleteStuckPods { .. } => "deleting unready pods of the bad revision",
             Self::AwaitRestored => "waiting until no pod of the bad revision serves",
         }
     }

@@ -19,7 +19,7 @@ use crate::plan::{StepOutcome, StepResult};
 use crate::record::Record;
 use crate::rule::{Always, Scale, ScaleTo};
 use crate::scaling::ScaleState;
-use crate::target::{Pod, Revision, RolloutStatus, TargetNews, TargetState};
+use crate::target::{ForRollback, Pod, Revision, RolloutStatus, TargetNews, TargetState};
 
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -111,6 +111,7 @@ fn news() -> impl Strategy<Value = TargetNews> {
                     pods,
                     kill_switch,
                     last_plan: None,
+                    for_rollback: ForRollback::default(),
                 }))
             },
         );

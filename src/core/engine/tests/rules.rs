@@ -13,7 +13,7 @@ use crate::rule::{
     AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
     HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
     OnFail, OnRequest, Over, Part, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
-    Selector, SourceKind, Unit, Watch,
+    Selector, SourceKind, StuckPods, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -242,6 +242,7 @@ impl Setup {
             dry_run: self.dry_run,
             on_fail: OnFail {
                 rollback: self.rollback,
+                stuck_pods: StuckPods::Tell,
                 notify: channels.clone(),
             },
             always: self.always.clone(),

@@ -12,7 +12,7 @@ use crate::observation::{
 };
 use crate::plan::{Admission, RollbackStep, Step, StepResult};
 use crate::rule::{ArmsBy, Question, What};
-use crate::target::{Pod, Revision, RolloutStatus, TargetState};
+use crate::target::{ForRollback, Pod, Revision, RolloutStatus, TargetState};
 
 mod values;
 
@@ -390,6 +390,7 @@ impl Target {
             pods,
             kill_switch: self.kill_switch.clone(),
             last_plan: self.last_plan.clone(),
+            for_rollback: ForRollback::default(),
         }
     }
 
@@ -413,7 +414,7 @@ impl Target {
         }
         self.writes.push((now, rollback.step.clone()));
         match &rollback.step {
-            Step::UndoDeployment { to } | Step::UndoRollout { to } => {
+            Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
                 self.ship(to.as_str(), now);
                 self.last_plan = Some(plan.clone());
             }
@@ -422,7 +423,11 @@ impl Target {
                 self.changed = now;
             }
             Step::PromoteFull { .. } => self.promote(now),
-            Step::AwaitCurrent { .. } | Step::AwaitRestored => {}
+            // The controller of this target replaces unready pods by itself.
+            Step::DeleteStuckPods { .. }
+            | Step::AwaitCurrent { .. }
+            | Step::AwaitStuck
+            | Step::AwaitRestored => {}
         }
         Some(StepResult::Done)
     }

@@ -59,13 +59,11 @@ impl Asked {
         })?;
         let namespace = take("namespace")?.ok_or_else(|| missing("namespace"))?;
         let kind = match take("kind")?.as_deref() {
-            None | Some("Rollout") => TargetKind::Rollout,
-            Some("Deployment") => TargetKind::Deployment,
-            Some(other) => {
-                let other = short(other, 40);
-                let detail = format!("`kind={other}` is none of `Rollout`, `Deployment`");
-                return Err(Problem::bad(detail));
-            }
+            None => TargetKind::Rollout,
+            Some(kind) => TargetKind::named(kind).ok_or_else(|| {
+                let (kind, kinds) = (short(kind, 40), TargetKind::listed());
+                Problem::bad(format!("`kind={kind}` is none of {kinds}"))
+            })?,
         };
         let (name, service) = (take("name")?, take("service")?);
         let hash = hash.ok_or_else(|| missing("hash"))?;
