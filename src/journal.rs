@@ -9,6 +9,7 @@ pub mod file;
 mod frame;
 pub mod memory;
 pub mod read;
+pub mod shard;
 
 use jiff::Timestamp;
 

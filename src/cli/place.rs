@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::cluster::kubernetes;
 use crate::cluster::kubernetes::config_map::ConfigMapObject;
-use crate::journal::{compact, config_map};
+use crate::journal::{compact, config_map, shard};
 
-/// A journal file, or the state that `recant once` keeps in a `ConfigMap`.
+/// A journal file, or the state that `recant once`, or the replicas of `recant run`, keep in a `ConfigMap`.
 #[derive(Debug, Args)]
 pub(super) struct JournalPlace {
     /// The journal file
@@ -20,7 +20,7 @@ pub(super) struct JournalPlace {
         default_value = "recant.journal"
     )]
     pub(super) journal: PathBuf,
-    /// In place of a file: the `ConfigMap` in which `recant once` keeps its state, with its last records
+    /// In place of a file: the `ConfigMap` in which `recant once`, or a shard of `recant run`, keeps its state, with its last records
     #[arg(long, value_name = "NAME")]
     config_map: Option<String>,
     /// Namespace of that `ConfigMap`; without it that of the kubeconfig or the pod
@@ -45,7 +45,10 @@ impl JournalPlace {
             let client = kubernetes::connect().await?;
             let own = client.default_namespace().to_owned();
             let namespace = self.namespace.as_deref().unwrap_or(&own);
-            let object = ConfigMapObject::new(client, namespace, name);
+            let object = ConfigMapObject::new(client.clone(), namespace, name);
+            if let Some(state) = shard::look(&client, namespace, name).await? {
+                return Ok((object.path(), true, state));
+            }
             let (stored, state) = config_map::read(&object).await?;
             anyhow::Ok((object.path(), stored.is_some(), state))
         })?;

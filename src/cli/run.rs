@@ -5,6 +5,7 @@ mod catch_up;
 pub(super) mod logging;
 mod opening;
 pub(in crate::cli) mod parts;
+mod places;
 mod reloading;
 pub(in crate::cli) mod sources;
 mod traces;
@@ -38,6 +39,7 @@ use crate::http::metrics::Metrics;
 use crate::http::reports::{self, Reported};
 use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
+use crate::journal::shard::ShardPlace;
 use crate::telemetry::{Spans, Telemetry};
 
 use reloading::{Files, Reloading};
@@ -108,7 +110,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     // As the files stand before they are read: what is written to them from now on is seen.
     let files = Files::new(args.config.clone(), args.flags(), &settings);
     let book = load(&settings)?;
-    check_journal(&settings.journal)?;
+    if settings.shards == 0 {
+        check_journal(&settings.journal)?;
+    }
     let mut telemetry = traces::start(&settings.otel)?;
     let spans = telemetry.as_mut().and_then(Telemetry::spans);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -230,7 +234,7 @@ async fn serve(
         reports,
         kayenta: api.as_ref().map(|api| api.kayenta.clone()),
     };
-    let result = lead(settings, &book, &metrics, &ops, &stop, around).await;
+    let result = Box::pin(lead(settings, &book, &metrics, &ops, &stop, around)).await;
     if let Some(api) = api {
         api.server.shutdown().await;
     }
@@ -285,13 +289,16 @@ async fn lead(
         &lease_stop,
     );
     metrics.work.follows();
-    let Some(term) = acquired(lease.state(), ops, stop, &settings.lease.name).await else {
+    let standby = settings.shards > 0;
+    let acquired = acquired(lease.state(), ops, stop, &settings.lease.name, standby).await;
+    let Some(term) = acquired else {
         lease_stop.cancel();
         lease.released().await;
         return Ok(ExitCode::SUCCESS);
     };
     metrics.work.leads();
     ops.readiness.clear("lease");
+    ops.view.elsewhere(None);
     let Around {
         files,
         hangup,
@@ -311,7 +318,7 @@ async fn lead(
         hangup,
         kayenta,
     };
-    let worked = work(settings, book, metrics, ops, stop, outside, changing).await;
+    let worked = Box::pin(work(settings, book, metrics, ops, stop, outside, changing)).await;
     metrics.work.follows();
     // Given back only now, when the last step has ended: until here nobody else may act.
     lease_stop.cancel();
@@ -340,10 +347,11 @@ async fn work(
         );
         ExitCode::from(1)
     };
+    let place = places::journal(settings, &outside);
     let opened = tokio::select! {
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
         () = &mut lost => return Ok(lost_said()),
-        opened = opening::open(&settings.journal, metrics, ops) => opened?,
+        opened = opening::open(&place, metrics, ops) => opened?,
     };
 
     let taken = &opened.ledger.taken;
@@ -497,6 +505,11 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
         secrets: secrets.collect(),
         reviews_tokens: settings.api.as_ref().is_some_and(|api| api.token_review),
         state: None,
+        shared: (settings.shards > 0).then(|| {
+            let journals = places::journals(settings, namespace);
+            let names = journals.iter().flat_map(ShardPlace::names);
+            (namespace.to_owned(), names.collect())
+        }),
     }
 }
 
@@ -506,6 +519,7 @@ async fn acquired(
     ops: &Ops,
     stop: &CancellationToken,
     name: &str,
+    standby: bool,
 ) -> Option<Term> {
     let mut said = String::new();
     loop {
@@ -524,8 +538,17 @@ async fn acquired(
                 tracing::info!("waits for the Lease `{name}`: {reason}");
                 said.clone_from(&reason);
             }
-            ops.readiness
-                .block("lease", format!("waits for the Lease `{name}`: {reason}"));
+            if standby {
+                // It does what it is there for: it waits.
+                ops.readiness.started();
+                ops.view.elsewhere(Some(format!(
+                    "this replica waits to take over (Lease `{name}`: {reason}), and knows nothing of the targets: ask \
+                     the one that works"
+                )));
+            } else {
+                ops.readiness
+                    .block("lease", format!("waits for the Lease `{name}`: {reason}"));
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return None,

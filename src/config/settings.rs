@@ -281,6 +281,11 @@ pub const TABLE: &[Entry] = &[
         "how long others wait for a holder that went silent; at least 3s",
     ),
     entry(
+        "replicas.shards",
+        "0",
+        "for several replicas: the targets are divided among so many shards, each with a Lease and a journal in ConfigMaps of the namespace of the Lease, and no volume is needed; 1 to 16, and not to be changed later. 0: one agent works, and the journal is a file",
+    ),
+    entry(
         "otel.endpoint",
         "",
         "address of an OpenTelemetry collector that takes OTLP over HTTP, as `http://collector:4318`; without it OTEL_EXPORTER_OTLP_ENDPOINT, and without both nothing is traced",
@@ -327,6 +332,8 @@ pub struct Settings {
     /// Targets that are watched at once because somebody asked about them.
     pub on_request: usize,
     pub lease: LeaseSettings,
+    /// Shards that the targets are divided among; 0: one agent works, with a journal file.
+    pub shards: u32,
     pub otel: OtelSettings,
 }
 
@@ -409,6 +416,7 @@ impl Settings {
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
         let lease_duration = faults.take(get.span("lease.duration", second * 3, second * 3600));
+        let shards = faults.take(get.shards());
         let otel_endpoint = faults.take(get.collector());
         let otel_service = faults.take(get.optional("otel.serviceName"));
         let otel_headers = faults.take(get.secret("otel.headers"));
@@ -433,6 +441,7 @@ impl Settings {
                 name: lease_name?,
                 duration: lease_duration?,
             },
+            shards: shards?,
             otel: OtelSettings {
                 endpoint: otel_endpoint?,
                 service_name: otel_service?,

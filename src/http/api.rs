@@ -178,6 +178,7 @@ impl Api {
                 "nothing was looked at for {} s, so what was known then says nothing about now",
                 age.as_secs()
             ),
+            Err(Unviewable::Elsewhere(who)) => return Err(Problem::unavailable(who)),
             Err(Unviewable::Starting) => "nothing was looked at yet".to_owned(),
         };
         let reasons = self.readiness.reasons();

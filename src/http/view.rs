@@ -15,6 +15,8 @@ const STALE: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub struct View {
     current: ArcSwapOption<Seen>,
+    /// Who knows, where this process does not.
+    elsewhere: ArcSwapOption<String>,
 }
 
 #[derive(Debug)]
@@ -24,8 +26,10 @@ struct Seen {
 }
 
 /// Why there is nothing to answer from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unviewable {
+    /// Another replica works, and this one waits: a sentence that says which.
+    Elsewhere(String),
     /// There was no snapshot yet.
     Starting,
     /// The last one is this old.
@@ -39,11 +43,19 @@ impl View {
         self.current.store(Some(Arc::new(Seen { at, snapshot })));
     }
 
+    /// Another replica works, and this one waits: a sentence that says which. `None`: this one works.
+    pub fn elsewhere(&self, who: Option<String>) {
+        self.elsewhere.store(who.map(Arc::new));
+    }
+
     /// The last snapshot.
     ///
     /// # Errors
     /// When there is none, or it is too old to say anything.
     pub fn load(&self) -> Result<Arc<Snapshot>, Unviewable> {
+        if let Some(who) = &*self.elsewhere.load() {
+            return Err(Unviewable::Elsewhere(String::clone(who)));
+        }
         let seen = self.current.load();
         let seen = seen.as_ref().ok_or(Unviewable::Starting)?;
         let age = seen.at.elapsed();

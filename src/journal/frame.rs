@@ -135,7 +135,7 @@ fn split_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// The end of the chain: what the next entry must be linked to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chain {
     pub(super) next: u64,
     last: String,

@@ -120,7 +120,12 @@ impl Agent {
     async fn grant(&self, namespaces: &[&Namespace]) {
         let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
         for (index, ns) in namespaces.iter().enumerate() {
-            let own = ["agent-role.yaml", "agent-role-binding.yaml"];
+            let own = [
+                "agent-role.yaml",
+                "agent-role-binding.yaml",
+                "replicas-role.yaml",
+                "replicas-role-binding.yaml",
+            ];
             let own = own.iter().filter(|_| index == 0);
             for file in ["role.yaml", "role-binding.yaml"].iter().chain(own) {
                 let path = manifests.join(file);
@@ -158,6 +163,11 @@ impl Agent {
             }
         })
         .await;
+    }
+
+    /// Its name, as the holder of a Lease.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A client with the agent's rights.

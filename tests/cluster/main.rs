@@ -33,6 +33,7 @@ mod proofs;
 mod queue;
 mod receiver;
 mod redis;
+mod replicas;
 mod reports;
 mod scaling;
 mod scenario;

@@ -195,7 +195,12 @@ fn the_shipped_service_reaches_the_ports_of_the_shipped_deployment() {
         let container = &pod["spec"]["containers"][0];
         container[of].as_array().cloned().unwrap_or_default()
     };
-    let all = |of: &str| [list(deployment, of), list(patch, of)].concat();
+    let replicas = &shipped("../patches/replicas.yaml")[0]["spec"]["template"];
+    let all = |of: &str| {
+        [deployment, patch, replicas]
+            .map(|pod| list(pod, of))
+            .concat()
+    };
     for port in service["spec"]["ports"].as_array().expect("ports") {
         let opened = all("ports");
         let opened = opened

@@ -9,40 +9,67 @@ use jiff::Timestamp;
 use recant_core::ledger::Ledger;
 use recant_core::record::Record;
 
+use super::places::Place;
 use crate::agent::{self, Recovered};
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
 use crate::journal::file::FileJournal;
-use crate::journal::{Journal as _, JournalError};
+use crate::journal::shard::{Held, ShardError, ShardJournal, ShardPlace};
+use crate::journal::{Journal, JournalError};
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A journal that was opened, folded, and has the record of this start.
 pub(super) struct Opened {
-    pub(super) journal: FileJournal,
+    pub(super) journal: Box<dyn Journal>,
     pub(super) ledger: Ledger,
     /// When the process before last wrote something down.
     pub(super) last: Option<Timestamp>,
 }
 
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error(transparent)]
+    File(#[from] JournalError),
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+}
+
+impl OpenError {
+    fn passes(&self) -> bool {
+        match self {
+            Self::File(error) => passes(error),
+            Self::Shard(error) => error.retry(),
+        }
+    }
+
+    fn is_write(&self) -> bool {
+        match self {
+            Self::File(error) => matches!(error, JournalError::Write { .. }),
+            Self::Shard(error) => matches!(error, ShardError::Unwritable(_)),
+        }
+    }
+}
+
 /// Waits for as long as the reason may pass by itself; readiness and the log say it meanwhile. Safe to cancel.
-pub(super) async fn open(
-    path: &Path,
-    metrics: &Metrics,
-    ops: &Ops,
-) -> Result<Opened, JournalError> {
+pub(super) async fn open(place: &Place, metrics: &Metrics, ops: &Ops) -> Result<Opened, OpenError> {
     let mut said = String::new();
     loop {
-        let error = match try_open(path) {
+        let opened = match place {
+            Place::File(path) => try_open(path).map_err(OpenError::from),
+            Place::Shard { client, place } => try_open_shard(client, place).await,
+        };
+        let error = match opened {
             Ok(opened) => {
                 ops.readiness.clear("journal");
                 return Ok(opened);
             }
-            Err(error) if passes(&error) => error,
+            Err(error) if error.passes() => error,
             Err(error) => return Err(error),
         };
-        if matches!(error, JournalError::Write { .. }) {
+        if error.is_write() {
             metrics.journal.failed();
         }
         // The loop that ticks has not begun: waiting is healthy.
@@ -78,6 +105,32 @@ fn passes(error: &JournalError) -> bool {
     }
 }
 
+async fn try_open_shard(client: &kube::Client, place: &ShardPlace) -> Result<Opened, OpenError> {
+    let (mut journal, held) = ShardJournal::open(client, place).await?;
+    let Held {
+        ledger,
+        records,
+        last,
+    } = held;
+    let append = journal.append(Timestamp::now(), &[started()]);
+    append.map_err(ShardError::Unwritable)?;
+    let ShardPlace {
+        namespace, name, ..
+    } = place;
+    tracing::info!("the journal in ConfigMap {namespace}/{name} holds {records} records");
+    Ok(Opened {
+        journal: Box::new(journal),
+        ledger,
+        last,
+    })
+}
+
+fn started() -> Record {
+    Record::Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
 fn try_open(path: &Path) -> Result<Opened, JournalError> {
     let (mut journal, recovery) = FileJournal::open(path)?;
     let Recovered {
@@ -85,10 +138,7 @@ fn try_open(path: &Path) -> Result<Opened, JournalError> {
         records,
         last,
     } = agent::fold(path)?;
-    let started = Record::Started {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    journal.append(Timestamp::now(), &[started])?;
+    journal.append(Timestamp::now(), &[started()])?;
     let path = path.display();
     if recovery.dropped_bytes > 0 {
         tracing::warn!(
@@ -102,7 +152,7 @@ fn try_open(path: &Path) -> Result<Opened, JournalError> {
         tracing::info!("the journal {path} holds {records} records");
     }
     Ok(Opened {
-        journal,
+        journal: Box::new(journal),
         ledger,
         last,
     })

@@ -127,7 +127,7 @@ pub(super) fn assemble(
     let endpoints = agent::endpoints(engine.watches());
     let parts = agent::Parts {
         engine,
-        journal: Box::new(journal),
+        journal,
         sources,
         endpoints,
         cluster: cluster.clone(),

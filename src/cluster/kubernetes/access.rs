@@ -41,6 +41,8 @@ pub struct Needs {
     pub reviews_tokens: bool,
     /// Namespace and name of the `ConfigMap` that holds the state of `recant once`.
     pub state: Option<(String, String)>,
+    /// Namespace and names of the `ConfigMaps` that several replicas share.
+    pub shared: Option<(String, Vec<String>)>,
 }
 
 /// A right that the service account lacks.
@@ -63,6 +65,8 @@ enum Role {
     Targets,
     /// In the agent's own namespace.
     Agent,
+    /// In the agent's own namespace, where there are several replicas.
+    Replicas,
     /// Where `recant once` runs.
     Once,
     /// In the whole cluster, where tokens are reviewed.
@@ -81,6 +85,7 @@ impl fmt::Display for Missing {
         let (role, file) = match role {
             Role::Targets => ("recant", "role.yaml"),
             Role::Agent => ("recant-agent", "agent-role.yaml"),
+            Role::Replicas => ("recant-replicas", "replicas-role.yaml"),
             Role::Once => ("recant-once", "once-role.yaml"),
             Role::TokenReview => {
                 return write!(
@@ -187,6 +192,22 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
             name: None,
             role: Role::TokenReview,
         });
+    }
+    if let Some((namespace, names)) = &needs.shared {
+        let mut shared = |verb, name: Option<&str>| {
+            rights.insert(Missing {
+                verb,
+                resource: "configmaps".to_owned(),
+                namespace: namespace.clone(),
+                name: name.map(str::to_owned),
+                role: Role::Replicas,
+            });
+        };
+        for name in names {
+            shared("get", Some(name));
+            shared("update", Some(name));
+        }
+        shared("create", None);
     }
     let mut agent = |verb, resource: &str, namespace: &str, name: Option<&str>| {
         rights.insert(Missing {

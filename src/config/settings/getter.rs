@@ -138,6 +138,16 @@ impl Getter<'_> {
         Ok(most)
     }
 
+    /// How many shards the targets are divided among.
+    pub(super) fn shards(&self) -> Result<u32, SettingsError> {
+        let reason = "is no whole number of 0 to 16";
+        let shards = self.parse("replicas.shards", reason)?;
+        if shards > 16 {
+            return Err(self.invalid("replicas.shards", reason));
+        }
+        Ok(shards)
+    }
+
     /// A number from 0 to 1.
     pub(super) fn share(&self, key: &str) -> Result<f64, SettingsError> {
         let share: f64 = self.parse(key, "is no number from 0 to 1")?;

@@ -18,6 +18,7 @@ impl Settings {
             guards: _,
             on_request: _,
             lease,
+            shards,
             otel,
         } = self;
         let mut changed = Vec::new();
@@ -26,6 +27,7 @@ impl Settings {
         keep(api, &start.api, "api", &mut changed);
         keep(log, &start.log, "log", &mut changed);
         keep(lease, &start.lease, "lease", &mut changed);
+        keep(shards, &start.shards, "replicas.shards", &mut changed);
         keep(otel, &start.otel, "otel", &mut changed);
         changed
     }
