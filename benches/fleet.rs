@@ -266,6 +266,8 @@ impl Fleet {
             kill_switch: None,
             last_plan: None,
             for_rollback: ForRollback::default(),
+            pause: None,
+            rolling: None,
         }
     }
 }

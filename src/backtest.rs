@@ -373,7 +373,11 @@ impl<'t> Replayed<'t> {
 fn engine(task: &Task, watch: &Watch, ledger: Ledger) -> Engine {
     let book = RuleBook {
         on_request: Vec::new(),
-        watches: vec![watch.clone()],
+        // What happened has happened: nothing is paused in it.
+        watches: vec![Watch {
+            pause_at: None,
+            ..watch.clone()
+        }],
         channels: BTreeMap::new(),
     };
     let settings = EngineSettings {

@@ -19,6 +19,10 @@ pub const PLAN_ANNOTATION: &str = "recant.dev/plan";
 /// On a workload or its autoscaler: the last scaling that was carried out on it. Apart from [`PLAN_ANNOTATION`]: a rollback
 /// and a scaling of one workload must not take each other's mark away.
 pub const SCALING_ANNOTATION: &str = "recant.dev/scaling";
+/// On a Deployment: the last plan that paused it for the evidence of a release. It stays when that is over.
+pub const PAUSE_ANNOTATION: &str = "recant.dev/pause";
+/// On a Deployment that Recant has paused: by when it has to go on.
+pub const PAUSED_UNTIL_ANNOTATION: &str = "recant.dev/paused-until";
 
 /// On a target: the revision below which nothing goes back, by hash or by number.
 pub const FLOOR_ANNOTATION: &str = "recant.dev/floor";

@@ -29,6 +29,7 @@ enum Command {
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
     Once(cli::once::OnceArgs),
+    Resume(cli::resume::ResumeArgs),
     Run(cli::run::RunArgs),
     /// Prints the JSON Schema of all documents, for editors
     ///
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         }
         Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),
         Command::Once(args) => cli::once::once(&args),
+        Command::Resume(args) => cli::resume::resume(&args, &mut io::stdout().lock()),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),

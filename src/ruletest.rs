@@ -26,7 +26,7 @@ use recant_core::notice::Notice;
 use recant_core::observation::Observation;
 use recant_core::plan::{Action, StepCommand, StepResult};
 use recant_core::record::Record;
-use recant_core::rule::{Channel, Question, RuleBook, ScaleTarget, SourceKind};
+use recant_core::rule::{Channel, Question, RuleBook, ScaleTarget, SourceKind, Watch};
 use recant_core::target::TargetNews;
 use recant_core::testcase::{ExpectedAction, ExpectedVerdict, Origin, TestCase};
 
@@ -138,7 +138,11 @@ fn signed(duration: Duration) -> SignedDuration {
 fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Engine {
     let book = RuleBook {
         on_request: Vec::new(),
-        watches: vec![test.watch.clone()],
+        // The course of a release is written down: nothing is paused in it.
+        watches: vec![Watch {
+            pause_at: None,
+            ..test.watch.clone()
+        }],
         channels: channels
             .into_iter()
             .map(|channel| (channel.name.clone(), channel.clone()))
@@ -252,6 +256,10 @@ impl replay::World for World {
     fn carry_out(&mut self, command: &StepCommand, now: Timestamp) -> Option<StepResult> {
         match &command.action {
             Action::Rollback(rollback) => self.workload.carry_out(&command.plan, rollback, now),
+            // The course of a release is written down.
+            Action::Pause(_) => Some(StepResult::Refused {
+                reason: "nothing is paused in a test".to_owned(),
+            }),
             Action::Scale(change) => {
                 self.actions.push(ExpectedAction::Scale {
                     target: format!("{}/{}", change.target.kind, change.target.name),

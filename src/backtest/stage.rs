@@ -159,6 +159,8 @@ impl Stage {
             kill_switch: None,
             last_plan: None,
             for_rollback: ForRollback::default(),
+            pause: None,
+            rolling: None,
         })
     }
 

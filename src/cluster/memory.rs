@@ -232,6 +232,7 @@ impl Cluster for MemoryCluster {
         let plan = &command.plan;
         let admission = match &command.action {
             Action::Rollback(rollback) => rollback.admit(plan, &world.deployment.state()),
+            Action::Pause(step) => step.admit(plan, &world.deployment.state()),
             Action::Scale(change) => {
                 change.admit(plan, world.deployment.scale_state(&change.target).as_ref())
             }
@@ -263,6 +264,7 @@ impl Cluster for MemoryCluster {
             },
             Action::Scale(change) => world.deployment.scale(change.to, plan),
             Action::Change(change) => world.change(plan, command.index, change),
+            Action::Pause(step) => world.deployment.pause(plan, &step.write),
         };
         drop(world);
         self.spec_changed.notify_one();

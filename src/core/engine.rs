@@ -18,6 +18,7 @@ mod live;
 mod look_back;
 mod observe;
 mod on_request;
+mod pausing;
 mod progress;
 mod questions;
 mod releases;
@@ -283,6 +284,9 @@ impl Engine {
                 live.news |= live.always.awaits(&looked);
             }
         }
+        if settings.ends_unwatched {
+            resume::let_go(&mut turn, live, false);
+        }
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
             if !live.due(now) {
@@ -292,6 +296,8 @@ impl Engine {
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);
+            // After the verdict of this tick: it decides whether the release goes on.
+            pausing::tend(&mut turn, target, live);
             always::tend(&mut turn, target, live, &looked);
         }
         turn.output

@@ -10,7 +10,8 @@ use crate::guard::Hold;
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
 use crate::incident::{IncidentEnd, ScalingEnd};
 use crate::notice::{Delivery, DeliveryOutcome};
-use crate::plan::{Action, Step, StepResult};
+use crate::pause::{PauseEnd, PauseNews, Reached};
+use crate::plan::{Action, PauseWrite, Step, StepResult};
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
 use crate::verify::VerificationEnd;
@@ -181,7 +182,13 @@ impl Story {
                     .insert(plan.id.clone(), plan.fence.target.clone());
                 Some(plan.fence.target.clone())
             }
-            Record::StepBegun(command) => Some(command.rollback()?.fence.target.clone()),
+            Record::Pause { target, news } => {
+                if let PauseNews::Began { pause } | PauseNews::Found { pause } = &**news {
+                    self.plans.insert(pause.id.clone(), target.clone());
+                }
+                Some(target.clone())
+            }
+            Record::StepBegun(command) => Some(command.fence()?.target.clone()),
             Record::StepEnded(outcome) => self.plans.get(&outcome.plan).cloned(),
             Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
             Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
@@ -471,6 +478,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             }
             lines
         }
+        Record::Pause { news, .. } => vec![pause(news)],
         Record::RuleWithoutData { rule, reason, .. } | Record::DataLost { rule, reason, .. } => {
             vec![format!("rule `{rule}` has no data: {reason}")]
         }
@@ -515,11 +523,41 @@ fn scaling_ended(undo: bool, end: &ScalingEnd) -> String {
     }
 }
 
+fn pause(news: &PauseNews) -> String {
+    match news {
+        PauseNews::Began { pause } => format!(
+            "decided: pause the release at its first pods (asked {}); plan `{}`, until {:.0} at the latest",
+            pause.asked, pause.id, pause.until
+        ),
+        PauseNews::Found { pause } => format!(
+            "it was found paused by plan `{}` of another process, until {:.0}",
+            pause.id, pause.until
+        ),
+        PauseNews::Reached(Reached { pods, of }) => {
+            format!("paused at {pods} of {of} pods")
+        }
+        PauseNews::Resuming { reason } => format!("decided: let the release go on, {reason}"),
+        PauseNews::Stuck { reason } => format!("it stays paused: {reason}"),
+        PauseNews::Ended { end } => match end {
+            PauseEnd::Resumed => "the release goes on".to_owned(),
+            PauseEnd::Undone => "the rollback ended the pause".to_owned(),
+            PauseEnd::BySomebody { reason } => format!("the pause is over: {reason}"),
+            PauseEnd::NotPaused { reason } => format!("not paused: {reason}"),
+        },
+    }
+}
+
 fn action(action: &Action) -> String {
     match action {
         Action::Rollback(rollback) => step(&rollback.step),
         Action::Scale(change) => format!("scale {}", change.in_words()),
         Action::Change(change) => change.in_words(),
+        Action::Pause(step) => match step.write {
+            PauseWrite::Pause { until } => {
+                format!("pause {} until {until:.0}", step.fence.target)
+            }
+            PauseWrite::Resume => format!("resume {}", step.fence.target),
+        },
     }
 }
 

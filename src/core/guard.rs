@@ -198,6 +198,36 @@ pub struct ScalingContext<'a> {
     pub silence: Option<&'a Silence>,
 }
 
+/// Everything that the guards of a pause look at. It takes nothing away, so that rates and breakers do not hold it.
+#[derive(Debug)]
+pub struct PauseContext<'a> {
+    pub now: Timestamp,
+    pub settings: &'a GuardSettings,
+    pub watch: &'a WatchName,
+    pub watch_dry_run: bool,
+    pub state: &'a TargetState,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
+}
+
+/// The first guard that holds a pause back; none: pause.
+pub fn holds_pause(context: &PauseContext<'_>) -> Option<Hold> {
+    let PauseContext {
+        now,
+        settings,
+        watch,
+        watch_dry_run,
+        state,
+        silence,
+    } = *context;
+    kill_switch::of_settings(settings)
+        .or_else(|| kill_switch::of_state(state))
+        .or_else(|| dry_run::of_settings(settings, watch, watch_dry_run))
+        .or_else(|| scope::hold(settings, &state.id.namespace))
+        .or_else(|| freeze::hold(now, settings))
+        .or_else(|| silence::of_settings(settings, silence))
+}
+
 /// The first guard that holds a scaling back now; none: look at the cluster.
 pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
     let hold = kill_switch::of_settings(context.settings)

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::hook::{Alert, Marker, Reported};
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId, WatchName};
 use crate::notice::Notice;
+use crate::pause::PauseState;
 use crate::record::Record;
 use crate::rule::SourceKind;
 use crate::saga::{PlanEnd, PlanState};
@@ -166,6 +167,9 @@ impl Ledger {
                         plan.in_hand = Some(command.deadline);
                     }
                 });
+                for pause in self.pauses(&command.plan) {
+                    pause.step_begun(command.index, command.deadline);
+                }
                 let mut always = self.always.values_mut();
                 if let Some(scaling) = always.find_map(|always| always.scaling_mut(&command.plan)) {
                     scaling.in_hand = Some(command.deadline);
@@ -181,6 +185,9 @@ impl Ledger {
                         }
                     }
                 });
+                for pause in self.pauses(&outcome.plan) {
+                    pause.step_ended(at, outcome.index, &outcome.result);
+                }
                 for always in self.always.values_mut() {
                     always.step_ended(at, outcome);
                 }
@@ -220,7 +227,8 @@ impl Ledger {
             | Record::HoldBegan { target, .. }
             | Record::HoldEnded { target, .. }
             | Record::AnalysisEnded { target, .. }
-            | Record::RuleWithoutData { target, .. } => self.on(at, target, record),
+            | Record::RuleWithoutData { target, .. }
+            | Record::Pause { target, .. } => self.on(at, target, record),
             Record::Failed { target, .. } => {
                 self.failed(at, target);
                 self.on(at, target, record);
@@ -289,6 +297,13 @@ impl Ledger {
             elapsed(*failed, at) < SignedDuration::from_hours(1) && other != target
         });
         self.failures.push((at, target.clone()));
+    }
+
+    fn pauses(&mut self, id: &PlanId) -> impl Iterator<Item = &mut PauseState> {
+        self.targets
+            .values_mut()
+            .filter_map(|ledger| ledger.pause.as_deref_mut())
+            .filter(move |state| state.pause.id == *id)
     }
 
     fn with_plan(&mut self, id: &PlanId, change: impl FnOnce(&mut PlanState)) {

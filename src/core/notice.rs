@@ -84,6 +84,12 @@ pub enum NoticeKind {
     Passed,
     /// The watch ended without a verdict.
     Inconclusive,
+    /// A release is paused at its first pods until its evidence is in.
+    Paused,
+    /// The pause is over, or could not be made.
+    PauseEnded,
+    /// A release stays paused until a person looks.
+    LeftPaused,
     /// A source cannot be asked, or answers partially.
     SourceUnavailable,
     SourceRecovered,

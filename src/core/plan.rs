@@ -1,6 +1,7 @@
 //! Plans: actions with no choice left in them, and the fence that each step must pass (P4).
 
 mod change;
+mod pause;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use crate::change::Change;
 use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use crate::scaling::{ScaleChange, ScaleObject, ScaleState};
 use crate::target::TargetState;
+
+pub use pause::{PauseStep, PauseWrite};
 
 /// What must still be true of the object when a step runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,7 @@ pub enum Action {
     Scale(ScaleChange),
     /// One edit of one object.
     Change(Box<Change>),
+    Pause(PauseStep),
 }
 
 /// One step of a rollback.
@@ -159,6 +163,15 @@ impl StepCommand {
     pub fn rollback(&self) -> Option<&RollbackStep> {
         match &self.action {
             Action::Rollback(rollback) => Some(rollback),
+            Action::Scale(_) | Action::Change(_) | Action::Pause(_) => None,
+        }
+    }
+
+    /// What must be true of the target when it is carried out; a scaling has its own.
+    pub fn fence(&self) -> Option<&Fence> {
+        match &self.action {
+            Action::Rollback(rollback) => Some(&rollback.fence),
+            Action::Pause(pause) => Some(&pause.fence),
             Action::Scale(_) | Action::Change(_) => None,
         }
     }
@@ -169,6 +182,7 @@ impl StepCommand {
             Action::Rollback(rollback) => rollback.fence.target.to_string(),
             Action::Scale(change) => change.written(),
             Action::Change(change) => change.object.to_string(),
+            Action::Pause(pause) => pause.fence.target.to_string(),
         }
     }
 }
@@ -203,7 +217,7 @@ impl RollbackStep {
                 "the kill switch is on: annotation `recant.dev/kill-switch` of {place}"
             ));
         }
-        if fresh.paused {
+        if fresh.paused_by_somebody() {
             return fenced(format!("{target} was paused by somebody else"));
         }
         let Some(current) = &fresh.current else {

@@ -19,6 +19,7 @@ use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
 use crate::judge::{Continuous, Evidence, Finding};
 use crate::measurement::Measurement;
 use crate::notice::{Delivery, Notice};
+use crate::pause::PauseNews;
 use crate::plan::{StepCommand, StepOutcome};
 use crate::rule::{Question, SourceKind};
 use crate::saga::{Plan, PlanEnd};
@@ -146,6 +147,11 @@ pub enum Record {
         plan: PlanId,
         end: PlanEnd,
     },
+    /// A release is paused for its evidence, or goes on.
+    Pause {
+        target: TargetId,
+        news: Box<PauseNews>,
+    },
     VerificationBegan {
         verification: Box<Verification>,
     },
@@ -262,6 +268,7 @@ impl Record {
             | Self::PlanEnded { target, .. }
             | Self::VerificationEnded { target, .. }
             | Self::RuleWithoutData { target, .. }
+            | Self::Pause { target, .. }
             | Self::IncidentEnded { target, .. }
             | Self::ScalingHeld { target, .. }
             | Self::ScalingEnded { target, .. }
@@ -275,7 +282,7 @@ impl Record {
             Self::PlanBegan { plan } => Some(&plan.fence.target),
             Self::StepBegun(command) => {
                 // A step that scales names the workload, which need not be the target.
-                command.rollback().map(|rollback| &rollback.fence.target)
+                command.fence().map(|fence| &fence.target)
             }
             Self::VerificationBegan { verification } => Some(&verification.target),
             Self::Noticed(notice)

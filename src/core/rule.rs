@@ -15,6 +15,7 @@ mod judging;
 mod level;
 mod metric;
 mod on_request;
+mod pause_at;
 mod promql;
 mod question;
 mod selector;
@@ -29,6 +30,7 @@ pub use level::{
 };
 pub use metric::{HistogramMetric, Metric, Part, RatioMetric, Unit};
 pub use on_request::{OnRequest, Scope};
+pub use pause_at::PauseAt;
 pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
 pub use selector::{MatchOp, Matcher, Selector};
@@ -53,6 +55,8 @@ pub struct Watch {
     /// How long a release is watched from the first traffic of its canary arm (a Rollout: from its promotion).
     pub watch: Duration,
     pub assurance: Assurance,
+    /// Where a release of a Deployment is paused until its evidence is in.
+    pub pause_at: Option<PauseAt>,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: bool,
     pub on_fail: OnFail,

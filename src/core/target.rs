@@ -2,6 +2,7 @@
 
 mod for_rollback;
 pub mod naming;
+mod pause;
 
 use std::net::IpAddr;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{PlanId, PodName, RevisionHash, TargetId};
 
 pub use for_rollback::{ForRollback, Replacement};
+pub use pause::{OwnPause, Rolling};
 
 /// News about a target.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +43,10 @@ pub struct TargetState {
     pub last_plan: Option<PlanId>,
     /// What only a rollback asks about.
     pub for_rollback: ForRollback,
+    /// The last pause that Recant set, if the object bears its mark.
+    pub pause: Option<OwnPause>,
+    /// How a Deployment replaces its pods.
+    pub rolling: Option<Rolling>,
 }
 
 /// Status of an Argo Rollout, trusted only when the controller has observed the latest generation.

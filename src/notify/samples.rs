@@ -233,6 +233,29 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
                  become known good.",
             ],
         ),
+        NoticeKind::Paused => other(
+            kind,
+            Severity::Info,
+            "Deployment shop/checkout: revision 7c9d5b6f4 is paused at 3 of 10 pods; asked 1",
+            &[
+                "Asked for 1: pausing is a race with the controller, and `maxSurge` and `maxUnavailable` of the Deployment \
+                 bound what it makes at once.",
+                "It goes on by itself when every rule is surely kept, is taken back if one fails, and goes on at \
+                 2026-01-01T00:52:00Z in any other case.",
+            ],
+        ),
+        NoticeKind::PauseEnded => other(
+            kind,
+            Severity::Info,
+            "Deployment shop/checkout: revision 7c9d5b6f4 goes on to all pods",
+            &["Every rule is surely kept by revision 7c9d5b6f4."],
+        ),
+        NoticeKind::LeftPaused => other(
+            kind,
+            Severity::Critical,
+            "Deployment shop/checkout stays paused, and a person has to look",
+            &["Revision 7c9d5b6f4 failed, and was not taken back."],
+        ),
         NoticeKind::FailedRevisionBack => other(
             kind,
             Severity::Warning,

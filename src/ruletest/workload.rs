@@ -203,6 +203,8 @@ impl Workload {
             kill_switch: None,
             last_plan: self.last_plan.clone(),
             for_rollback: ForRollback::default(),
+            pause: None,
+            rolling: None,
         }
     }
 

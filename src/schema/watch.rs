@@ -102,6 +102,17 @@ pub struct Release {
     pub false_alarms: Option<String>,
     /// What a watch ends with when its evidence says neither; `inconclusive` when left out.
     pub when_unclear: Option<WhenUnclear>,
+    /// A Deployment is paused at so many pods of the new revision, such as `1`, or at a share of its replicas, such as
+    /// `10%`, until every rule is surely kept.
+    pub pause_at: Option<PauseAt>,
+}
+
+/// Pods, or a share of the replicas.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum PauseAt {
+    Pods(#[schemars(range(min = 1, max = 10000))] u32),
+    Share(#[schemars(regex(pattern = r"^[1-9][0-9]?%$"))] String),
 }
 
 /// What an unclear watch becomes.

@@ -33,6 +33,7 @@ fn help_tells_what_a_newcomer_needs() {
         ("once", &["once", "-h"]),
         ("check", &["check", "--help"]),
         ("test", &["test", "--help"]),
+        ("resume", &["resume", "--help"]),
         ("schema", &["schema", "--help"]),
     ] {
         insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
@@ -63,6 +64,7 @@ fn usage_errors_are_two_and_go_to_standard_error() {
         &["demo", "--fault", "everything"],
         &["journal", "--since", "yesterday"],
         &["check"],
+        &["resume"],
     ] {
         let ran = recant(Path::new("."), arguments, &[]);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");

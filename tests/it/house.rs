@@ -45,6 +45,7 @@ const CORE: &[(&str, &[&str])] = &[
             "analysis", "ids", "plan", "rule", "target", "time", "wording",
         ],
     ),
+    ("pause", &["ids", "plan", "time"]),
     ("notice", &["ids", "rule"]),
     ("silence", &["ids", "notice"]),
     (
@@ -70,6 +71,7 @@ const CORE: &[(&str, &[&str])] = &[
             "judge",
             "measurement",
             "notice",
+            "pause",
             "plan",
             "rule",
             "saga",
@@ -88,6 +90,7 @@ const CORE: &[(&str, &[&str])] = &[
             "judge",
             "measurement",
             "notice",
+            "pause",
             "plan",
             "record",
             "rule",
@@ -109,8 +112,8 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-            "analysis", "guard", "ids", "incident", "notice", "plan", "record", "saga", "verify",
-            "wording",
+            "analysis", "guard", "ids", "incident", "notice", "pause", "plan", "record", "saga",
+            "verify", "wording",
         ],
     ),
     (
@@ -127,6 +130,7 @@ const CORE: &[(&str, &[&str])] = &[
             "measurement",
             "notice",
             "observation",
+            "pause",
             "plan",
             "record",
             "rule",

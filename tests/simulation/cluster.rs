@@ -252,8 +252,8 @@ impl Cluster for SimCluster {
         }
         let result = match &command.action {
             Action::Rollback(rollback) => self.write(command, rollback, fault).await,
-            Action::Scale(_) | Action::Change(_) => Ok(StepResult::Refused {
-                reason: "nothing is scaled or changed here".to_owned(),
+            Action::Scale(_) | Action::Change(_) | Action::Pause(_) => Ok(StepResult::Refused {
+                reason: "nothing is scaled, changed or paused here".to_owned(),
             }),
         };
         self.process.pass().await;

@@ -61,6 +61,7 @@ pub(crate) fn book<'a>(
         rules: rules.clone(),
         watch: Duration::from_secs(scenario.watch),
         assurance: Assurance::default(),
+        pause_at: None,
         dry_run: scenario.dry_run,
         on_fail: OnFail {
             rollback: true,

@@ -60,6 +60,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::IncidentBegan { .. }
         | Record::IncidentEnded { .. }
         | Record::ScalingBegan { .. }
+        | Record::Pause { .. }
         | Record::ScalingHeld { .. }
         | Record::ScalingEnded { .. }
         | Record::DataLost { .. }

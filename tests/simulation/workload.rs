@@ -346,6 +346,8 @@ impl Workload {
             kill_switch: self.kill_switch.then(|| self.id.to_string()),
             last_plan: self.last_plan.clone(),
             for_rollback: ForRollback::default(),
+            pause: None,
+            rolling: None,
         }
     }
 }

@@ -326,6 +326,7 @@ impl Fold {
             | Record::Awaited { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
+            | Record::Pause { .. }
             | Record::ScalingBegan { .. }
             | Record::ScalingHeld { .. }
             | Record::ScalingEnded { .. }

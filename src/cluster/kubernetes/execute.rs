@@ -6,7 +6,9 @@ use kube::api::{ApiResource, ListParams, Patch, PatchParams};
 use kube::core::{DynamicResourceScope, Selector};
 use kube::{Api, Client, Resource};
 use recant_core::ids::{PlanId, RevisionHash, TargetId, TargetKind};
-use recant_core::plan::{Action, Admission, RollbackStep, Step, StepCommand, StepResult};
+use recant_core::plan::{
+    Action, Admission, PauseStep, PauseWrite, RollbackStep, Step, StepCommand, StepResult,
+};
 use recant_core::target::TargetState;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,7 +21,7 @@ use super::objects::{
     resource_name, workload_resource,
 };
 use super::state::target_state;
-use super::{scale, stuck_pods, undo};
+use super::{own_pause, scale, stuck_pods, undo};
 use crate::cluster::ClusterError;
 
 /// Under which name our writes stand in `managedFields`.
@@ -34,6 +36,7 @@ pub(super) async fn execute(
         Action::Rollback(rollback) => roll_back(client, &command.plan, rollback).await,
         Action::Scale(change) => scale::scale(client, &command.plan, change).await,
         Action::Change(change) => objects.change(&command.plan, command.index, change).await,
+        Action::Pause(step) => pause(client, &command.plan, step).await,
     }
 }
 
@@ -102,6 +105,40 @@ fn json_patch(operations: Value) -> Result<Patch<Value>, ClusterError> {
         .map_err(|error| ClusterError::Rejected {
             reason: format!("the undo is no valid patch: {error}"),
         })
+}
+
+async fn pause(
+    client: &Client,
+    plan: &PlanId,
+    step: &PauseStep,
+) -> Result<StepResult, ClusterError> {
+    let target = &step.fence.target;
+    let Some(fresh) = read(client, target).await? else {
+        return Ok(StepResult::Fenced {
+            reason: format!("{target} does not exist any more"),
+        });
+    };
+    match step.admit(plan, &fresh.state) {
+        Admission::Write => {}
+        Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+        Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+        Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+    }
+    let patch = match &step.write {
+        PauseWrite::Pause { until } => own_pause::pause(&fresh.workload, plan, *until),
+        PauseWrite::Resume => own_pause::resume(&fresh.workload),
+    };
+    let written = call("patch", target, "")
+        .answer(workloads(client, target).patch(
+            &target.name,
+            &PatchParams::apply(FIELD_MANAGER),
+            &Patch::Merge(patch),
+        ))
+        .await?;
+    // Deleted since the read: the next read says so.
+    written
+        .map(|_| StepResult::Done)
+        .ok_or(ClusterError::Conflict)
 }
 
 /// A workload as it was read just now, with what holds its earlier templates.

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use recant_core::ids::{PlanId, RevisionHash, TargetKind};
 use recant_core::target::naming::Names;
-use recant_core::target::{Replacement, Revision, RolloutStatus};
+use recant_core::target::{OwnPause, Replacement, Revision, Rolling, RolloutStatus};
 use serde_json::Value;
 
-use super::kill_switch;
 use super::objects::{
     ControllerRevision, ReplicaSet, Workload, WorkloadSpec, WorkloadStatus, annotations,
     controlled_by, hash_in, hash_label, revision_annotation,
 };
 use super::template::{TemplateDigest, images};
+use super::{kill_switch, own_pause};
 use crate::cluster::{FLOOR_ANNOTATION, PLAN_ANNOTATION};
 
 /// An object may have more, which nobody uses as names.
@@ -33,6 +33,9 @@ pub(super) struct WorkloadFacts {
     pub(super) replicas: Replicas,
     pub(super) kill_switch: bool,
     pub(super) last_plan: Option<PlanId>,
+    pub(super) pause: Option<OwnPause>,
+    /// Of a Deployment.
+    pub(super) rolling: Option<Rolling>,
     pub(super) rollout: Option<RolloutFacts>,
     pub(super) progress: Progress,
     pub(super) names: Names,
@@ -112,6 +115,8 @@ impl WorkloadFacts {
             last_plan: annotations(metadata)
                 .get(PLAN_ANNOTATION)
                 .map(|plan| PlanId(plan.clone())),
+            pause: own_pause::read(workload),
+            rolling: (kind == TargetKind::Deployment).then(|| rolling(spec)),
             rollout,
             progress: if given_up {
                 Progress::GivenUp
@@ -263,6 +268,37 @@ fn template_in(revision: &Value) -> Option<Value> {
     let mut template = revision.pointer("/data/spec/template")?.clone();
     template.as_object_mut()?.remove("$patch");
     Some(template)
+}
+
+/// How many pods the Deployment makes at once: as its controller counts them, `maxSurge` rounded up and `maxUnavailable`
+/// down, and one of them if both come to nothing.
+fn rolling(spec: &WorkloadSpec) -> Rolling {
+    let wanted = u32::try_from(spec.replicas.unwrap_or(1).max(0)).unwrap_or(u32::MAX);
+    let strategy = spec.strategy.as_ref();
+    let kind = strategy.and_then(|strategy| strategy.get("type")?.as_str());
+    if kind == Some("Recreate") {
+        return Rolling {
+            wanted,
+            at_once: None,
+        };
+    }
+    let bound = |field: &str, up: bool| {
+        let value = strategy.and_then(|strategy| strategy.pointer("/rollingUpdate")?.get(field));
+        match value {
+            Some(Value::Number(number)) => u32::try_from(number.as_u64()?).ok(),
+            Some(Value::String(text)) => {
+                let percent: u64 = text.strip_suffix('%')?.parse().ok()?;
+                let pods = u64::from(wanted) * percent;
+                let pods = if up { pods.div_ceil(100) } else { pods / 100 };
+                u32::try_from(pods).ok()
+            }
+            _ => None,
+        }
+    };
+    let at_once = bound("maxSurge", true)
+        .zip(bound("maxUnavailable", false))
+        .map(|(surge, unavailable)| surge.saturating_add(unavailable).max(1));
+    Rolling { wanted, at_once }
 }
 
 /// The Services that the strategy of a Rollout names.

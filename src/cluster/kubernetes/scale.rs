@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::api::{Call, namespace_kill_switch};
 use super::execute::FIELD_MANAGER;
-use super::kill_switch;
 use super::objects::{Workload, annotations, resource_name, scale_resource};
+use super::{kill_switch, own_pause};
 use crate::cluster::{ClusterError, SCALING_ANNOTATION};
 
 /// A workload as it was read just now, with the autoscalers that have it.
@@ -126,7 +126,9 @@ async fn read(client: &Client, target: &ScaleTarget) -> Result<Option<Fresh>, Cl
         // The API server's default.
         replicas: number(workload.spec.replicas.unwrap_or(1)),
         ready: number(status.and_then(|status| status.ready_replicas).unwrap_or(0)),
-        paused: workload.spec.paused.unwrap_or(false),
+        // Replicas of a Deployment that Recant itself has paused are shared out over its revisions.
+        paused: workload.spec.paused.unwrap_or(false)
+            && !own_pause::read(&workload).is_some_and(|pause| pause.holds),
         kill_switch,
         last_scaling: last_scaling(metadata),
         autoscalers: autoscalers.iter().map(autoscaler).collect(),

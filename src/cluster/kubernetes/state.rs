@@ -1,7 +1,7 @@
 //! From facts to a [`TargetState`]: the same for what was watched and for what was read just before a write.
 
 use recant_core::ids::{RevisionHash, TargetId, TargetKind};
-use recant_core::target::{ForRollback, Pod, TargetState};
+use recant_core::target::{ForRollback, OwnPause, Pod, TargetState};
 
 use super::facts::{RevisionFacts, WorkloadFacts};
 
@@ -16,6 +16,10 @@ pub(super) fn target_state(
     namespace_kill_switch: bool,
 ) -> TargetState {
     let current = current(id.kind, workload, sets);
+    let pause = workload.pause.clone().map(|pause| OwnPause {
+        changed: pause.holds && workload.observed && current.is_none(),
+        ..pause
+    });
     let mut revisions: Vec<_> = sets.iter().map(|set| set.revision.clone()).collect();
     revisions.sort_by(|a, b| (a.number, &a.hash).cmp(&(b.number, &b.hash)));
     TargetState {
@@ -37,6 +41,8 @@ pub(super) fn target_state(
         last_plan: workload.last_plan.clone(),
         for_rollback: for_rollback(workload, sets, current.as_ref()),
         current,
+        pause,
+        rolling: workload.rolling,
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::objects::{ControllerRevision, ReplicaSet, Workload, annotations};
 use super::template;
-use crate::cluster::PLAN_ANNOTATION;
+use crate::cluster::{PAUSED_UNTIL_ANNOTATION, PLAN_ANNOTATION};
 
 /// Annotations of the Deployment that an undo leaves as they are: the list of kubectl
 /// (`annotationsToSkip` in pkg/polymorphichelpers/rollback.go).
@@ -38,11 +38,20 @@ pub(super) fn undo_deployment(workload: &Workload, set: &ReplicaSet, plan: &Plan
     let mut wanted: BTreeMap<_, _> = now.chain(then).collect();
     let mark = PLAN_ANNOTATION.to_owned();
     wanted.insert(&mark, &plan.0);
-    json!([
+    // The fence let only our own pause pass: it goes with the bad revision, in the same write.
+    let paused = workload.spec.paused.unwrap_or(false);
+    if paused {
+        wanted.remove(&PAUSED_UNTIL_ANNOTATION.to_owned());
+    }
+    let mut patch = vec![
         lock(&workload.metadata),
-        {"op": "replace", "path": "/spec/template", "value": restored(set, TargetKind::Deployment)},
-        {"op": "add", "path": "/metadata/annotations", "value": wanted},
-    ])
+        json!({"op": "replace", "path": "/spec/template", "value": restored(set, TargetKind::Deployment)}),
+        json!({"op": "add", "path": "/metadata/annotations", "value": wanted}),
+    ];
+    if paused {
+        patch.push(json!({"op": "remove", "path": "/spec/paused"}));
+    }
+    Value::Array(patch)
 }
 
 /// What `kubectl argo rollouts undo` patches, with our mark and the lock.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use recant_core::change::ObjectRef;
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
-use recant_core::plan::StepResult;
+use recant_core::plan::{PauseWrite, StepResult};
 use recant_core::rule::{ScaleKind, ScaleTarget};
 use recant_core::scaling::ScaleState;
-use recant_core::target::{ForRollback, Pod, Revision, TargetState};
+use recant_core::target::{ForRollback, OwnPause, Pod, Revision, Rolling, TargetState};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -28,6 +28,7 @@ pub(super) struct Deployment {
     revisions: Vec<Revision>,
     pods: Vec<MemoryPod>,
     last_plan: Option<PlanId>,
+    pause: Option<OwnPause>,
     last_scaling: Option<PlanId>,
     annotations: BTreeMap<String, String>,
     /// The environment of each revision that has one.
@@ -67,6 +68,7 @@ impl Deployment {
             revisions: Vec::new(),
             pods: Vec::new(),
             last_plan: None,
+            pause: None,
             last_scaling: None,
             annotations: BTreeMap::new(),
             environments: BTreeMap::new(),
@@ -123,7 +125,36 @@ impl Deployment {
         let environment = self.environment(to);
         self.become_template(&image, environment, now);
         self.last_plan = Some(plan.clone());
+        self.resume();
         StepResult::Done
+    }
+
+    /// Stops in the middle of a release, or goes on.
+    pub(super) fn pause(&mut self, plan: &PlanId, write: &PauseWrite) -> StepResult {
+        match write {
+            PauseWrite::Pause { until } => {
+                self.pause = Some(OwnPause {
+                    plan: plan.clone(),
+                    until: Some(*until),
+                    holds: true,
+                    changed: false,
+                });
+            }
+            PauseWrite::Resume => self.resume(),
+        }
+        StepResult::Done
+    }
+
+    /// Goes on, whoever wants that.
+    pub(super) fn resume(&mut self) {
+        if let Some(pause) = &mut self.pause {
+            pause.holds = false;
+            pause.until = None;
+        }
+    }
+
+    fn paused(&self) -> bool {
+        self.pause.as_ref().is_some_and(|pause| pause.holds)
     }
 
     /// Sets how many pods there shall be.
@@ -210,6 +241,9 @@ impl Deployment {
 
     /// One pod more than wanted at most, and never fewer that are ready, as with `maxSurge: 1, maxUnavailable: 0`.
     pub(super) fn next(&mut self, now: Timestamp) -> Next {
+        if self.paused() {
+            return Next::Rest;
+        }
         let live = || self.pods.iter().filter(|pod| !pod.pod.terminating);
         let all = live().count();
         let current = live().filter(|pod| pod.pod.hash == self.current).count();
@@ -296,7 +330,7 @@ impl Deployment {
             id: self.id.clone(),
             uid: self.uid.clone(),
             current: Some(self.current.clone()),
-            paused: false,
+            paused: self.paused(),
             complete,
             rollout: None,
             revisions,
@@ -304,6 +338,11 @@ impl Deployment {
             kill_switch: None,
             last_plan: self.last_plan.clone(),
             for_rollback: ForRollback::default(),
+            pause: self.pause.clone(),
+            rolling: Some(Rolling {
+                wanted: u32::try_from(self.replicas).unwrap_or(u32::MAX),
+                at_once: Some(1),
+            }),
         }
     }
 

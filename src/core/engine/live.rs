@@ -51,6 +51,8 @@ pub(super) struct Live {
     pub(super) candidates: Vec<(Hold, Timestamp)>,
     /// The step that this process handed to the executor last.
     pub(super) handed: Option<(PlanId, usize)>,
+    /// Index of the write of a pause that this process handed out last.
+    pub(super) handed_pause: Option<usize>,
     /// Something came for this target that has not been looked at.
     pub(super) news: bool,
     /// When it was looked at last.
@@ -148,6 +150,7 @@ impl Live {
             bad_served: None,
             candidates: Vec::new(),
             handed: None,
+            handed_pause: None,
             news: true,
             looked: None,
             hears_alerts,
@@ -210,6 +213,18 @@ impl Live {
     /// How old data may be that something is done about: a few samples, when they are known to come seldom.
     pub(super) fn freshness(&self) -> SignedDuration {
         self.interval().map_or(WINDOW, patience)
+    }
+
+    /// Whether every rule that decides has data of just now.
+    pub(super) fn sees(&self, now: Timestamp) -> bool {
+        let fresh = |rule: &LiveRule| {
+            let last = rule.evidence.last_data();
+            last.is_some_and(|last| elapsed(last, now) <= self.freshness())
+        };
+        self.rules
+            .iter()
+            .filter(|rule| !rule.rule.dry_run && !rule.rule.only_accuses())
+            .all(fresh)
     }
 
     /// What the rules say now, in their order. Computed anew only where something changed.

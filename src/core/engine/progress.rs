@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Effect, Turn, always, releases, tell, verify};
+use super::{Effect, Turn, always, pausing, releases, tell, verify};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
 use crate::judge::Finding;
@@ -66,7 +66,11 @@ pub(super) fn step_ended(
         Some((target.clone(), plan.clone()))
     });
     let Some((target, plan)) = found else {
-        always::step_ended(turn, lives, outcome);
+        if pausing::owns(turn, &outcome) {
+            pausing::step_ended(turn, lives, &outcome);
+        } else {
+            always::step_ended(turn, lives, outcome);
+        }
         return;
     };
     // A result that came twice, or after the plan had ended, changes nothing.

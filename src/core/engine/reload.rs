@@ -227,6 +227,7 @@ fn changed(
         bad_served: old.bad_served,
         candidates: old.candidates,
         handed: old.handed,
+        handed_pause: old.handed_pause,
         looked: old.looked,
         together: next.together,
     }

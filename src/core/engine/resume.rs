@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::live::Live;
 use super::on_request;
 use super::verdict::Together;
-use super::{Effect, Turn, always, releases, tell};
+use super::{Effect, Turn, always, pausing, releases, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
 use crate::judge::Phase;
@@ -131,6 +131,7 @@ pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, L
     for record in ended {
         turn.record(record);
     }
+    let_go(turn, lives, true);
     on_request::forget(turn, lives);
     let settings = &turn.settings;
     let used = |source: SourceKind| {
@@ -147,6 +148,20 @@ pub(super) fn forget_unwatched(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, L
         .collect();
     for source in unused {
         turn.record(Record::SourceBack { source });
+    }
+}
+
+/// Nobody looks at the evidence of these any more: what is paused goes on. `first`: what is in hand is not this process'.
+pub(super) fn let_go(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>, first: bool) {
+    let paused: Vec<TargetId> = turn
+        .ledger
+        .targets
+        .iter()
+        .filter(|(target, known)| known.pause.is_some() && !lives.contains_key(*target))
+        .map(|(target, _)| target.clone())
+        .collect();
+    for target in paused {
+        pausing::let_go(turn, &target, first);
     }
 }
 

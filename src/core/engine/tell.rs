@@ -3,6 +3,7 @@
 
 mod held;
 mod incident;
+mod pause;
 mod release;
 mod reload;
 mod rollback;
@@ -13,6 +14,7 @@ pub(super) use incident::{
     incident_began, incident_ended, not_scaled, scaled, scaling_failed, scaling_held, undone,
     without_data,
 };
+pub(super) use pause::{left_paused, pause_ended, paused};
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
 pub(super) use reload::{reload_refused, reloaded};
 pub(super) use rollback::{rollback_failed, rolling_back, verified};
@@ -82,6 +84,9 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::NotRestored
         | NoticeKind::RollbackFailed
         | NoticeKind::Passed
+        | NoticeKind::Paused
+        | NoticeKind::PauseEnded
+        | NoticeKind::LeftPaused
         | NoticeKind::Inconclusive => true,
         NoticeKind::Held
         | NoticeKind::SourceUnavailable

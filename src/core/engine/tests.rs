@@ -17,6 +17,7 @@ mod hooks;
 mod levels;
 mod look_back;
 mod on_request;
+mod pausing;
 mod plans;
 mod properties;
 mod releases;

@@ -1,14 +1,18 @@
 //! With the kill switch on nothing is written to a workload (P13): in the settings, or as an annotation.
 
 use super::{ActionContext, Guard, GuardSettings, Hold};
+use crate::target::TargetState;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
-    of_settings(context.settings).or_else(|| {
-        let place = context.state?.kill_switch.as_ref()?;
-        Some(on(&format!(
-            "as annotation `recant.dev/kill-switch` on {place}"
-        )))
-    })
+    of_settings(context.settings).or_else(|| of_state(context.state?))
+}
+
+/// The annotation.
+pub(super) fn of_state(state: &TargetState) -> Option<Hold> {
+    let place = state.kill_switch.as_ref()?;
+    Some(on(&format!(
+        "as annotation `recant.dev/kill-switch` on {place}"
+    )))
 }
 
 /// The switch of the whole process.

@@ -16,7 +16,7 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
                 "{target} is at revision {current}, and {} was judged",
                 analysis.canary
             ),
-            Some(_) if state.paused => {
+            Some(_) if state.paused_by_somebody() => {
                 format!("{target} was paused by somebody; resume it, or undo it by hand")
             }
             Some(_) => return None,

@@ -205,6 +205,7 @@ impl AlwaysLedger {
             | Record::StepEnded(_)
             | Record::Awaited { .. }
             | Record::PlanEnded { .. }
+            | Record::Pause { .. }
             | Record::VerificationBegan { .. }
             | Record::VerificationEnded { .. }
             | Record::SourceLost { .. }

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::Hold;
-use crate::ids::{AnalysisId, RevisionHash, RuleName, TargetKind};
+use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetKind};
 use crate::judge::{Evidence, Finding, Phase};
 use crate::measurement::Measurement;
 use crate::notice::NoticeKind;
+use crate::pause::{Course, Pause, PauseNews, PauseState};
 use crate::record::{Record, Standing};
 use crate::rule::Question;
 use crate::saga::PlanState;
@@ -48,6 +49,12 @@ pub struct TargetLedger {
     /// What the last analysis that failed had found.
     pub judged: Option<Judged>,
     pub plan: Option<PlanState>,
+    /// The release is paused for its evidence, or on its way there or back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Box<PauseState>>,
+    /// The last pause that was begun: there is one at most in an analysis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_pause: Option<PlanId>,
     pub verification: Option<Verification>,
     pub holds: Vec<Hold>,
     /// Holds, by guard and rule, that people were told of during this analysis.
@@ -102,6 +109,8 @@ impl TargetLedger {
             checkpoint: None,
             judged: None,
             plan: None,
+            pause: None,
+            last_pause: None,
             verification: None,
             holds: Vec::new(),
             told: Vec::new(),
@@ -306,6 +315,7 @@ impl TargetLedger {
                 self.verification = Some(Clone::clone(verification));
             }
             Record::VerificationEnded { .. } => self.verification = None,
+            Record::Pause { news, .. } => self.paused(at, news),
             Record::RuleWithoutData { rule, .. } => {
                 self.rules_without_data.insert(rule.clone());
             }
@@ -340,6 +350,24 @@ impl TargetLedger {
             | Record::DataLost { .. }
             | Record::DataBack { .. } => {}
         }
+    }
+
+    fn paused(&mut self, at: Timestamp, news: &PauseNews) {
+        match news {
+            PauseNews::Began { pause } => self.take_pause(pause, Course::Pausing, at),
+            PauseNews::Found { pause } => self.take_pause(pause, Course::Paused, at),
+            PauseNews::Reached(_) | PauseNews::Resuming { .. } | PauseNews::Stuck { .. } => {
+                if let Some(pause) = &mut self.pause {
+                    pause.apply(at, news);
+                }
+            }
+            PauseNews::Ended { .. } => self.pause = None,
+        }
+    }
+
+    fn take_pause(&mut self, pause: &Pause, course: Course, at: Timestamp) {
+        self.last_pause = Some(pause.id.clone());
+        self.pause = Some(Box::new(PauseState::new(pause.clone(), course, at)));
     }
 
     fn begin(&mut self, analysis: &Analysis) {

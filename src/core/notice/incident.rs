@@ -94,9 +94,12 @@ impl Notice {
             NoticeKind::ReloadFailed => Status::Firing(Problem::ReloadFailed),
             NoticeKind::Reloaded => Status::Resolved(Problem::ReloadFailed),
             // That data came back is not told, so this may not last.
-            NoticeKind::RuleWithoutData | NoticeKind::Inconclusive | NoticeKind::ScalingUndone => {
-                Status::Event
-            }
+            NoticeKind::RuleWithoutData
+            | NoticeKind::Inconclusive
+            | NoticeKind::ScalingUndone
+            | NoticeKind::Paused
+            | NoticeKind::PauseEnded
+            | NoticeKind::LeftPaused => Status::Event,
         }
     }
 

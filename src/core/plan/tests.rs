@@ -40,6 +40,8 @@ fn deployment() -> TargetState {
         kill_switch: None,
         last_plan: None,
         for_rollback: ForRollback::default(),
+        pause: None,
+        rolling: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, Link, Rule, Scale, Scope, ScrapeEndpoint, SourceKind, StuckPods,
+    Assurance, Channel, Link, PauseAt, Rule, Scale, Scope, ScrapeEndpoint, SourceKind, StuckPods,
 };
 
 /// A place in one of the files.
@@ -53,6 +53,7 @@ pub(super) struct WatchDraft {
     pub(super) rules: Vec<Reference>,
     pub(super) watch: std::time::Duration,
     pub(super) assurance: Assurance,
+    pub(super) pause_at: Option<PauseAt>,
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,

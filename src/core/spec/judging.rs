@@ -1,12 +1,14 @@
 //! What users may set of the statistics: `weight`, `skip` and `beside` of a rule, `release` of a watch.
 
+pub(super) mod pause_at;
+
 use std::time::Duration;
 
 use super::excerpt::quoted;
 use super::fields::{self, Fields};
-use super::report::Report;
+use super::report::{Report, Span};
 use super::tree::Node;
-use crate::rule::{Assurance, Judging, WhenUnclear};
+use crate::rule::{Assurance, Judging, PauseAt, WhenUnclear};
 
 /// Cold caches are slow for about so long, with every release (judge.md, section 12).
 const LATENCY_SKIP: Duration = Duration::from_secs(30);
@@ -19,7 +21,7 @@ const MOST_WATCH: Duration = Duration::from_hours(24);
 const MOST_FALSE_ALARMS: f64 = 0.05;
 
 /// The fields of `release`.
-pub(super) const RELEASE: &[&str] = &["watch", "falseAlarms", "whenUnclear"];
+pub(super) const RELEASE: &[&str] = &["watch", "falseAlarms", "whenUnclear", "pauseAt"];
 
 /// What a rule measures, as far as its judging depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,13 +90,18 @@ fn read_skip(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
     Some(skip)
 }
 
-/// Reads `release`: how long a release is watched, and how sure a verdict has to be.
-pub(super) fn read_release(
-    node: &Node,
-    report: &mut Report<'_>,
-) -> (Option<Duration>, Option<Assurance>) {
+/// What `release` says, as far as it can be read.
+#[derive(Debug, Default)]
+pub(super) struct Release {
+    pub(super) watch: Option<Duration>,
+    pub(super) assurance: Option<Assurance>,
+    pub(super) pause_at: Option<(PauseAt, Span)>,
+}
+
+/// Reads `release`: how long a release is watched, how sure a verdict has to be, and where it is paused for that.
+pub(super) fn read_release(node: &Node, report: &mut Report<'_>) -> Release {
     let Some(fields) = Fields::open(node, "`release`", RELEASE, report) else {
-        return (None, None);
+        return Release::default();
     };
     let watch = match fields.get("watch") {
         None => Some(DEFAULT_WATCH),
@@ -115,7 +122,15 @@ pub(super) fn read_release(
             when_unclear: when_unclear?,
         })
     };
-    (watch, assurance())
+    let pause_at = fields.entry("pauseAt").and_then(|entry| {
+        let at = pause_at::read(&entry.value, report)?;
+        Some((at, entry.key_span))
+    });
+    Release {
+        watch,
+        assurance: assurance(),
+        pause_at,
+    }
 }
 
 fn read_watch(node: &Node, report: &mut Report<'_>) -> Option<Duration> {

@@ -133,6 +133,7 @@ impl Names {
             rules,
             watch,
             assurance,
+            pause_at,
             dry_run,
             rollback,
             stuck_pods,
@@ -153,6 +154,7 @@ impl Names {
             rules,
             watch,
             assurance,
+            pause_at,
             dry_run,
             on_fail: OnFail {
                 rollback,

@@ -131,6 +131,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
             .collect(),
         watch: DEFAULT_WATCH,
         assurance: Assurance::default(),
+        pause_at: None,
         dry_run: false,
         rollback: true,
         stuck_pods: StuckPods::Tell,
@@ -170,10 +171,18 @@ fn read_body(
     let source = fields
         .get("source")
         .and_then(|node| read_source(node, report));
-    let (watch, assurance) = match fields.get("release") {
-        None => (None, None),
-        Some(node) => judging::read_release(node, report),
-    };
+    let release = fields
+        .get("release")
+        .map(|node| judging::read_release(node, report))
+        .unwrap_or_default();
+    if let Some((_, at)) = release.pause_at {
+        let scoped = fields.get("targets").is_some();
+        let kind = target.as_ref().map(|(target, _)| target.kind);
+        // A target that cannot be read is told as such.
+        if scoped || kind.is_some() {
+            judging::pause_at::check(kind, at, report);
+        }
+    }
     let on_fail = read_on_fail(fields, file, report);
     let namespace = name.as_ref().map(|name| name.namespace.as_str());
     let always = always::read(fields, namespace, file, report);
@@ -201,8 +210,9 @@ fn read_body(
         scope: None,
         source,
         rules,
-        watch: watch.unwrap_or(DEFAULT_WATCH),
-        assurance: assurance.unwrap_or_default(),
+        watch: release.watch.unwrap_or(DEFAULT_WATCH),
+        assurance: release.assurance.unwrap_or_default(),
+        pause_at: release.pause_at.map(|(at, _)| at),
         dry_run,
         rollback: on_fail.rollback,
         stuck_pods: on_fail.stuck_pods,

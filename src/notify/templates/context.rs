@@ -150,6 +150,7 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::SourceRecovered
         | NoticeKind::IncidentEnded
         | NoticeKind::Reloaded => "✅",
+        NoticeKind::Paused | NoticeKind::PauseEnded | NoticeKind::LeftPaused => "⏸️",
         NoticeKind::Held | NoticeKind::ScalingHeld => "✋",
         NoticeKind::Scaled => "📈",
         NoticeKind::ScalingUndone => "📉",

@@ -9,7 +9,8 @@ use recant_core::explain;
 use recant_core::ids::AnalysisId;
 use recant_core::incident::{IncidentEnd, ScalingEnd};
 use recant_core::notice::{Delivery, DeliveryOutcome};
-use recant_core::plan::{Action, StepOutcome, StepResult};
+use recant_core::pause::PauseNews;
+use recant_core::plan::{Action, PauseWrite, StepOutcome, StepResult};
 use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::verify::VerificationEnd;
@@ -93,6 +94,10 @@ impl Spans {
                     Action::Rollback(rollback) => explain::step(&rollback.step),
                     Action::Scale(change) => scale(change),
                     Action::Change(change) => change.in_words(),
+                    Action::Pause(pause) => match pause.write {
+                        PauseWrite::Pause { .. } => "pause the Deployment".to_owned(),
+                        PauseWrite::Resume => "resume the Deployment".to_owned(),
+                    },
                 };
                 let step = (command.plan.clone(), command.index);
                 self.under_way.step_begun(step, at, what);
@@ -210,6 +215,24 @@ impl Spans {
                 }
             }
             Record::NoticeEnded(delivery) => self.notice(at, tick, of, delivery),
+            Record::Pause { target, news } => {
+                let decided = match &**news {
+                    PauseNews::Began { pause } => {
+                        if let Some(run) = &pause.analysis {
+                            self.under_way
+                                .planned(pause.id.clone(), run.clone(), target.clone());
+                        }
+                        "pause"
+                    }
+                    PauseNews::Resuming { .. } => "resume",
+                    PauseNews::Found { .. }
+                    | PauseNews::Reached(_)
+                    | PauseNews::Stuck { .. }
+                    | PauseNews::Ended { .. } => return,
+                };
+                let more = vec![KeyValue::new("decision", decided)];
+                self.emit(of, decision(target, tick, more, None));
+            }
             Record::TargetGone { target } => self.under_way.gone(target),
             // The span of their tick says that there was something; what it was is in the journal.
             Record::Started { .. }

@@ -106,6 +106,7 @@ impl UnderWay {
             | Record::BaselineGone { target }
             | Record::FirstTraffic { target }
             | Record::RuleWithoutData { target, .. }
+            | Record::Pause { target, .. }
             | Record::HoldBegan { target, .. }
             | Record::HoldEnded { target, .. }
             | Record::VerificationEnded { target, .. } => self.runs.get(target).cloned(),

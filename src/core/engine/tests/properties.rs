@@ -112,6 +112,8 @@ fn news() -> impl Strategy<Value = TargetNews> {
                     kill_switch,
                     last_plan: None,
                     for_rollback: ForRollback::default(),
+                    pause: None,
+                    rolling: None,
                 }))
             },
         );

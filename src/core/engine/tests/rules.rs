@@ -12,7 +12,7 @@ use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
     AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
     HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
-    OnFail, OnRequest, Over, Part, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
+    OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
     Selector, SourceKind, StuckPods, Unit, Watch,
 };
 
@@ -158,6 +158,7 @@ pub(super) struct Setup {
     pub(super) kind: TargetKind,
     pub(super) rules: Vec<Rule>,
     pub(super) watch: u64,
+    pub(super) pause_at: Option<PauseAt>,
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) channels: Vec<&'static str>,
@@ -180,6 +181,7 @@ impl Default for Setup {
             kind: TargetKind::Deployment,
             rules: vec![errors(0.05)],
             watch: 300,
+            pause_at: None,
             dry_run: false,
             rollback: true,
             channels: vec![CHANNEL],
@@ -239,6 +241,7 @@ impl Setup {
             rules: self.rules.iter().cloned().map(Arc::new).collect(),
             watch: Duration::from_secs(self.watch),
             assurance: Assurance::default(),
+            pause_at: self.pause_at,
             dry_run: self.dry_run,
             on_fail: OnFail {
                 rollback: self.rollback,

@@ -10,9 +10,9 @@ use crate::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use crate::observation::{
     Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
 };
-use crate::plan::{Admission, RollbackStep, Step, StepResult};
+use crate::plan::{Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult};
 use crate::rule::{ArmsBy, Question, What};
-use crate::target::{ForRollback, Pod, Revision, RolloutStatus, TargetState};
+use crate::target::{ForRollback, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState};
 
 mod values;
 
@@ -67,7 +67,9 @@ pub(super) struct Target {
     pub(super) stable: String,
     pub(super) aborted: bool,
     pub(super) promote_full: bool,
+    /// By somebody.
     pub(super) paused: bool,
+    pub(super) pause: Option<OwnPause>,
     pub(super) kill_switch: Option<String>,
     pub(super) replicas: usize,
     /// Requests a second over all pods.
@@ -79,6 +81,8 @@ pub(super) struct Target {
     pub(super) behaviour: BTreeMap<String, Behaviour>,
     /// Writes to the spec or the status that a plan made: index and step.
     pub(super) writes: Vec<(i64, Step)>,
+    /// Writes of pauses.
+    pub(super) pauses: Vec<(i64, PauseWrite)>,
     /// Per label value instead of per pod, if the rule wants that; the whole service if it is empty.
     pub(super) series: SeriesAre,
     /// A revision of which one pod does not become ready.
@@ -120,6 +124,7 @@ impl Target {
             aborted: false,
             promote_full: false,
             paused: false,
+            pause: None,
             kill_switch: None,
             replicas: 4,
             rate: 10,
@@ -127,6 +132,7 @@ impl Target {
             roll: 2,
             behaviour: BTreeMap::new(),
             writes: Vec::new(),
+            pauses: Vec::new(),
             series: SeriesAre::Pods,
             hangs: None,
             hidden: Vec::new(),
@@ -246,6 +252,9 @@ impl Target {
 
     fn controller(&mut self, now: i64) {
         let (hash, count) = self.wanted(now);
+        if self.pause.as_ref().is_some_and(|pause| pause.holds) {
+            return;
+        }
         for _ in self.live(&hash)..count {
             self.add_pod(&hash, now);
         }
@@ -367,7 +376,7 @@ impl Target {
             uid: self.uid.clone(),
             // The controller needs a moment to see a new spec.
             current: (now > self.changed).then(|| RevisionHash(self.current.clone())),
-            paused: self.paused,
+            paused: self.is_paused(),
             complete,
             rollout: (self.id.kind == TargetKind::Rollout).then(|| RolloutStatus {
                 stable: Some(RevisionHash(self.stable.clone())),
@@ -391,6 +400,11 @@ impl Target {
             kill_switch: self.kill_switch.clone(),
             last_plan: self.last_plan.clone(),
             for_rollback: ForRollback::default(),
+            pause: self.pause.clone(),
+            rolling: (self.id.kind == TargetKind::Deployment).then(|| Rolling {
+                wanted: u32::try_from(self.replicas).expect("a few"),
+                at_once: Some(1),
+            }),
         }
     }
 
@@ -416,6 +430,7 @@ impl Target {
         match &rollback.step {
             Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
                 self.ship(to.as_str(), now);
+                self.resume();
                 self.last_plan = Some(plan.clone());
             }
             Step::AbortRollout => {
@@ -430,6 +445,53 @@ impl Target {
             | Step::AwaitRestored => {}
         }
         Some(StepResult::Done)
+    }
+
+    /// Carries a step of a pause out; `None`: not yet.
+    pub(super) fn pause(
+        &mut self,
+        plan: &PlanId,
+        step: &PauseStep,
+        now: i64,
+    ) -> Option<StepResult> {
+        match step.admit(plan, &self.state(now)) {
+            Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
+            Admission::NotYet { .. } => return None,
+            Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
+            Admission::Write => {}
+        }
+        self.pauses.push((now, step.write.clone()));
+        match step.write {
+            PauseWrite::Pause { until } => {
+                self.pause = Some(OwnPause {
+                    plan: plan.clone(),
+                    until: Some(until),
+                    holds: true,
+                    changed: false,
+                });
+            }
+            PauseWrite::Resume => self.resume(),
+        }
+        Some(StepResult::Done)
+    }
+
+    /// Goes on, whoever wants that.
+    pub(super) fn resume(&mut self) {
+        self.paused = false;
+        if let Some(pause) = &mut self.pause {
+            pause.holds = false;
+            pause.until = None;
+        }
+    }
+
+    /// The same by a person: the rolling update begins again from where it is.
+    pub(super) fn resume_by_hand(&mut self, now: i64) {
+        self.resume();
+        self.changed = now;
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused || self.pause.as_ref().is_some_and(|pause| pause.holds)
     }
 
     /// The counters as they were scraped at `scraped`.

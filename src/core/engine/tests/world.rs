@@ -336,6 +336,11 @@ impl World {
                 let target = target.expect("is a target");
                 target.carry_out(&command.plan, rollback, now)
             }
+            (Action::Pause(step), None) => {
+                let target = self.targets.get_mut(&step.fence.target);
+                let target = target.expect("is a target");
+                target.pause(&command.plan, step, now)
+            }
             (Action::Scale(change), None) => Some(self.workers.carry_out(&command.plan, change)),
             (Action::Change(change), None) => panic!("nobody asked for {change:?}"),
         };
@@ -548,6 +553,7 @@ fn line(record: &Record) -> Option<String> {
             format!("step {} ends: {result}", outcome.index)
         }
         Record::Awaited { index, .. } => format!("step {index} is over"),
+        Record::Pause { news, .. } => format!("pause: {news:?}"),
         Record::PlanEnded { end, .. } => match end {
             PlanEnd::Done => "plan ends".to_owned(),
             PlanEnd::Fenced { reason } => format!("plan is fenced: {reason}"),

@@ -1,0 +1,131 @@
+//! `recant resume --all`: lets go on what Recant has left paused. It needs the API server, and no agent and no journal.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use kube::Client;
+
+use crate::cluster::kubernetes;
+use crate::cluster::kubernetes::leftovers::{self, Leftover, Resumed};
+
+/// How often one is tried that others write at the same time.
+const TRIES: usize = 5;
+
+/// Resumes every Deployment that Recant has paused, whether an agent runs or not
+///
+/// Only what Recant itself has paused is touched: what a person has paused stays as it is. Without Recant the same is
+/// done by `kubectl rollout resume deployment/NAME`; `recant.dev/paused-until` on a Deployment marks those it has paused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  all of them go on, or there were none
+  1  some are still paused
+  2  how the command is used has errors, or the API server cannot be reached")]
+pub struct ResumeArgs {
+    /// Everything that Recant has paused
+    #[arg(long, required = true)]
+    all: bool,
+    /// Only in this namespace
+    #[arg(long, short = 'n', value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Print the patches, and send none
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Finds them and resumes each.
+pub fn resume(args: &ResumeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    crate::tls::install();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let code = runtime.block_on(resume_all(args, out));
+    runtime.shutdown_background();
+    code
+}
+
+async fn resume_all(args: &ResumeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let ResumeArgs {
+        all: _,
+        namespace,
+        dry_run,
+    } = args;
+    let namespace = namespace.as_deref();
+    let client = kubernetes::connect().await?;
+    let found = leftovers::paused(&client, namespace).await?;
+    if found.is_empty() {
+        let place = namespace.map_or_else(String::new, |name| format!(" in namespace `{name}`"));
+        writeln!(out, "Recant has left nothing paused{place}.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut left = 0;
+    for leftover in found {
+        if *dry_run {
+            writeln!(out, "{}", described(&leftover))?;
+            writeln!(out, "  {}", leftover.patch())?;
+            continue;
+        }
+        let (resumed, line) = one(&client, leftover).await?;
+        left += usize::from(!resumed);
+        writeln!(out, "{line}")?;
+    }
+    Ok(ExitCode::from(u8::from(left > 0)))
+}
+
+/// Resumes one, again while others write it; whether it goes on, and a line that says so.
+async fn one(client: &Client, mut leftover: Leftover) -> anyhow::Result<(bool, String)> {
+    let target = leftover.target.clone();
+    for _ in 0..TRIES {
+        match leftover.resume(client).await {
+            Ok(Resumed::Done) => {
+                return Ok((
+                    true,
+                    format!("{target} goes on: plan `{}` had paused it", leftover.plan),
+                ));
+            }
+            Ok(Resumed::KillSwitch { place }) => {
+                return Ok((
+                    false,
+                    format!(
+                        "{target} stays paused: the kill switch is on at {place}. Take the annotation \
+                         `recant.dev/kill-switch` away, or run `kubectl -n {} rollout resume deployment/{}`",
+                        target.namespace, target.name
+                    ),
+                ));
+            }
+            Ok(Resumed::Changed) => {
+                let again = leftovers::paused(client, Some(&target.namespace)).await?;
+                match again.into_iter().find(|found| found.target == target) {
+                    Some(found) => leftover = found,
+                    None => {
+                        return Ok((true, format!("{target} was resumed by somebody else")));
+                    }
+                }
+            }
+            Err(error) => return Ok((false, format!("{target} stays paused: {error}"))),
+        }
+    }
+    Ok((
+        false,
+        format!(
+            "{target} stays paused: it was written by others {TRIES} times meanwhile; try again"
+        ),
+    ))
+}
+
+fn described(leftover: &Leftover) -> String {
+    let Leftover {
+        target,
+        plan,
+        until,
+        ..
+    } = leftover;
+    let until = until.map_or_else(
+        || "its deadline cannot be read".to_owned(),
+        |until| format!("until {until:.0} at the latest"),
+    );
+    format!("{target} is paused by plan `{plan}`, {until}; it would be resumed by")
+}
