@@ -26,7 +26,7 @@ use recant_core::ledger::Ledger;
 use recant_core::notice::Delivery;
 use recant_core::plan::{StepOutcome, StepResult};
 use recant_core::record::Record;
-use recant_core::rule::{ScaleTarget, ScrapeEndpoint, SourceKind};
+use recant_core::rule::{ScrapeEndpoint, SourceKind};
 use recant_core::snapshot::Snapshot;
 
 use crate::actuate::{Executor, Gate, Permit};
@@ -37,6 +37,8 @@ use crate::journal::{Journal, JournalError};
 use crate::notify::Attempt;
 use crate::notify::outbox::Outbox;
 use crate::source::Source;
+
+use looking::{Look, Seen};
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
@@ -121,7 +123,10 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
             Some(outcome) = parts.outcomes.recv() => inputs.steps.push(outcome),
             Some(delivery) = parts.deliveries.recv() => inputs.deliveries.push(delivery),
             Some(gathered) = answers.recv() => take(&mut parts, &mut inputs, &mut gatherer, gathered),
-            Some(answer) = looker.answer() => inputs.scales.push(answer),
+            Some(answer) = looker.answer() => match answer {
+                Seen::Scale(answer) => inputs.scales.push(answer),
+                Seen::Object(answer) => inputs.objects.push(answer),
+            },
             Some(update) = parts.updates.recv() => {
                 updating::take_up(&mut parts, &mut gatherer, &mut inputs, update);
             }
@@ -201,7 +206,7 @@ fn hand_out(
     parts: &Parts,
     effects: Vec<Effect>,
     inputs: &mut Vec<StepOutcome>,
-    looks: &mut Vec<ScaleTarget>,
+    looks: &mut Vec<Look>,
 ) {
     for effect in effects {
         match effect {
@@ -223,7 +228,8 @@ fn hand_out(
                     });
                 }
             }
-            Effect::LookAtScale { target } => looks.push(target),
+            Effect::LookAtScale { target } => looks.push(Look::Scale(target)),
+            Effect::LookAtObject { object } => looks.push(Look::Object(object)),
             Effect::Notify {
                 notice,
                 channels,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use recant_core::engine::{Answer, Effect, Engine, Inputs, Output, ScaleAnswer};
+use recant_core::change::ObjectRef;
+use recant_core::engine::{Answer, Effect, Engine, Inputs, ObjectAnswer, Output, ScaleAnswer};
 use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::notice::{Delivery, DeliveryOutcome};
@@ -41,6 +42,14 @@ pub trait World {
     /// Looks at a workload that is to be scaled.
     fn look_at_scale(&mut self, target: ScaleTarget) -> ScaleAnswer;
 
+    /// Looks at an object that is to be changed.
+    fn look_at_object(&mut self, object: ObjectRef) -> ObjectAnswer {
+        ObjectAnswer {
+            object,
+            state: Err("no object is looked at here".to_owned()),
+        }
+    }
+
     /// Takes note of what would be in the journal.
     fn heard(&mut self, now: Timestamp, record: Record);
 }
@@ -50,6 +59,7 @@ pub trait World {
 pub struct Replay {
     engine: Engine,
     scales: Vec<ScaleAnswer>,
+    objects: Vec<ObjectAnswer>,
     retrying: Vec<StepCommand>,
     outcomes: Vec<StepOutcome>,
     deliveries: Vec<Delivery>,
@@ -61,6 +71,7 @@ impl Replay {
         Self {
             engine,
             scales: Vec::new(),
+            objects: Vec::new(),
             retrying: Vec::new(),
             outcomes: Vec::new(),
             deliveries: Vec::new(),
@@ -83,6 +94,7 @@ impl Replay {
             steps: std::mem::take(&mut self.outcomes),
             deliveries: std::mem::take(&mut self.deliveries),
             scales: std::mem::take(&mut self.scales),
+            objects: std::mem::take(&mut self.objects),
             hooks: world.reports(now),
             ..Inputs::default()
         };
@@ -90,6 +102,7 @@ impl Replay {
             && inputs.steps.is_empty()
             && inputs.deliveries.is_empty()
             && inputs.scales.is_empty()
+            && inputs.objects.is_empty()
             && inputs.hooks.is_empty();
         if !nothing {
             let output = self.engine.tick(now, inputs);
@@ -122,6 +135,9 @@ impl Replay {
             match effect {
                 Effect::Step(command) => self.carry_out(command, now, world),
                 Effect::LookAtScale { target } => self.scales.push(world.look_at_scale(target)),
+                Effect::LookAtObject { object } => {
+                    self.objects.push(world.look_at_object(object));
+                }
                 Effect::Notify {
                     notice, channels, ..
                 } => {

@@ -6,6 +6,7 @@
 pub mod channel;
 pub mod metric;
 pub mod rule;
+pub mod runbook;
 pub mod test;
 pub mod watch;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 use channel::Channel;
 use rule::RuleSet;
+use runbook::Runbook;
 use test::Test;
 use watch::Watch;
 
@@ -26,6 +28,7 @@ use watch::Watch;
 pub enum Document {
     RuleSet(RuleSet),
     Watch(Box<Watch>),
+    Runbook(Runbook),
     Channel(Box<Channel>),
     Test(Box<Test>),
 }

@@ -10,10 +10,10 @@ use recant_core::engine::Output;
 use recant_core::ledger::Ledger;
 use recant_core::plan::StepOutcome;
 use recant_core::record::Record;
-use recant_core::rule::ScaleTarget;
 use recant_core::snapshot::Snapshot;
 use tokio::time::Instant;
 
+use super::looking::Look;
 use super::{Parts, Pending, Ticked, hand_out};
 use crate::journal::JournalError;
 use crate::journal::read::read;
@@ -55,7 +55,7 @@ pub(super) struct Held {
     /// Steps that the executor did not take: their results, for the next tick.
     pub(super) refused: Vec<StepOutcome>,
     /// Workloads that the engine wants to be looked at.
-    pub(super) looks: Vec<ScaleTarget>,
+    pub(super) looks: Vec<Look>,
     /// What readers see, and since when.
     shown: Option<(Instant, Arc<Snapshot>)>,
 }

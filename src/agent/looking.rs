@@ -1,26 +1,41 @@
-//! Looks at workloads that are to be scaled: each in a task of its own, one at a time for each workload.
+//! Looks at workloads that are to be scaled and at objects that are to be changed: each in a task of its own, one at a
+//! time for each of them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recant_core::engine::ScaleAnswer;
+use recant_core::change::ObjectRef;
+use recant_core::engine::{ObjectAnswer, ScaleAnswer};
 use recant_core::rule::ScaleTarget;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 
 /// Above the deadlines that the cluster has of its own.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Looks under way at once; what is too many is asked again later.
 const MOST: usize = 16;
 
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Look {
+    Scale(ScaleTarget),
+    Object(ObjectRef),
+}
+
+/// What was seen.
+pub(super) enum Seen {
+    Scale(ScaleAnswer),
+    Object(ObjectAnswer),
+}
+
 pub(super) struct Looker {
     cluster: Arc<dyn Cluster>,
-    busy: BTreeSet<ScaleTarget>,
-    sender: mpsc::UnboundedSender<ScaleAnswer>,
-    answers: mpsc::UnboundedReceiver<ScaleAnswer>,
+    busy: BTreeSet<Look>,
+    sender: mpsc::UnboundedSender<Seen>,
+    answers: mpsc::UnboundedReceiver<Seen>,
 }
 
 impl Looker {
@@ -35,26 +50,42 @@ impl Looker {
     }
 
     /// Begins to look, unless it does already.
-    pub(super) fn look(&mut self, target: ScaleTarget) {
-        if self.busy.len() >= MOST || !self.busy.insert(target.clone()) {
+    pub(super) fn look(&mut self, look: Look) {
+        if self.busy.len() >= MOST || !self.busy.insert(look.clone()) {
             return;
         }
         let (cluster, sender) = (Arc::clone(&self.cluster), self.sender.clone());
         tokio::spawn(async move {
-            let state = match timeout(LONGEST, cluster.scale_state(&target)).await {
-                Ok(Ok(state)) => Ok(state),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err(format!("no answer within {} s", LONGEST.as_secs())),
+            let seen = match look {
+                Look::Scale(target) => {
+                    let state = within(cluster.scale_state(&target)).await;
+                    Seen::Scale(ScaleAnswer { target, state })
+                }
+                Look::Object(object) => {
+                    let state = within(cluster.object(&object)).await;
+                    Seen::Object(ObjectAnswer { object, state })
+                }
             };
             // Nobody listens any more when the agent shuts down.
-            drop(sender.send(ScaleAnswer { target, state }));
+            drop(sender.send(seen));
         });
     }
 
     /// The next answer; one comes for each look.
-    pub(super) async fn answer(&mut self) -> Option<ScaleAnswer> {
+    pub(super) async fn answer(&mut self) -> Option<Seen> {
         let answer = self.answers.recv().await?;
-        self.busy.remove(&answer.target);
+        self.busy.remove(&match &answer {
+            Seen::Scale(answer) => Look::Scale(answer.target.clone()),
+            Seen::Object(answer) => Look::Object(answer.object.clone()),
+        });
         Some(answer)
+    }
+}
+
+async fn within<T>(look: impl Future<Output = Result<T, ClusterError>>) -> Result<T, String> {
+    match timeout(LONGEST, look).await {
+        Ok(Ok(state)) => Ok(state),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", LONGEST.as_secs())),
     }
 }

@@ -220,6 +220,10 @@ pub fn log_record(record: &Record) {
             let target = &plan.target;
             tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
         }
+        Record::Operation(event) => {
+            let target = event.target();
+            tracing::warn!(target.name = %target, plan.id = %event.id(), "{target}: {text}");
+        }
         Record::ScalingHeld { target, hold, .. } => {
             tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
         }

@@ -493,13 +493,8 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
             .filter(|watch| watch.target.kind == TargetKind::StatefulSet)
             .map(|watch| watch.target.namespace.clone())
             .collect(),
-        scales: book
-            .watches
-            .iter()
-            .flat_map(|watch| &watch.always)
-            .filter_map(|always| always.scale.as_ref())
-            .map(|scale| scale.target.clone())
-            .collect(),
+        scales: book.scaled().cloned().collect(),
+        objects: book.changed().cloned().collect(),
         acts: !settings.guards.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),

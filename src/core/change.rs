@@ -17,7 +17,7 @@ pub use annotation::Annotation;
 pub use environment::Environment;
 pub use json::{annotation as annotation_of, is_on, pod_template, pointer_token};
 
-use crate::ids::PlanId;
+use crate::ids::{PlanId, TargetId};
 
 /// On an object: the last change that was carried out on it, as `<plan>/<index of the step>`.
 pub const CHANGE_ANNOTATION: &str = "recant.dev/change";
@@ -122,6 +122,14 @@ impl Edit {
         }
     }
 
+    /// Whether it makes a new revision of a workload.
+    pub fn is_of_template(&self) -> bool {
+        match self {
+            Self::Environment(_) => true,
+            Self::Annotation(_) => false,
+        }
+    }
+
     /// The edit that takes this one back.
     pub fn undo(&self) -> Self {
         match self {
@@ -186,6 +194,13 @@ impl Change {
 }
 
 impl ObjectRef {
+    /// Whether it is this target.
+    pub fn is(&self, target: &TargetId) -> bool {
+        self.kind == target.kind.to_string()
+            && self.namespace == target.namespace
+            && self.name == target.name
+    }
+
     /// The group without the version; empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version
@@ -201,4 +216,4 @@ impl fmt::Display for ObjectRef {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 //!
 //! A tick goes through the rooms in the order of the data: cluster news (`releases`), answers of the sources
 //! (`observe`), plans (`progress`), verdicts and guards (`decide`), what came of it (`verify`), rules between releases
-//! (`always`); `tell` words the notices. Every lasting change is a record applied to the [`Ledger`]; the caller makes the records durable before any
+//! (`always`), what these ask for (`operations`); `tell` words the notices. Every lasting change is a record applied to the [`Ledger`]; the caller makes the records durable before any
 //! effect leaves (P3). What a tick writes may be cut off behind any record: the next process goes on from there
 //! (`resume`), so records that lead to something come before what they lead to.
 
@@ -18,6 +18,7 @@ mod live;
 mod look_back;
 mod observe;
 mod on_request;
+mod operations;
 mod pausing;
 mod progress;
 mod questions;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::change::{ObjectRef, ObjectState};
 use crate::guard::GuardSettings;
 use crate::hook::Hook;
 use crate::ids::{ChannelName, TargetId};
@@ -53,6 +55,7 @@ use crate::target::{TargetNews, TargetState};
 
 use live::Live;
 use on_request::Requests;
+use operations::{Operations, Wish};
 use sources::Health;
 
 pub use look_back::Back;
@@ -81,6 +84,7 @@ pub struct Inputs {
     pub answers: Vec<Answer>,
     pub steps: Vec<StepOutcome>,
     pub scales: Vec<ScaleAnswer>,
+    pub objects: Vec<ObjectAnswer>,
     pub deliveries: Vec<Delivery>,
     /// Files of rules or settings have changed; in the order in which they did.
     pub reloads: Vec<Reload>,
@@ -105,6 +109,13 @@ pub struct ScaleAnswer {
     pub state: Result<Option<ScaleState>, String>,
 }
 
+/// What the cluster says of an object that is to be changed; `None`: it does not exist. Else why it could not be read.
+#[derive(Debug, Clone)]
+pub struct ObjectAnswer {
+    pub object: ObjectRef,
+    pub state: Result<Option<ObjectState>, String>,
+}
+
 /// What a tick leads to. Records first, effects when these are durable.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -122,6 +133,10 @@ pub enum Effect {
     LookAtScale {
         target: ScaleTarget,
     },
+    /// Read what a change is decided from; nothing is written.
+    LookAtObject {
+        object: ObjectRef,
+    },
     Notify {
         notice: Notice,
         channels: Vec<ChannelName>,
@@ -138,6 +153,7 @@ pub struct Engine {
     ledger: Ledger,
     live: BTreeMap<TargetId, Live>,
     requests: Requests,
+    operations: Operations,
     sources: BTreeMap<SourceKind, Health>,
     /// What the process before left behind was taken up: for all targets together,
     begun: bool,
@@ -156,6 +172,8 @@ struct Turn<'a> {
     settings: EngineSettings,
     ledger: &'a mut Ledger,
     output: Output,
+    /// What somebody wants done.
+    wishes: Vec<Wish>,
 }
 
 impl Turn<'_> {
@@ -191,6 +209,7 @@ impl Engine {
             ledger,
             live,
             requests: Requests::new(book),
+            operations: Operations::default(),
             sources: BTreeMap::new(),
             begun: false,
             resumed: false,
@@ -221,6 +240,7 @@ impl Engine {
             ledger,
             live,
             requests,
+            operations,
             sources,
             begun,
             resumed,
@@ -236,6 +256,7 @@ impl Engine {
                 effects: std::mem::take(deferred),
                 no_room: false,
             },
+            wishes: Vec::new(),
         };
         for delivery in inputs.deliveries {
             if turn.ledger.pending.contains_key(&delivery.notice) {
@@ -266,7 +287,9 @@ impl Engine {
         hooks::take_in(&mut turn, live, requests, inputs.hooks);
         requests.tend(&mut turn, live);
         for outcome in inputs.steps {
-            progress::step_ended(&mut turn, live, outcome);
+            if !operations.step_ended(&mut turn, &outcome) {
+                progress::step_ended(&mut turn, live, outcome);
+            }
         }
         for news in inputs.cluster {
             releases::take_in(&mut turn, live, news);
@@ -287,6 +310,7 @@ impl Engine {
         if settings.ends_unwatched {
             resume::let_go(&mut turn, live, false);
         }
+        operations.hear(&turn, live, inputs.objects, &looked);
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
             if !live.due(now) {
@@ -299,7 +323,9 @@ impl Engine {
             // After the verdict of this tick: it decides whether the release goes on.
             pausing::tend(&mut turn, target, live);
             always::tend(&mut turn, target, live, &looked);
+            finish::follow_up(&mut turn, target, live);
         }
+        operations.tend(&mut turn, live);
         turn.output
     }
 }

@@ -1,5 +1,7 @@
 //! The audit trail for people: what happened and why, one decision a paragraph.
 
+mod operation;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,6 +12,7 @@ use crate::guard::Hold;
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
 use crate::incident::{IncidentEnd, ScalingEnd};
 use crate::notice::{Delivery, DeliveryOutcome};
+use crate::operation::{Cause, OperationEvent};
 use crate::pause::{PauseEnd, PauseNews, Reached};
 use crate::plan::{Action, PauseWrite, Step, StepResult};
 use crate::record::{Record, Standing};
@@ -160,6 +163,26 @@ impl Story {
                     .insert((plan.target.clone(), plan.rule.clone()), place);
                 Some(place)
             }
+            Record::Operation(event) => {
+                let place = match event {
+                    OperationEvent::Began { operation } => match &operation.cause {
+                        Cause::Incident { incident, .. } => {
+                            self.incidents.get(incident.as_str()).copied()
+                        }
+                        Cause::Release { .. } | Cause::Person { .. } => {
+                            self.open.get(&operation.target).copied()
+                        }
+                    },
+                    OperationEvent::Held { operation, .. }
+                    | OperationEvent::Settled { operation, .. }
+                    | OperationEvent::Ended { operation, .. }
+                    | OperationEvent::Closed { operation, .. } => {
+                        self.scalings.get(operation).copied()
+                    }
+                }?;
+                self.scalings.insert(event.id().clone(), place);
+                Some(place)
+            }
             Record::StepBegun(command) => self.scalings.get(&command.plan).copied(),
             Record::StepEnded(outcome) => self.scalings.get(&outcome.plan).copied(),
             Record::IncidentEnded { incident, .. } => {
@@ -216,6 +239,7 @@ impl Story {
             | Record::DataLost { target, .. }
             | Record::DataBack { target, .. } => Some(target.clone()),
             Record::IncidentBegan { incident, .. } => Some(incident.target.clone()),
+            Record::Operation(event) => Some(event.target().clone()),
             Record::ScalingBegan { plan } => Some(plan.target.clone()),
             Record::Noticed(notice)
             | Record::NoticeHeld { notice, .. }
@@ -407,6 +431,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             plan.id,
             plan.in_words()
         )],
+        Record::Operation(event) => operation::lines(event),
         Record::ScalingHeld { hold, .. } => vec![held("the scaling is held", hold)],
         Record::ScalingEnded { undo, end, .. } => vec![scaling_ended(*undo, end)],
         Record::DataBack { rule, .. } => vec![format!("rule `{rule}` has data again")],

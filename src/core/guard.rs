@@ -228,6 +228,39 @@ pub fn holds_pause(context: &PauseContext<'_>) -> Option<Hold> {
         .or_else(|| silence::of_settings(settings, silence))
 }
 
+/// Everything that the guards of an operation look at before the cluster is asked.
+#[derive(Debug)]
+pub struct OperationContext<'a> {
+    pub now: Timestamp,
+    pub settings: &'a GuardSettings,
+    /// Actions over all targets, oldest first.
+    pub actions: &'a [Timestamp],
+    /// Where what is changed lies.
+    pub namespace: &'a str,
+    pub watch: &'a WatchName,
+    pub watch_dry_run: bool,
+    /// The rule that asks for it and is a dry run.
+    pub dry_rule: Option<&'a RuleName>,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
+    /// Other operations that are carried out now.
+    pub under_way: usize,
+    /// Targets in all.
+    pub watched: usize,
+}
+
+/// The first guard that holds an operation back now; none: look at the cluster.
+pub fn holds_operation(context: &OperationContext<'_>) -> Option<Hold> {
+    kill_switch::of_settings(context.settings)
+        .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
+        .or_else(|| dry_run::of_rule(context.dry_rule?, true))
+        .or_else(|| scope::hold(context.settings, context.namespace))
+        .or_else(|| freeze::hold(context.now, context.settings))
+        .or_else(|| silence::of_settings(context.settings, context.silence))
+        .or_else(|| blast_radius::of_operations(context))
+        .or_else(|| action_rate::hold(context.now, context.settings, context.actions))
+}
+
 /// The first guard that holds a scaling back now; none: look at the cluster.
 pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
     let hold = kill_switch::of_settings(context.settings)

@@ -10,7 +10,7 @@ use crate::guard::{Guard, Hold};
 use crate::ids::{IncidentId, PlanId, RuleName, TargetId, WatchName};
 use crate::notice::NoticeKind;
 use crate::plan::{Action, StepCommand};
-use crate::rule::Scale;
+use crate::rule::{Runbook, Scale};
 use crate::scaling::{ScaleChange, ScaleObject};
 use crate::time::later;
 
@@ -27,6 +27,9 @@ pub struct Incident {
     pub rule: RuleName,
     /// What is done about it, once.
     pub scale: Option<Scale>,
+    /// What else is done about it, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Runbook>,
 }
 
 /// How an incident ended.
@@ -117,6 +120,9 @@ pub struct IncidentState {
     pub holds: Holds,
     /// Kinds of notices that were made about it.
     pub said: BTreeSet<NoticeKind>,
+    /// Its operation began, or there was nothing to do: there is no other in this incident.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operated: bool,
 }
 
 /// What a scaling set, and will be taken back.
@@ -143,6 +149,7 @@ impl IncidentState {
             settled: None,
             holds: Holds::default(),
             said: BTreeSet::new(),
+            operated: false,
         }
     }
 
@@ -229,6 +236,7 @@ impl ScalingPlan {
         let by = match &self.change.object {
             ScaleObject::Workload => "its replicas",
             ScaleObject::Autoscaler { .. } => "its autoscaler",
+            ScaleObject::ScaledObject { .. } => "its ScaledObject",
         };
         let done = format!("{what} {} (by {by})", self.change.in_words());
         let notes = self.notes.iter().map(String::as_str);

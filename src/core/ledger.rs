@@ -2,6 +2,7 @@
 //! so that the live state and a replayed one cannot differ.
 
 mod of_always;
+mod of_operation;
 mod of_target;
 mod pairs;
 
@@ -12,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::hook::{Alert, Marker, Reported};
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId, WatchName};
+use crate::incident::Holds;
 use crate::notice::Notice;
+use crate::operation::OperationState;
 use crate::pause::PauseState;
 use crate::record::Record;
 use crate::rule::SourceKind;
@@ -22,6 +25,7 @@ use crate::time::elapsed;
 use crate::verify::VerificationEnd;
 
 pub use of_always::{AlwaysCheckpoint, AlwaysLedger};
+pub use of_operation::operation_of;
 pub use of_target::{Checkpoint, Judged, TargetLedger};
 
 /// How many failed rollbacks are remembered.
@@ -40,6 +44,10 @@ pub struct Ledger {
     /// Targets that were taken up on request, and by which watch.
     #[serde(with = "pairs")]
     pub taken: BTreeMap<TargetId, WatchName>,
+    /// Operations that are carried out, or may be taken back.
+    pub operations: BTreeMap<PlanId, OperationState>,
+    /// Guards that hold back operations which have not begun.
+    pub held_operations: BTreeMap<PlanId, Holds>,
     /// Incidents ever begun: the last part of their ids.
     pub incidents: u64,
     /// Actions of the last hour over all targets, oldest first.
@@ -170,6 +178,9 @@ impl Ledger {
                 for pause in self.pauses(&command.plan) {
                     pause.step_begun(command.index, command.deadline);
                 }
+                if let Some(operation) = self.operations.get_mut(&command.plan) {
+                    operation.step_begun(command);
+                }
                 let mut always = self.always.values_mut();
                 if let Some(scaling) = always.find_map(|always| always.scaling_mut(&command.plan)) {
                     scaling.in_hand = Some(command.deadline);
@@ -188,6 +199,7 @@ impl Ledger {
                 for pause in self.pauses(&outcome.plan) {
                     pause.step_ended(at, outcome.index, &outcome.result);
                 }
+                self.step_of_operation(at, outcome);
                 for always in self.always.values_mut() {
                     always.step_ended(at, outcome);
                 }
@@ -200,8 +212,17 @@ impl Ledger {
                 self.incidents += 1;
                 self.on_always(at, &incident.target, record);
             }
-            Record::IncidentEnded { target, .. }
-            | Record::ScalingHeld { target, .. }
+            Record::IncidentEnded {
+                target, incident, ..
+            } => {
+                for operation in self.operations.values_mut() {
+                    operation.incident_ended(at, incident);
+                }
+                self.held_operations.remove(&operation_of(incident));
+                self.on_always(at, target, record);
+            }
+            Record::Operation(event) => self.operation(at, event),
+            Record::ScalingHeld { target, .. }
             | Record::ScalingEnded { target, .. }
             | Record::AlwaysCheckpoint { target, .. }
             | Record::DataLost { target, .. }
@@ -262,6 +283,7 @@ impl Ledger {
     fn said(&mut self, at: Timestamp, notice: &Notice, record: &Record) {
         if let Some(target) = &notice.target {
             self.on(at, target, record);
+            self.said_of_operation(notice);
             if let Some(always) = self.always.get_mut(target) {
                 always.noticed(notice);
             }

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod measurement;
 pub mod notice;
 pub mod observation;
+pub mod operation;
 pub mod pause;
 pub mod plan;
 pub mod record;

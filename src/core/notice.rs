@@ -109,6 +109,14 @@ pub enum NoticeKind {
     ScalingUndone,
     /// The rule is kept again.
     IncidentEnded,
+    /// Several changes were decided and begin.
+    OperationBegan,
+    /// They were made, in part or not at all, or there was nothing to do.
+    OperationEnded,
+    /// A guard holds them, or taking them back.
+    OperationHeld,
+    /// They were taken back, or are left as they are.
+    OperationUndone,
     /// Changed rules or settings cannot be used; what held before goes on to hold.
     ReloadFailed,
     /// They can be used again.

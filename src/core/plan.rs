@@ -386,7 +386,8 @@ impl ScaleChange {
                     autoscaler.name
                 ));
             }
-            (ScaleObject::Workload, []) | (ScaleObject::Autoscaler { .. }, _) => {}
+            (ScaleObject::Workload, [])
+            | (ScaleObject::Autoscaler { .. } | ScaleObject::ScaledObject { .. }, _) => {}
         }
         if now.replicas != self.from {
             return fenced(format!(

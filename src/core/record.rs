@@ -19,6 +19,7 @@ use crate::incident::{Incident, IncidentEnd, ScalingEnd, ScalingPlan};
 use crate::judge::{Continuous, Evidence, Finding};
 use crate::measurement::Measurement;
 use crate::notice::{Delivery, Notice};
+use crate::operation::OperationEvent;
 use crate::pause::PauseNews;
 use crate::plan::{StepCommand, StepOutcome};
 use crate::rule::{Question, SourceKind};
@@ -219,6 +220,8 @@ pub enum Record {
         target: TargetId,
         rule: RuleName,
     },
+    /// Several changes that are made as one.
+    Operation(OperationEvent),
     /// Others reported that an alert fires, or that it is over.
     Alerted {
         alert: Box<Alert>,
@@ -276,6 +279,7 @@ impl Record {
             | Self::DataLost { target, .. }
             | Self::DataBack { target, .. } => Some(target),
             Self::IncidentBegan { incident, .. } => Some(&incident.target),
+            Self::Operation(event) => Some(event.target()),
             Self::ScalingBegan { plan } => Some(&plan.target),
             Self::Marked { marker } => Some(&marker.target),
             Self::AnalysisBegan { analysis } => Some(&analysis.target),

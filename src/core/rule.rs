@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::ObjectRef;
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 
 mod alert;
@@ -18,6 +19,7 @@ mod on_request;
 mod pause_at;
 mod promql;
 mod question;
+mod runbook;
 mod selector;
 
 pub use alert::{AlertOf, AlertScope, AlertSelector};
@@ -33,6 +35,7 @@ pub use on_request::{OnRequest, Scope};
 pub use pause_at::PauseAt;
 pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
+pub use runbook::{Runbook, Task, WhenStuck};
 pub use selector::{MatchOp, Matcher, Selector};
 
 /// Everything that was loaded: all watches with their rules resolved, and all channels.
@@ -70,6 +73,15 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Everything that it may do besides rollbacks and single scalings.
+    pub fn runbooks(&self) -> impl Iterator<Item = &Runbook> {
+        let always = self
+            .always
+            .iter()
+            .filter_map(|always| always.run.as_deref());
+        self.on_fail.run.as_deref().into_iter().chain(always)
+    }
+
     /// Every source that its rules ask; `default` answers what names no source of its own.
     pub fn sources(&self, default: SourceKind) -> BTreeSet<SourceKind> {
         let always = self.always.iter().map(|always| &always.rule);
@@ -93,6 +105,30 @@ impl Watch {
     }
 }
 
+impl RuleBook {
+    /// Every workload that may be scaled.
+    pub fn scaled(&self) -> impl Iterator<Item = &ScaleTarget> {
+        let alone = self.watches.iter().flat_map(|watch| &watch.always);
+        let alone = alone.filter_map(|always| Some(&always.scale.as_ref()?.target));
+        let tasks = self.watches.iter().flat_map(Watch::runbooks);
+        let tasks = tasks.flat_map(|runbook| &runbook.steps);
+        alone.chain(tasks.filter_map(|task| match task {
+            Task::Scale { scale, .. } => Some(&scale.target),
+            Task::SetEnv { .. } | Task::Annotate { .. } => None,
+        }))
+    }
+
+    /// Every object that may be changed otherwise.
+    pub fn changed(&self) -> impl Iterator<Item = &ObjectRef> {
+        let tasks = self.watches.iter().flat_map(Watch::runbooks);
+        let tasks = tasks.flat_map(|runbook| &runbook.steps);
+        tasks.filter_map(|task| match task {
+            Task::Scale { .. } => None,
+            Task::SetEnv { object, .. } | Task::Annotate { object, .. } => Some(object),
+        })
+    }
+}
+
 /// A labelled URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -105,6 +141,8 @@ pub struct Link {
 pub struct OnFail {
     pub rollback: bool,
     pub stuck_pods: StuckPods,
+    /// What else is done, when the rollback is over.
+    pub run: Option<Arc<Runbook>>,
     pub notify: Vec<ChannelName>,
 }
 

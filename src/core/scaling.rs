@@ -40,6 +40,22 @@ pub struct Autoscaler {
     pub owner: Option<String>,
     /// The last scaling that was carried out on it, as its annotation says.
     pub last_scaling: Option<PlanId>,
+    /// Its owner, where that is a `ScaledObject` of KEDA.
+    pub keda: Option<ScaledObject>,
+}
+
+/// A `ScaledObject` of KEDA, which makes an autoscaler and sets it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaledObject {
+    pub name: String,
+    pub uid: String,
+    /// `spec.minReplicaCount`; 0 when it is left out.
+    pub min: u32,
+    /// `spec.maxReplicaCount`; 100 when it is left out.
+    pub max: u32,
+    pub last_scaling: Option<PlanId>,
+    /// The annotations that hold its numbers back: `autoscaling.keda.sh/paused…`.
+    pub paused: bool,
 }
 
 /// A `PodDisruptionBudget`.
@@ -72,6 +88,8 @@ pub enum ScaleObject {
     Workload,
     /// `spec.minReplicas` of its `HorizontalPodAutoscaler`.
     Autoscaler { name: String, uid: String },
+    /// `spec.minReplicaCount` of its `ScaledObject` (KEDA).
+    ScaledObject { name: String, uid: String },
 }
 
 /// What was decided.
@@ -131,12 +149,10 @@ pub fn decide(scale: &Scale, state: Option<&ScaleState>) -> Decided {
         wanted = ceiling;
         notes.push(format!("the rule's ceiling is {ceiling}"));
     }
-    if let Some(autoscaler) = autoscaler.filter(|autoscaler| autoscaler.max < wanted) {
-        wanted = autoscaler.max;
-        notes.push(format!(
-            "HorizontalPodAutoscaler `{}` allows no more than {wanted}",
-            autoscaler.name
-        ));
+    let bounds = autoscaler.map(Bounds::of);
+    if let Some(bounds) = bounds.as_ref().filter(|bounds| bounds.max < wanted) {
+        wanted = bounds.max;
+        notes.push(format!("{} allows no more than {wanted}", bounds.name));
     }
     let because = if notes.is_empty() {
         String::new()
@@ -151,23 +167,17 @@ pub fn decide(scale: &Scale, state: Option<&ScaleState>) -> Decided {
             ),
         };
     }
-    let (object, from) = match autoscaler {
+    let (object, from) = match bounds {
         None => (ScaleObject::Workload, state.replicas),
-        Some(autoscaler) if autoscaler.min >= wanted => {
+        Some(bounds) if bounds.min >= wanted => {
             return Decided::Nothing {
                 why: format!(
-                    "HorizontalPodAutoscaler `{}` brings {target} to at least {} already, and {wanted} are wanted{because}",
-                    autoscaler.name, autoscaler.min
+                    "{} brings {target} to at least {} already, and {wanted} are wanted{because}",
+                    bounds.name, bounds.min
                 ),
             };
         }
-        Some(autoscaler) => (
-            ScaleObject::Autoscaler {
-                name: autoscaler.name.clone(),
-                uid: autoscaler.uid.clone(),
-            },
-            autoscaler.min,
-        ),
+        Some(bounds) => (bounds.object, bounds.min),
     };
     let change = ScaleChange {
         target: target.clone(),
@@ -251,9 +261,16 @@ fn free<'a>(
     }
     match state.autoscalers.as_slice() {
         [] => Ok((state, None)),
-        [only] => match &only.owner {
-            None => Ok((state, Some(only))),
-            Some(owner) => held(
+        [only] => match (&only.owner, &only.keda) {
+            (Some(_), Some(keda)) if keda.paused => held(
+                Obstacle::Autoscaler,
+                format!(
+                    "ScaledObject `{}` is paused by an annotation: resume it, or scale it by hand",
+                    keda.name
+                ),
+            ),
+            (None, _) | (Some(_), Some(_)) => Ok((state, Some(only))),
+            (Some(owner), None) => held(
                 Obstacle::Autoscaler,
                 format!(
                     "HorizontalPodAutoscaler `{}` belongs to {owner}, which would set it back: change that one by hand",
@@ -271,6 +288,40 @@ fn free<'a>(
                 listed(&names)
             );
             held(Obstacle::Autoscaler, why)
+        }
+    }
+}
+
+/// Between which numbers an autoscaler works, and where the lower one is written.
+struct Bounds {
+    /// For people.
+    name: String,
+    min: u32,
+    max: u32,
+    object: ScaleObject,
+}
+
+impl Bounds {
+    fn of(autoscaler: &Autoscaler) -> Self {
+        match &autoscaler.keda {
+            None => Self {
+                name: format!("HorizontalPodAutoscaler `{}`", autoscaler.name),
+                min: autoscaler.min,
+                max: autoscaler.max,
+                object: ScaleObject::Autoscaler {
+                    name: autoscaler.name.clone(),
+                    uid: autoscaler.uid.clone(),
+                },
+            },
+            Some(keda) => Self {
+                name: format!("ScaledObject `{}`", keda.name),
+                min: keda.min,
+                max: keda.max,
+                object: ScaleObject::ScaledObject {
+                    name: keda.name.clone(),
+                    uid: keda.uid.clone(),
+                },
+            },
         }
     }
 }
@@ -294,6 +345,9 @@ impl ScaleChange {
             ScaleObject::Autoscaler { name, .. } => {
                 format!("HorizontalPodAutoscaler {}/{name}", self.target.namespace)
             }
+            ScaleObject::ScaledObject { name, .. } => {
+                format!("ScaledObject {}/{name}", self.target.namespace)
+            }
         }
     }
 
@@ -304,6 +358,11 @@ impl ScaleChange {
             ScaleObject::Workload => format!("{} from {from} to {}", self.target, replicas(*to)),
             ScaleObject::Autoscaler { name, .. } => format!(
                 "{}, by `minReplicas` of its HorizontalPodAutoscaler `{name}`, from {from} to {}",
+                self.target,
+                replicas(*to)
+            ),
+            ScaleObject::ScaledObject { name, .. } => format!(
+                "{}, by `minReplicaCount` of its ScaledObject `{name}`, from {from} to {}",
                 self.target,
                 replicas(*to)
             ),
@@ -320,6 +379,15 @@ impl ScaleChange {
             ScaleObject::Autoscaler { name, uid } => state
                 .autoscalers
                 .iter()
+                .find(|found| found.name == *name && found.uid == *uid)
+                .map(|found| Seen {
+                    replicas: found.min,
+                    last_scaling: found.last_scaling.as_ref(),
+                }),
+            ScaleObject::ScaledObject { name, uid } => state
+                .autoscalers
+                .iter()
+                .filter_map(|found| found.keda.as_ref())
                 .find(|found| found.name == *name && found.uid == *uid)
                 .map(|found| Seen {
                     replicas: found.min,

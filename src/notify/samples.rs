@@ -301,6 +301,43 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
             "Set back Deployment shop/worker from 5 to 2 replicas",
             &["Rule `queue/depth` has been kept for long enough."],
         ),
+        NoticeKind::OperationBegan => of_incident(
+            kind,
+            Severity::Warning,
+            "Deployment shop/checkout: `emergency` begins",
+            &[
+                "Rule `queue/depth` is broken.",
+                "Recant does, one after the other: scale Deployment shop/api from 3 to 10 replicas; Deployment shop/api: \
+                 set MAINTENANCE_MODE of container `app` to \"true\".",
+                "It is taken back 30 min after the incident.",
+            ],
+        ),
+        NoticeKind::OperationEnded => of_incident(
+            kind,
+            Severity::Critical,
+            "Deployment shop/checkout: `emergency` is done only in part",
+            &[
+                "Done: scale Deployment shop/api from 3 to 10 replicas.",
+                "Not done: Deployment shop/api: set MAINTENANCE_MODE of container `app` to \"true\".",
+                "It was paused by somebody: new pods would not come.",
+                "A person has to look.",
+            ],
+        ),
+        NoticeKind::OperationHeld => of_incident(
+            kind,
+            Severity::Critical,
+            "Deployment shop/checkout: `emergency` is held (kill switch)",
+            &[
+                "The kill switch is on as annotation `recant.dev/kill-switch` on namespace shop.",
+                "Recant looks again by itself.",
+            ],
+        ),
+        NoticeKind::OperationUndone => of_incident(
+            kind,
+            Severity::Info,
+            "Deployment shop/checkout: `emergency` was taken back",
+            &["Done: scale Deployment shop/api from 10 to 3 replicas."],
+        ),
         NoticeKind::IncidentEnded => of_incident(
             kind,
             Severity::Info,

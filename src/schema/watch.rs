@@ -127,10 +127,18 @@ pub enum WhenUnclear {
 
 /// One action.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(rename_all = "camelCase", deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct OnFail {
     /// Takes the release back: `rollback: {}`.
     pub rollback: Option<Rollback>,
+    /// More replicas for a workload, when the rollback is over.
+    pub scale: Option<Scale>,
+    /// Sets an environment variable of a workload, when the rollback is over.
+    pub set_env: Option<SetEnv>,
+    /// Sets an annotation of an object, when the rollback is over.
+    pub annotate: Option<Annotate>,
+    /// Runs the `Runbook` of this name, when the rollback is over.
+    pub run: Option<String>,
     /// Tells these channels.
     pub notify: Option<Vec<String>>,
 }
@@ -167,10 +175,16 @@ pub struct Always {
 
 /// One action.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(rename_all = "camelCase", deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct AlwaysAction {
     /// More replicas for a workload, once per incident.
     pub scale: Option<Scale>,
+    /// Sets an environment variable of a workload.
+    pub set_env: Option<SetEnv>,
+    /// Sets an annotation of an object.
+    pub annotate: Option<Annotate>,
+    /// Runs the `Runbook` of this name.
+    pub run: Option<String>,
     /// Tells these channels.
     pub notify: Option<Vec<String>>,
 }
@@ -186,7 +200,40 @@ pub struct Scale {
     pub factor: Option<String>,
     /// Never above this.
     pub ceiling: Option<u32>,
+    /// The next action waits until the pods are ready, for this long at most, such as `2m`.
+    pub wait: Option<String>,
     /// Back to what it was when the rule has been kept again for this long, such as `30m`.
+    pub undo: Option<String>,
+}
+
+/// An environment variable in the pod template of a workload.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetEnv {
+    /// Kind and name, such as `Deployment/api`; in the namespace of the watch.
+    pub target: String,
+    /// Only for kinds that Recant does not know.
+    pub api_version: Option<String>,
+    /// The only one, or the one that kubectl would take, when left out.
+    pub container: Option<String>,
+    pub name: String,
+    pub value: String,
+    /// Put back as it was after this long, such as `30m`; of an incident, after its end.
+    pub undo: Option<String>,
+}
+
+/// An annotation of an object.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Annotate {
+    /// Kind and name, such as `Service/api`; in the namespace of the watch.
+    pub target: String,
+    /// Of kinds that Recant does not know.
+    pub api_version: Option<String>,
+    pub key: String,
+    /// It is removed when this is left out.
+    pub value: Option<String>,
+    /// Put back as it was after this long, such as `30m`; of an incident, after its end.
     pub undo: Option<String>,
 }
 

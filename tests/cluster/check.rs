@@ -155,7 +155,7 @@ fn what_the_agent_would_lack_is_found_without_a_write() {
             if well {
                 ran.must_find("ok rights", &[]);
                 ran.must_find("ok target", &["checkout"]);
-                ran.must_find("ok target there, to be scaled", &["worker"]);
+                ran.must_find("ok target there, to be changed", &["worker"]);
                 ran.must_find("ok source Prometheus", &["2 of 2"]);
                 let channels = ["`team`", "`office`", "`alerts`", "no message was sent"];
                 ran.must_find("ok channel", &channels);

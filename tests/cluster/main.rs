@@ -28,6 +28,7 @@ mod namespace;
 mod object_status;
 mod once;
 mod operation;
+mod operations;
 mod pausing;
 mod prometheus;
 mod proofs;

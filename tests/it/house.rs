@@ -11,11 +11,11 @@ const CORE: &[(&str, &[&str])] = &[
     ("argo", &[]),
     ("kayenta", &[]),
     ("time", &[]),
-    ("rule", &["ids"]),
-    ("access", &["rule"]),
     ("target", &["ids"]),
     ("wording", &["target"]),
     ("change", &["ids", "wording"]),
+    ("rule", &["change", "ids"]),
+    ("access", &["rule"]),
     ("observation", &["ids"]),
     ("testcase", &["ids", "rule"]),
     ("spec", &["argo", "ids", "rule", "testcase"]),
@@ -60,6 +60,13 @@ const CORE: &[(&str, &[&str])] = &[
         &["guard", "ids", "notice", "plan", "rule", "scaling", "time"],
     ),
     ("hook", &["ids", "time"]),
+    (
+        "operation",
+        &[
+            "change", "guard", "ids", "incident", "notice", "plan", "rule", "saga", "scaling",
+            "time",
+        ],
+    ),
     (
         "record",
         &[

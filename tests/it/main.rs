@@ -33,6 +33,7 @@ mod promql_oracle;
 mod readme;
 mod rule_tests;
 mod run;
+mod runbooks;
 mod schema;
 mod settings;
 mod source;

@@ -113,6 +113,19 @@ const MAPPINGS: &[(&str, &str)] = &[
         "Scale",
         "kind: Watch\nalways: [{rule: a, onFail: [{scale: {HERE}}]}]",
     ),
+    (
+        "SetEnv",
+        "kind: Watch\nalways: [{rule: a, onFail: [{setEnv: {HERE}}]}]",
+    ),
+    (
+        "Annotate",
+        "kind: Watch\nalways: [{rule: a, onFail: [{annotate: {HERE}}]}]",
+    ),
+    ("Runbook", "kind: Runbook\nmetadata: {name: a}\nHERE"),
+    (
+        "Step",
+        "kind: Runbook\nmetadata: {name: a}\nsteps: [{HERE}]",
+    ),
     ("Scrape", "kind: Watch\nscrape: {HERE}"),
     ("Link", "kind: Watch\nlinks: [{HERE}]"),
     ("Channel", "kind: Channel\nmetadata: {name: a}\nHERE"),

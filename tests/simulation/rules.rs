@@ -66,6 +66,7 @@ pub(crate) fn book<'a>(
         on_fail: OnFail {
             rollback: true,
             stuck_pods: StuckPods::Tell,
+            run: None,
             notify: channels.clone(),
         },
         always: Vec::new(),

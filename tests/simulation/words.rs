@@ -59,6 +59,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::ReloadRefused { .. }
         | Record::IncidentBegan { .. }
         | Record::IncidentEnded { .. }
+        | Record::Operation(_)
         | Record::ScalingBegan { .. }
         | Record::Pause { .. }
         | Record::ScalingHeld { .. }

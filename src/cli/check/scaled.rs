@@ -1,4 +1,4 @@
-//! Whether the workloads are there that rules between releases would scale.
+//! Whether the objects are there that actions would scale or change.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,13 @@ use crate::cluster::kubernetes;
 
 /// Asks for each; whether replicas may be written is among the rights.
 pub(super) async fn look(client: &Client, book: &RuleBook, findings: &mut Findings) {
-    let always = book.watches.iter().flat_map(|watch| &watch.always);
-    let names: BTreeSet<ObjectName> = always
-        .filter_map(|always| always.scale.as_ref())
-        .map(|scale| object(&scale.target))
-        .collect();
+    let changed = book.changed().map(|object| ObjectName {
+        group: object.group().to_owned(),
+        kind: object.kind.clone(),
+        namespace: Some(object.namespace.clone()),
+        name: object.name.clone(),
+    });
+    let names: BTreeSet<ObjectName> = book.scaled().map(object).chain(changed).collect();
     if names.is_empty() {
         return;
     }
@@ -24,7 +26,7 @@ pub(super) async fn look(client: &Client, book: &RuleBook, findings: &mut Findin
         Err(error) => {
             findings.unknown(
                 Area::Target,
-                format!("whether the workloads to be scaled are there: {error}"),
+                format!("whether the objects to be changed are there: {error}"),
                 "try again",
             );
             return;
@@ -38,12 +40,12 @@ pub(super) async fn look(client: &Client, book: &RuleBook, findings: &mut Findin
             Presence::Found => there.push(shown),
             Presence::Missing => findings.error(
                 Area::Target,
-                format!("{shown}, which a rule of `always` scales, does not exist"),
-                "create it, or mend `scale.target` of the Watch",
+                format!("{shown}, which an action of a Watch changes, does not exist"),
+                "create it, or mend `target` of the action",
             ),
             Presence::Unknown { reason } => findings.unknown(
                 Area::Target,
-                format!("whether {shown}, which a rule of `always` scales, is there: {reason}"),
+                format!("whether {shown}, which an action of a Watch changes, is there: {reason}"),
                 "see the rights above, or try again",
             ),
         }
@@ -51,7 +53,7 @@ pub(super) async fn look(client: &Client, book: &RuleBook, findings: &mut Findin
     if !there.is_empty() {
         findings.ok(
             Area::Target,
-            format!("there, to be scaled: {}", some(&there)),
+            format!("there, to be changed: {}", some(&there)),
         );
     }
 }

@@ -327,6 +327,7 @@ impl Fold {
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::Pause { .. }
+            | Record::Operation(_)
             | Record::ScalingBegan { .. }
             | Record::ScalingHeld { .. }
             | Record::ScalingEnded { .. }

@@ -10,13 +10,14 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::{ApiResource, PostParams};
 use kube::{Api, Client};
+use recant_core::change::ObjectRef;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::rule::ScaleTarget;
 
 use super::api::Call;
 use super::objects::{
     autoscaler_resource, budget_resource, history_resource, pod_resource, scale_resource,
-    workload_resource,
+    well_known, workload_resource,
 };
 use crate::cluster::ClusterError;
 
@@ -31,6 +32,8 @@ pub struct Needs {
     pub deletes_pods: BTreeSet<String>,
     /// Workloads that rules between releases scale.
     pub scales: Vec<ScaleTarget>,
+    /// Objects that are changed otherwise.
+    pub objects: Vec<ObjectRef>,
     /// Steps are carried out: `false` in a dry run of the whole process.
     pub acts: bool,
     /// Namespace and name of the Lease.
@@ -174,6 +177,12 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
         );
         need(&["list", "patch"], &autoscaler_resource(), "", namespace);
         need(&["list"], &budget_resource(), "", namespace);
+    }
+    // How other kinds are called in RBAC is known when they are looked at: what is missing is said then.
+    for object in needs.objects.iter().filter(|_| needs.acts) {
+        if let Some(resource) = well_known(object) {
+            need(&["get", "patch"], &resource, "", &object.namespace);
+        }
     }
     for namespace in needs.targets.iter().map(|target| &target.namespace) {
         rights.insert(Missing {

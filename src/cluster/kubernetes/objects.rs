@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Object};
+use recant_core::change::ObjectRef;
 use recant_core::ids::{RevisionHash, TargetKind};
 use recant_core::rule::ScaleKind;
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,24 @@ pub(super) fn pod_resource() -> ApiResource {
 
 fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+}
+
+/// What the API server calls a kind that rules name often; `None`: it has to be asked.
+pub(super) fn well_known(object: &ObjectRef) -> Option<ApiResource> {
+    let plural = match (object.group(), object.kind.as_str()) {
+        ("apps", "Deployment") => "deployments",
+        ("apps", "StatefulSet") => "statefulsets",
+        ("apps", "DaemonSet") => "daemonsets",
+        ("argoproj.io", "Rollout") => "rollouts",
+        ("batch", "CronJob") => "cronjobs",
+        ("", "Service") => "services",
+        ("", "ConfigMap") => "configmaps",
+        ("networking.k8s.io", "Ingress") => "ingresses",
+        ("autoscaling", "HorizontalPodAutoscaler") => "horizontalpodautoscalers",
+        _ => return None,
+    };
+    let version = object.api_version.rsplit('/').next().unwrap_or_default();
+    Some(resource(object.group(), version, &object.kind, plural))
 }
 
 /// `deployments.apps`, `pods`: as RBAC and kubectl say it.

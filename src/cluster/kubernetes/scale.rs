@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::core::{Selector, SelectorExt as _};
 use kube::{Api, Client};
 use recant_core::ids::PlanId;
 use recant_core::plan::{Admission, StepResult};
 use recant_core::rule::ScaleTarget;
-use recant_core::scaling::{Autoscaler, Budget, ScaleChange, ScaleObject, ScaleState};
+use recant_core::scaling::{
+    Autoscaler, Budget, ScaleChange, ScaleObject, ScaleState, ScaledObject,
+};
 use serde_json::{Value, json};
 
 use super::api::{Call, namespace_kill_switch};
@@ -27,6 +29,8 @@ struct Fresh {
     state: ScaleState,
     workload: ObjectMeta,
     autoscalers: Vec<ObjectMeta>,
+    /// The `ScaledObjects` that own some of them.
+    scaled_objects: Vec<DynamicObject>,
 }
 
 /// What a decision is made from; `None`: the workload does not exist.
@@ -76,6 +80,23 @@ pub(super) async fn scale(
                 .await?
                 .map(drop)
         }
+        ScaleObject::ScaledObject { name, .. } => {
+            let metadata = fresh
+                .scaled_objects
+                .iter()
+                .map(|found| &found.metadata)
+                .find(|metadata| metadata.name.as_ref() == Some(name))
+                .ok_or(ClusterError::Conflict)?;
+            let patch = patch(metadata, plan, "minReplicaCount", change.to);
+            scaled_object_call("patch", namespace)
+                .answer(scaled_objects(client, namespace).patch(
+                    name,
+                    &params,
+                    &Patch::Merge(patch),
+                ))
+                .await?
+                .map(drop)
+        }
     };
     // Deleted since the read: the next read says so.
     written
@@ -106,6 +127,7 @@ async fn read(client: &Client, target: &ScaleTarget) -> Result<Option<Fresh>, Cl
         autoscalers(client, target),
         budgets(client, target, &workload),
     )?;
+    let scaled_objects = owners(client, &target.namespace, &autoscalers).await?;
     let metadata = &workload.metadata;
     let kill_switch = if stopped {
         Some(format!("namespace {}", target.namespace))
@@ -131,7 +153,17 @@ async fn read(client: &Client, target: &ScaleTarget) -> Result<Option<Fresh>, Cl
             && !own_pause::read(&workload).is_some_and(|pause| pause.holds),
         kill_switch,
         last_scaling: last_scaling(metadata),
-        autoscalers: autoscalers.iter().map(autoscaler).collect(),
+        autoscalers: autoscalers
+            .iter()
+            .map(|found| Autoscaler {
+                keda: keda_of(found).and_then(|owner| {
+                    let mut all = scaled_objects.iter();
+                    let own = all.find(|one| one.metadata.uid.as_ref() == Some(&owner.uid));
+                    own.map(scaled_object)
+                }),
+                ..autoscaler(found)
+            })
+            .collect(),
         budgets,
     };
     Ok(Some(Fresh {
@@ -141,6 +173,7 @@ async fn read(client: &Client, target: &ScaleTarget) -> Result<Option<Fresh>, Cl
             .into_iter()
             .map(|found| found.metadata)
             .collect(),
+        scaled_objects,
     }))
 }
 
@@ -188,6 +221,70 @@ fn autoscaler(found: &HorizontalPodAutoscaler) -> Autoscaler {
             .find(|owner| owner.controller == Some(true) || owner.kind == "ScaledObject")
             .map(|owner| format!("{} `{}`", owner.kind, owner.name)),
         last_scaling: last_scaling(metadata),
+        keda: None,
+    }
+}
+
+/// The `ScaledObject` that owns an autoscaler.
+fn keda_of(found: &HorizontalPodAutoscaler) -> Option<&OwnerReference> {
+    let owners = found
+        .metadata
+        .owner_references
+        .as_deref()
+        .unwrap_or_default();
+    owners
+        .iter()
+        .find(|owner| owner.kind == "ScaledObject" && owner.api_version.starts_with("keda.sh/"))
+}
+
+/// The `ScaledObjects` that own these autoscalers, as far as they are there.
+async fn owners(
+    client: &Client,
+    namespace: &str,
+    autoscalers: &[HorizontalPodAutoscaler],
+) -> Result<Vec<DynamicObject>, ClusterError> {
+    let api = scaled_objects(client, namespace);
+    let mut found = Vec::new();
+    for owner in autoscalers.iter().filter_map(keda_of) {
+        let call = scaled_object_call("get", namespace);
+        found.extend(call.answer(api.get(&owner.name)).await?);
+    }
+    Ok(found)
+}
+
+/// Its numbers; what is left out has the default of KEDA.
+fn scaled_object(found: &DynamicObject) -> ScaledObject {
+    let at = |pointer: &str, default: i64| {
+        let number = found.data.pointer(pointer).and_then(Value::as_i64);
+        self::number(number.unwrap_or(default))
+    };
+    let paused = |key: &String| {
+        matches!(
+            key.as_str(),
+            "autoscaling.keda.sh/paused" | "autoscaling.keda.sh/paused-replicas"
+        )
+    };
+    ScaledObject {
+        name: found.metadata.name.clone().unwrap_or_default(),
+        uid: found.metadata.uid.clone().unwrap_or_default(),
+        min: at("/spec/minReplicaCount", 0),
+        max: at("/spec/maxReplicaCount", 100),
+        last_scaling: last_scaling(&found.metadata),
+        paused: annotations(&found.metadata).keys().any(paused),
+    }
+}
+
+fn scaled_objects(client: &Client, namespace: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "scaledobjects");
+    Api::namespaced_with(client.clone(), namespace, &resource)
+}
+
+fn scaled_object_call<'a>(verb: &'static str, namespace: &'a str) -> Call<'a> {
+    Call {
+        verb,
+        resource: "scaledobjects.keda.sh".to_owned(),
+        namespace,
     }
 }
 

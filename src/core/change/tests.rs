@@ -39,6 +39,11 @@ fn change(edit: Edit) -> Change {
 /// What the API server makes of the patch, as far as these patches go.
 fn applied(change: &Change, object: &Value) -> Value {
     let patch = change.patch(&"p1".into(), 2, object).expect("possible");
+    patched(object, &patch)
+}
+
+/// What the API server makes of such a patch.
+pub(crate) fn patched(object: &Value, patch: &Value) -> Value {
     let mut object = object.clone();
     for operation in patch.as_array().expect("a list") {
         let path = operation["path"].as_str().expect("a path");

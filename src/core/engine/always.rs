@@ -137,6 +137,7 @@ fn begin(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) 
         target: target.clone(),
         rule: name.clone(),
         scale: rule.always.scale.clone(),
+        run: rule.always.run.as_deref().cloned(),
     };
     turn.record(live.always.checkpoint(target, turn.now));
     turn.record(Record::IncidentBegan {

@@ -1,12 +1,16 @@
 //! The end of a watch: Pass, Inconclusive with a reason, or a Fail that was held back to the end.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, LiveRule};
+use super::operations::Wish;
 use super::{Turn, releases, tell, unproven};
 use crate::analysis::{Analysis, Ending, LONGEST};
-use crate::ids::{TargetId, TargetKind};
+use crate::ids::{PlanId, TargetId, TargetKind};
 use crate::judge::{State, WINDOW};
+use crate::operation::Cause;
 use crate::rule::{Check, WhenUnclear};
 use crate::time::{elapsed, later};
 use crate::wording::{count, span, unready};
@@ -167,4 +171,24 @@ fn why_no_data<'a>(live: &'a Live, rule: &LiveRule) -> Option<&'a String> {
     let looking = live.measurements.get(&rule.question)?;
     let trouble = looking.trouble.as_ref().map(|trouble| &trouble.reason);
     trouble.or(looking.no_data.as_ref())
+}
+
+/// What a failed release asks for besides its rollback: once that is over, or if there is none.
+pub(super) fn follow_up(turn: &mut Turn<'_>, target: &TargetId, live: &Live) {
+    let Some(runbook) = &live.watch.on_fail.run else {
+        return;
+    };
+    let Some(known) = turn.known(target).filter(|known| known.plan.is_none()) else {
+        return;
+    };
+    let Some(analysis) = known.owes.clone() else {
+        return;
+    };
+    turn.wish(Wish {
+        id: PlanId(format!("{analysis}-run")),
+        target: target.clone(),
+        cause: Cause::Release { analysis },
+        runbook: Arc::clone(runbook),
+        dry_rule: None,
+    });
 }

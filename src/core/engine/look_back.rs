@@ -126,6 +126,7 @@ impl Engine {
                 settings,
                 ledger: &mut self.ledger,
                 output: Output::default(),
+                wishes: Vec::new(),
             };
             resume::begin(&mut turn, &self.live, channels);
             let output = turn.output;
@@ -140,6 +141,7 @@ impl Engine {
                 settings: self.settings.clone(),
                 ledger: &mut self.ledger,
                 output: Output::default(),
+                wishes: Vec::new(),
             };
             let Some(live) = self.live.get_mut(&target) else {
                 continue;
@@ -179,6 +181,7 @@ impl Engine {
             settings: self.settings.clone(),
             ledger: &mut self.ledger,
             output: Output::default(),
+            wishes: Vec::new(),
         };
         releases::see_back(&mut turn, live, target);
         let output = turn.output;
@@ -199,6 +202,7 @@ impl Engine {
             settings: self.settings.clone(),
             ledger: &mut self.ledger,
             output: Output::default(),
+            wishes: Vec::new(),
         };
         // Whether the source works is a matter of now.
         drop(observe::take_in(&mut turn, &mut self.live, answers));

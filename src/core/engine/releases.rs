@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, LiveRule};
+use super::operations::is_ours;
 use super::verify::Told;
 use super::{Turn, always, progress, tell, verify};
 use crate::analysis::{Analysis, Ending, LONGEST};
@@ -201,6 +202,10 @@ fn revision_changed(
     let Some(known) = turn.known(target) else {
         return;
     };
+    if standing.is_none() && is_ours(turn, state, &current) {
+        returned(turn, target, current, None);
+        return;
+    }
     let way_back = known.stable == current || known.known_good(&current);
     let analysis = known.analysis.clone();
     let baseline = baseline_for(known, state, &current, turn.past);

@@ -3,6 +3,7 @@
 
 mod held;
 mod incident;
+mod operation;
 mod pause;
 mod release;
 mod reload;
@@ -13,6 +14,9 @@ pub(super) use held::held;
 pub(super) use incident::{
     incident_began, incident_ended, not_scaled, scaled, scaling_failed, scaling_held, undone,
     without_data,
+};
+pub(super) use operation::{
+    operation, operation_held, operation_left, operation_settled, operation_undo_held,
 };
 pub(super) use pause::{left_paused, pause_ended, paused};
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
@@ -99,6 +103,10 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::ScalingFailed
         | NoticeKind::ScalingUndone
         | NoticeKind::IncidentEnded
+        | NoticeKind::OperationBegan
+        | NoticeKind::OperationEnded
+        | NoticeKind::OperationHeld
+        | NoticeKind::OperationUndone
         | NoticeKind::ReloadFailed
         | NoticeKind::Reloaded => false,
     }

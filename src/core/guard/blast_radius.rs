@@ -1,6 +1,6 @@
 //! At most so many targets are under rollback at a time (P11): until it is known that one rollback helped.
 
-use super::{ActionContext, Guard, Hold};
+use super::{ActionContext, Guard, Hold, OperationContext};
 use crate::wording::plural;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
@@ -13,6 +13,22 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
         match context.others_under_way {
             1 => "1 target is".to_owned(),
             number => format!("{} are", plural(number, "target")),
+        }
+    );
+    Some(Hold::action(Guard::BlastRadius, reason, None))
+}
+
+/// As many operations at a time as there may be targets under rollback.
+pub(super) fn of_operations(context: &OperationContext<'_>) -> Option<Hold> {
+    let limit = context.settings.at_once.of(context.watched);
+    if context.under_way < limit {
+        return None;
+    }
+    let reason = format!(
+        "{} carried out just now, and {limit} at a time may be",
+        match context.under_way {
+            1 => "1 operation is".to_owned(),
+            number => format!("{} are", plural(number, "operation")),
         }
     );
     Some(Hold::action(Guard::BlastRadius, reason, None))

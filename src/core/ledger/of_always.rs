@@ -201,6 +201,7 @@ impl AlwaysLedger {
             | Record::HoldEnded { .. }
             | Record::AnalysisEnded { .. }
             | Record::PlanBegan { .. }
+            | Record::Operation(_)
             | Record::StepBegun(_)
             | Record::StepEnded(_)
             | Record::Awaited { .. }

@@ -66,6 +66,12 @@ pub struct TargetLedger {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollbacks: Vec<Timestamp>,
     pub rules_without_data: BTreeSet<RuleName>,
+    /// The last analysis that failed, until what its watch asks for besides the rollback has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owes: Option<AnalysisId>,
+    /// When an operation last changed its template: the revision that comes of it is no release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Timestamp>,
 }
 
 /// The evidence as it was last recorded.
@@ -118,6 +124,8 @@ impl TargetLedger {
             last_action: None,
             rollbacks: Vec::new(),
             rules_without_data: BTreeSet::new(),
+            owes: None,
+            changed: None,
         }
     }
 
@@ -221,7 +229,10 @@ impl TargetLedger {
                     self.superseded.remove(revision);
                 }
             }
-            Record::AnalysisBegan { analysis } => self.begin(analysis),
+            Record::AnalysisBegan { analysis } => {
+                self.owes = None;
+                self.begin(analysis);
+            }
             Record::Promoted { .. } => self.with_analysis(|analysis| analysis.promoted = Some(at)),
             Record::BaselineGone { .. } => {
                 self.with_analysis(|analysis| analysis.phase = Phase::Alone);
@@ -273,6 +284,7 @@ impl TargetLedger {
             Record::HoldEnded { hold, .. } => self.holds.retain(|held| !held.same(hold)),
             Record::AnalysisEnded {
                 target,
+                analysis,
                 revision,
                 ending,
                 ..
@@ -288,7 +300,7 @@ impl TargetLedger {
                         self.stand(revision.clone(), Standing::Inconclusive { at });
                     }
                     // A Fail has its standing since it was found.
-                    Ending::Fail => {}
+                    Ending::Fail => self.owes = Some(analysis.clone()),
                     Ending::Superseded { .. } => match target.kind {
                         TargetKind::Rollout => self.supersede(revision, at),
                         TargetKind::Deployment
@@ -338,6 +350,7 @@ impl TargetLedger {
             | Record::StepBegun(_)
             | Record::StepEnded(_)
             | Record::Awaited { .. }
+            | Record::Operation(_)
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::NoticeEnded(_)

@@ -99,7 +99,12 @@ impl Notice {
             | NoticeKind::ScalingUndone
             | NoticeKind::Paused
             | NoticeKind::PauseEnded
-            | NoticeKind::LeftPaused => Status::Event,
+            | NoticeKind::LeftPaused
+            // Why they are made, or were to be made, is told by notices of its own.
+            | NoticeKind::OperationBegan
+            | NoticeKind::OperationEnded
+            | NoticeKind::OperationHeld
+            | NoticeKind::OperationUndone => Status::Event,
         }
     }
 

@@ -288,6 +288,7 @@ fn autoscaler() -> Autoscaler {
         max: 10,
         owner: None,
         last_scaling: None,
+        keda: None,
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
+use super::{Rule, Runbook};
+use crate::change::ObjectRef;
 use crate::ids::ChannelName;
 
 /// A rule that is looked at all the time.
@@ -16,6 +17,8 @@ pub struct Always {
     /// Events of this long are looked at together; for rules about counts only.
     pub window: Duration,
     pub scale: Option<Scale>,
+    /// What else is done, once per incident; `None` where `scale` is all.
+    pub run: Option<Arc<Runbook>>,
     /// Told when it is broken, when something is done, and when it has recovered.
     pub notify: Vec<ChannelName>,
 }
@@ -56,6 +59,22 @@ pub enum ScaleTo {
     Replicas(u32),
     /// In hundredths of what there is: 150 is one and a half times, rounded up. Above 100.
     Factor(u32),
+}
+
+impl ScaleTarget {
+    /// As the API server calls it.
+    pub fn object(&self) -> ObjectRef {
+        let api_version = match self.kind {
+            ScaleKind::Deployment | ScaleKind::StatefulSet => "apps/v1",
+            ScaleKind::Rollout => "argoproj.io/v1alpha1",
+        };
+        ObjectRef {
+            api_version: api_version.to_owned(),
+            kind: self.kind.to_string(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
 }
 
 impl fmt::Display for ScaleKind {

@@ -37,6 +37,7 @@ fn scaled_by(min: u32, max: u32, mut state: ScaleState) -> ScaleState {
         max,
         owner: None,
         last_scaling: None,
+        keda: None,
     });
     state
 }

@@ -1,9 +1,10 @@
 //! Lists of actions, as in `onFail` and `onPass` of a watch: what is done, and who is told.
 
-use super::drafts::{Reference, Site};
+use super::drafts::{Reference, Site, TaskDraft};
 use super::excerpt::quoted;
 use super::fields::{self, Fields};
 use super::report::{Report, Span};
+use super::tasks;
 use super::tree::{Kind, Node};
 use crate::rule::StuckPods;
 
@@ -11,12 +12,14 @@ use crate::rule::StuckPods;
 pub(super) struct OnFailDraft {
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,
+    pub(super) tasks: Vec<TaskDraft>,
     pub(super) notify: Vec<Reference>,
 }
 
 /// Reads `onFail`; left out, a failed release is taken back.
 pub(super) fn read_on_fail(
     watch: &Fields<'_>,
+    namespace: Option<&str>,
     file: usize,
     report: &mut Report<'_>,
 ) -> OnFailDraft {
@@ -25,6 +28,7 @@ pub(super) fn read_on_fail(
     let mut draft = OnFailDraft {
         rollback: false,
         stuck_pods: StuckPods::Tell,
+        tasks: Vec::new(),
         notify: Vec::new(),
     };
     let Some(entry) = watch.entry("onFail") else {
@@ -45,14 +49,17 @@ pub(super) fn read_on_fail(
         &entry.value,
         "onFail",
         "an action of `onFail`",
-        &["rollback", "notify"],
+        &["rollback", "scale", "setEnv", "annotate", "run", "notify"],
         HELP,
         report,
     ) {
         match action {
             Action::Notify(channels) => notify(channels, &mut draft.notify, file, report),
-            // Not among the fields that are asked for.
-            Action::Scale(..) => {}
+            Action::Scale(_) | Action::SetEnv(_) | Action::Annotate(_) | Action::Run(_) => {
+                draft
+                    .tasks
+                    .extend(tasks::read(&action, namespace, file, report));
+            }
             Action::Rollback(node, key) => {
                 if draft.rollback {
                     report
@@ -118,7 +125,10 @@ pub(super) fn read_on_pass(
 /// One action of a list, with the place of its name where that is needed.
 pub(super) enum Action<'n> {
     Rollback(&'n Node, Span),
-    Scale(&'n Node, Span),
+    Scale(&'n Node),
+    SetEnv(&'n Node),
+    Annotate(&'n Node),
+    Run(&'n Node),
     Notify(&'n Node),
 }
 
@@ -139,6 +149,13 @@ pub(super) fn actions<'n>(
             let fix = match scalar.text.as_str() {
                 "rollback" => "write `- rollback: {}`",
                 "scale" => "write `- scale: {target: Deployment/worker, replicas: 5}`",
+                "setEnv" => {
+                    "write `- setEnv: {target: Deployment/api, name: LOG_LEVEL, value: DEBUG}`"
+                }
+                "annotate" => {
+                    "write `- annotate: {target: Service/api, key: example.org/mode, value: a}`"
+                }
+                "run" => "write `- run: emergency`, with the name of a Runbook",
                 _ => "write `- notify: [oncall]`, with names of channels",
             };
             report
@@ -176,7 +193,16 @@ pub(super) fn actions<'n>(
                     actions.push(Action::Rollback(&entry.value, entry.key_span));
                 }
                 "scale" if known.contains(&"scale") => {
-                    actions.push(Action::Scale(&entry.value, entry.key_span));
+                    actions.push(Action::Scale(&entry.value));
+                }
+                "setEnv" if known.contains(&"setEnv") => {
+                    actions.push(Action::SetEnv(&entry.value));
+                }
+                "annotate" if known.contains(&"annotate") => {
+                    actions.push(Action::Annotate(&entry.value));
+                }
+                "run" if known.contains(&"run") => {
+                    actions.push(Action::Run(&entry.value));
                 }
                 "notify" => actions.push(Action::Notify(&entry.value)),
                 _ => {}

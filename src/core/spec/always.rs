@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::actions::{Action, actions, notify};
-use super::drafts::{AlwaysDraft, Reference, Site};
+use super::drafts::{AlwaysDraft, Reference, Site, TaskDraft};
 use super::excerpt::quoted;
 use super::fields::{self, Fields, NameKind};
 use super::nearest::nearest;
 use super::report::Report;
+use super::tasks;
 use super::tree::{Kind, Node};
 use crate::rule::{Scale, ScaleKind, ScaleTarget, ScaleTo};
 
@@ -73,10 +74,10 @@ fn entry_of(
         let span = node.span;
         Some((window, Site { file, span }))
     });
-    let mut scale = None;
+    let mut tasks: Vec<TaskDraft> = Vec::new();
     let mut channels = Vec::new();
     let on_fail = fields.need("onFail", ON_FAIL, report);
-    let known = ["scale", "notify", "rollback"];
+    let known = ["scale", "setEnv", "annotate", "run", "notify", "rollback"];
     let what = "an action of `always`";
     for action in on_fail.map_or_else(Vec::new, |node| {
         actions(node, "onFail", what, &known, ON_FAIL, report)
@@ -88,20 +89,15 @@ fn entry_of(
                     .error(key, "between releases there is no `rollback`")
                     .help("nothing was released that could be taken back: write `scale` or `notify`; what follows a bad release stands in `onFail` of the watch");
             }
-            Action::Scale(node, key) => {
-                if scale.is_some() {
-                    report
-                        .error(key, "`scale` is given twice")
-                        .help("leave one of them out: an incident scales one workload, once");
-                }
-                scale = read_scale(node, namespace, report).or(scale);
+            Action::Scale(_) | Action::SetEnv(_) | Action::Annotate(_) | Action::Run(_) => {
+                tasks.extend(tasks::read(&action, namespace, file, report));
             }
         }
     }
     Some(AlwaysDraft {
         rule: rule?,
         window,
-        scale,
+        tasks,
         channels,
     })
 }
@@ -122,9 +118,13 @@ fn read_window(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
     None
 }
 
-fn read_scale(node: &Node, namespace: Option<&str>, report: &mut Report<'_>) -> Option<Scale> {
+pub(super) fn read_scale(
+    node: &Node,
+    namespace: Option<&str>,
+    report: &mut Report<'_>,
+) -> Option<Scale> {
     const HELP: &str = "write `scale: {target: Deployment/worker, replicas: 5}`";
-    const KNOWN: [&str; 5] = ["target", "replicas", "factor", "ceiling", "undo"];
+    const KNOWN: [&str; 6] = ["target", "replicas", "factor", "ceiling", "wait", "undo"];
     let fields = Fields::open(node, "`scale`", &KNOWN, report)?;
     let target = fields
         .need("target", HELP, report)

@@ -7,13 +7,14 @@ use super::fields::{self, Fields, NameKind};
 use super::nearest::nearest;
 use super::report::Report;
 use super::rule_set;
+use super::runbook;
 use super::test;
 use super::tree::{Kind, Node};
 use super::watch;
 
 /// The version of the documents that is understood.
 pub(super) const API_VERSION: &str = "recant.dev/v1alpha1";
-const KINDS: [&str; 4] = ["RuleSet", "Watch", "Channel", "Test"];
+const KINDS: [&str; 5] = ["RuleSet", "Watch", "Runbook", "Channel", "Test"];
 
 /// Reads one document of file number `file` into `drafts`.
 pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut Report<'_>) {
@@ -21,7 +22,7 @@ pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut R
         return;
     }
     let kind = kind(node, report);
-    if !matches!(kind, Some("RuleSet" | "Watch" | "Test")) {
+    if !matches!(kind, Some("RuleSet" | "Watch" | "Runbook" | "Test")) {
         // It is, or may be meant as, a channel.
         channel::mask_document(node, report);
     }
@@ -29,6 +30,10 @@ pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut R
         None => drafts.incomplete = true,
         Some("RuleSet") => match rule_set::read(node, file, report) {
             Some(set) => drafts.sets.push(set),
+            None => drafts.incomplete = true,
+        },
+        Some("Runbook") => match runbook::read(node, file, report) {
+            Some(runbook) => drafts.runbooks.push(runbook),
             None => drafts.incomplete = true,
         },
         Some("Watch") => drafts.watches.extend(watch::read(node, file, report)),

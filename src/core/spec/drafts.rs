@@ -6,7 +6,8 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, Link, PauseAt, Rule, Scale, Scope, ScrapeEndpoint, SourceKind, StuckPods,
+    Assurance, Channel, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, StuckPods, Task,
+    WhenStuck,
 };
 
 /// A place in one of the files.
@@ -57,6 +58,7 @@ pub(super) struct WatchDraft {
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,
+    pub(super) fail_tasks: Vec<TaskDraft>,
     pub(super) fail_channels: Vec<Reference>,
     pub(super) always: Vec<AlwaysDraft>,
     pub(super) pass_channels: Vec<Reference>,
@@ -69,8 +71,35 @@ pub(super) struct WatchDraft {
 pub(super) struct AlwaysDraft {
     pub(super) rule: Reference,
     pub(super) window: Option<(std::time::Duration, Site)>,
-    pub(super) scale: Option<Scale>,
+    pub(super) tasks: Vec<TaskDraft>,
     pub(super) channels: Vec<Reference>,
+}
+
+/// An action that changes something.
+#[derive(Debug, Clone)]
+pub(super) struct TaskDraft {
+    pub(super) what: What,
+    pub(super) undo: Option<std::time::Duration>,
+    pub(super) site: Site,
+}
+
+/// What an action does.
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    Task(Task),
+    /// The steps of the runbook of this name.
+    Run(String),
+}
+
+/// A `Runbook`. Its objects have no namespace yet.
+#[derive(Debug)]
+pub(super) struct RunbookDraft {
+    pub(super) name: String,
+    pub(super) site: Site,
+    pub(super) tasks: Vec<TaskDraft>,
+    pub(super) channels: Vec<Reference>,
+    pub(super) undo: Option<std::time::Duration>,
+    pub(super) when_stuck: WhenStuck,
 }
 
 /// A `Channel`; `None` inside: it has errors of its own.
@@ -87,6 +116,7 @@ pub(super) struct Drafts {
     pub(super) sets: Vec<SetDraft>,
     pub(super) watches: Vec<WatchDraft>,
     pub(super) channels: Vec<ChannelDraft>,
+    pub(super) runbooks: Vec<RunbookDraft>,
     pub(super) tests: Vec<TestDraft>,
     /// Something could not be read that may define a name.
     pub(super) incomplete: bool,

@@ -2,6 +2,7 @@
 
 mod missing;
 mod repeated;
+mod runbooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,16 +10,18 @@ use std::time::Duration;
 
 use self::missing::{meant, missing};
 use self::repeated::{disjoint, duplicate, unique};
+use self::runbooks::Against;
 use super::always::DEFAULT_WINDOW;
 use super::drafts::{
-    AlwaysDraft, ChannelDraft, Drafts, Reference, RuleDraft, SetDraft, Site, WatchDraft,
+    AlwaysDraft, ChannelDraft, Drafts, Reference, RuleDraft, RunbookDraft, SetDraft, Site,
+    TaskDraft, WatchDraft, What,
 };
 use super::excerpt::quoted;
 use super::report::Report;
 use super::test;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    Always, Channel, Check, LevelCheck, OnFail, OnRequest, Rule, RuleBook, Scope, Watch,
+    Always, Channel, Check, LevelCheck, OnFail, OnRequest, Rule, RuleBook, Scope, Task, Watch,
 };
 use crate::testcase::TestCase;
 
@@ -34,12 +37,14 @@ pub(super) fn resolve(
         sets,
         watches,
         channels,
+        runbooks,
         tests,
         incomplete,
     } = drafts;
     let mut names = Names {
         sets: BTreeMap::new(),
         channels: BTreeMap::new(),
+        runbooks: BTreeMap::new(),
         incomplete,
     };
     for set in sets {
@@ -59,6 +64,15 @@ pub(super) fn resolve(
             names.channels.insert(channel.name.clone(), channel);
         }
     }
+    for runbook in runbooks {
+        if let Some(first) = names.runbooks.get(&runbook.name) {
+            duplicate("runbook", &runbook.name, runbook.site, first.site, reports);
+        } else {
+            names.runbooks.insert(runbook.name.clone(), runbook);
+        }
+    }
+    names.check_runbooks(reports);
+    let mut against = Against::default();
     let mut by_name: BTreeMap<WatchName, Site> = BTreeMap::new();
     let mut by_target: BTreeMap<TargetId, Site> = BTreeMap::new();
     let mut scopes: Vec<(Scope, Site)> = Vec::new();
@@ -75,7 +89,12 @@ pub(super) fn resolve(
                 on_request.push(OnRequest::new(scope, pattern));
                 return None;
             }
-            names.watch(watch, reports)
+            let site = watch.site;
+            let watch = names.watch(watch, reports)?;
+            for runbook in watch.runbooks() {
+                against.add(runbook, site, reports);
+            }
+            Some(watch)
         })
         .collect();
     let mut book = RuleBook {
@@ -93,6 +112,16 @@ pub(super) fn resolve(
     (book, tests)
 }
 
+/// Channels that a list names, and those that its runbooks name; each once.
+fn with(mut channels: Vec<Reference>, more: Vec<Reference>) -> Vec<Reference> {
+    for reference in more {
+        if channels.iter().all(|other| other.name != reference.name) {
+            channels.push(reference);
+        }
+    }
+    channels
+}
+
 /// Stands for all targets of a scope.
 fn any(scope: &Scope) -> TargetId {
     TargetId {
@@ -106,6 +135,7 @@ fn any(scope: &Scope) -> TargetId {
 pub(super) struct Names {
     sets: BTreeMap<String, SetDraft>,
     channels: BTreeMap<String, ChannelDraft>,
+    runbooks: BTreeMap<String, RunbookDraft>,
     /// Names may exist that we do not know: those that seem missing are not reported.
     incomplete: bool,
 }
@@ -137,6 +167,7 @@ impl Names {
             dry_run,
             rollback,
             stuck_pods,
+            fail_tasks,
             fail_channels,
             always,
             pass_channels,
@@ -144,8 +175,10 @@ impl Names {
             links,
         } = draft;
         let rules = self.rules(&rules, watch, reports);
-        let always = self.always(always, reports);
-        let notify = self.channels(&fail_channels, reports);
+        let namespace = name.as_ref().map_or("", |name| name.namespace.as_str());
+        let always = self.always(always, namespace, reports);
+        let resolved = self.runbook(&fail_tasks, namespace, reports);
+        let notify = self.channels(&with(fail_channels, resolved.channels), reports);
         let on_pass = self.channels(&pass_channels, reports);
         Some(Watch {
             name: name?,
@@ -159,6 +192,7 @@ impl Names {
             on_fail: OnFail {
                 rollback,
                 stuck_pods,
+                run: resolved.runbook,
                 notify,
             },
             always,
@@ -168,10 +202,28 @@ impl Names {
         })
     }
 
-    fn always(&self, drafts: Vec<AlwaysDraft>, reports: &mut [Report<'_>]) -> Vec<Always> {
+    fn always(
+        &self,
+        drafts: Vec<AlwaysDraft>,
+        namespace: &str,
+        reports: &mut [Report<'_>],
+    ) -> Vec<Always> {
         let mut rules: Vec<Always> = Vec::new();
         for draft in drafts {
-            let notify = self.channels(&draft.channels, reports);
+            // A scaling alone goes its own, older way.
+            let scale = match draft.tasks.as_slice() {
+                [
+                    TaskDraft {
+                        what: What::Task(Task::Scale { scale, ready: None }),
+                        ..
+                    },
+                ] => Some(scale.clone()),
+                _ => None,
+            };
+            let resolved = self.runbook(&draft.tasks, namespace, reports);
+            let run = resolved.runbook.filter(|_| scale.is_none());
+            let channels = with(draft.channels, resolved.channels);
+            let notify = self.channels(&channels, reports);
             let site = draft.rule.site;
             let Some(report) = reports.get_mut(site.file) else {
                 continue;
@@ -217,7 +269,8 @@ impl Names {
                 rules.push(Always {
                     rule: Arc::clone(rule),
                     window: draft.window.map_or(DEFAULT_WINDOW, |(window, _)| window),
-                    scale: draft.scale.clone(),
+                    scale: scale.clone(),
+                    run: run.clone(),
                     notify: notify.clone(),
                 });
             }
@@ -229,7 +282,7 @@ impl Names {
                     )
                     .help("leave it out; how long a value must be beyond its limit stands in `for` of the rule");
             }
-            if draft.scale.is_none() && draft.channels.is_empty() {
+            if scale.is_none() && run.is_none() && channels.is_empty() {
                 report
                     .warn(
                         site.span,

@@ -135,6 +135,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         dry_run: false,
         rollback: true,
         stuck_pods: StuckPods::Tell,
+        fail_tasks: Vec::new(),
         fail_channels: Vec::new(),
         always: Vec::new(),
         pass_channels: Vec::new(),
@@ -183,8 +184,8 @@ fn read_body(
             judging::pause_at::check(kind, at, report);
         }
     }
-    let on_fail = read_on_fail(fields, file, report);
     let namespace = name.as_ref().map(|name| name.namespace.as_str());
+    let on_fail = read_on_fail(fields, namespace, file, report);
     let always = always::read(fields, namespace, file, report);
     let pass_channels = read_on_pass(fields, file, report);
     let dry_run = fields
@@ -216,6 +217,7 @@ fn read_body(
         dry_run,
         rollback: on_fail.rollback,
         stuck_pods: on_fail.stuck_pods,
+        fail_tasks: on_fail.tasks,
         fail_channels: on_fail.notify,
         always,
         pass_channels,

@@ -151,7 +151,9 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::IncidentEnded
         | NoticeKind::Reloaded => "✅",
         NoticeKind::Paused | NoticeKind::PauseEnded | NoticeKind::LeftPaused => "⏸️",
-        NoticeKind::Held | NoticeKind::ScalingHeld => "✋",
+        NoticeKind::Held | NoticeKind::ScalingHeld | NoticeKind::OperationHeld => "✋",
+        NoticeKind::OperationBegan => "🔧",
+        NoticeKind::OperationUndone => "↩️",
         NoticeKind::Scaled => "📈",
         NoticeKind::ScalingUndone => "📉",
         NoticeKind::NotRestored
@@ -162,6 +164,7 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::FailedRevisionBack
         | NoticeKind::IncidentBegan
         | NoticeKind::ScalingFailed
+        | NoticeKind::OperationEnded
         | NoticeKind::ReloadFailed => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",

@@ -9,6 +9,7 @@ use recant_core::explain;
 use recant_core::ids::AnalysisId;
 use recant_core::incident::{IncidentEnd, ScalingEnd};
 use recant_core::notice::{Delivery, DeliveryOutcome};
+use recant_core::operation::OperationEvent;
 use recant_core::pause::PauseNews;
 use recant_core::plan::{Action, PauseWrite, StepOutcome, StepResult};
 use recant_core::record::Record;
@@ -73,7 +74,8 @@ impl Spans {
                 self.under_way
                     .planned(plan.id.clone(), plan.analysis.clone(), target);
             }
-            Record::HoldBegan { target, hold } => {
+            Record::HoldBegan { target, hold }
+            | Record::Operation(OperationEvent::Held { target, hold, .. }) => {
                 let more = vec![
                     KeyValue::new("decision", "hold"),
                     KeyValue::new("guard", hold.guard.to_string()),
@@ -176,6 +178,18 @@ impl Spans {
                 self.under_way
                     .planned(plan.id.clone(), run(&plan.incident), plan.target.clone());
             }
+            Record::Operation(OperationEvent::Began { operation }) => {
+                let more = vec![
+                    KeyValue::new("decision", "operation"),
+                    KeyValue::new("plan.id", operation.id.0.clone()),
+                    KeyValue::new("operation.title", operation.title.clone()),
+                ];
+                self.emit(of, decision(&operation.target, tick, more, None));
+                if let Some(of) = of {
+                    let (id, target) = (operation.id.clone(), operation.target.clone());
+                    self.under_way.planned(id, of.clone(), target);
+                }
+            }
             Record::ScalingHeld { target, rule, hold } => {
                 let more = vec![
                     KeyValue::new("decision", "hold"),
@@ -259,6 +273,11 @@ impl Spans {
             | Record::RuleWithoutData { .. }
             | Record::AlwaysCheckpoint { .. }
             | Record::DataLost { .. }
+            | Record::Operation(
+                OperationEvent::Settled { .. }
+                | OperationEvent::Ended { .. }
+                | OperationEvent::Closed { .. },
+            )
             | Record::DataBack { .. } => {}
         }
     }

@@ -7,6 +7,7 @@ use recant_core::explain;
 use recant_core::ids::{AnalysisId, IncidentId, NoticeId, PlanId, RuleName, TargetId};
 use recant_core::incident::Scaling;
 use recant_core::ledger::Ledger;
+use recant_core::operation::{Cause, OperationEvent};
 use recant_core::record::Record;
 use recant_core::scaling::ScaleChange;
 
@@ -25,6 +26,18 @@ pub(super) struct UnderWay {
     plans: BTreeMap<PlanId, (AnalysisId, TargetId)>,
     steps: BTreeMap<(PlanId, usize), (Timestamp, String)>,
     notices: BTreeMap<NoticeId, (Timestamp, Option<AnalysisId>, String)>,
+}
+
+/// The run that an operation belongs to.
+fn of_operation(event: &OperationEvent) -> Option<AnalysisId> {
+    let OperationEvent::Began { operation } = event else {
+        return None;
+    };
+    match &operation.cause {
+        Cause::Incident { incident, .. } => Some(run(incident)),
+        Cause::Release { analysis } => Some(analysis.clone()),
+        Cause::Person { .. } => None,
+    }
 }
 
 /// An incident is the run of all that follows from it, as an analysis is.
@@ -118,6 +131,7 @@ impl UnderWay {
                 let (_, run, _) = self.notices.get(&delivery.notice)?;
                 run.clone()
             }
+            Record::Operation(event) => of_operation(event),
             Record::ScalingHeld { target, rule, .. }
             | Record::ScalingEnded { target, rule, .. } => {
                 let of = (target.clone(), rule.clone());

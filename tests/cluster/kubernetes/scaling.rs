@@ -13,7 +13,7 @@ use recant::cluster::{Cluster as _, ClusterError};
 use recant_core::ids::TargetKind;
 use recant_core::plan::{Action, StepCommand, StepResult};
 use recant_core::rule::{Scale, ScaleKind, ScaleTarget, ScaleTo};
-use recant_core::scaling::{Decided, ScaleChange, ScaleState, decide, undo};
+use recant_core::scaling::{Decided, ScaleChange, ScaleObject, ScaleState, decide, undo};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -212,9 +212,9 @@ fn an_autoscaler_s_minimum_is_raised_and_its_replicas_are_left_alone() {
         assert_eq!(workers.execute("p1-undo", &back).await, StepResult::Done);
         let spec = workers.autoscaler().await.spec.expect("a spec");
         assert_eq!(spec.min_replicas, Some(1));
-        // One that KEDA owns is set back by KEDA.
+        // One that another controller owns is set back by that.
         let owner = json!({"metadata": {"ownerReferences": [{
-            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "worker", "uid": "1-2-3",
+            "apiVersion": "example.org/v1", "kind": "Scaler", "name": "worker", "uid": "1-2-3",
             "controller": true,
         }]}});
         let api = workers.ns.api::<HorizontalPodAutoscaler>();
@@ -225,9 +225,180 @@ fn an_autoscaler_s_minimum_is_raised_and_its_replicas_are_left_alone() {
             .decided(ScaleKind::Deployment, ScaleTo::Replicas(3))
             .await;
         assert!(
-            matches!(&decided, Decided::Held { why, .. } if why.contains("ScaledObject `worker`")),
+            matches!(&decided, Decided::Held { why, .. } if why.contains("Scaler `worker`")),
             "{decided:?}"
         );
+    });
+}
+
+/// As in KEDA's own definition, as far as it is used here: it lets through what it does not know.
+fn scaled_object_definition() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "scaledobjects.keda.sh"},
+        "spec": {
+            "group": "keda.sh",
+            "names": {"kind": "ScaledObject", "plural": "scaledobjects", "singular": "scaledobject"},
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v1alpha1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                    "properties": {"spec": {
+                        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                        "properties": {
+                            "minReplicaCount": {"type": "integer", "format": "int32"},
+                            "maxReplicaCount": {"type": "integer", "format": "int32"},
+                        },
+                    }},
+                }},
+            }],
+        },
+    })
+}
+
+#[test]
+fn where_keda_has_the_autoscaler_its_scaled_object_is_raised() {
+    run(async {
+        let workers = Workers::of("scale-keda").await;
+        workers.ns.apply(&scaled_object_definition()).await;
+        let scaled = json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "worker"},
+            "spec": {
+                "scaleTargetRef": {"name": "worker"}, "minReplicaCount": 1, "maxReplicaCount": 4,
+                "triggers": [{"type": "cpu", "metadata": {"value": "80"}}],
+            },
+        });
+        let served = "crd/scaledobjects.keda.sh";
+        let wait = [
+            "wait",
+            "--for=condition=Established",
+            served,
+            "--timeout=20s",
+        ];
+        workers.ns.kubectl(&wait).await;
+        workers.ns.apply(&scaled).await;
+        let kubectl = [
+            "get",
+            "scaledobject",
+            "worker",
+            "-o",
+            "jsonpath={.metadata.uid}",
+        ];
+        let uid = workers.ns.kubectl(&kubectl).await;
+        let mut autoscaler = hpa(1, 4);
+        autoscaler["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "worker", "uid": uid,
+            "controller": true, "blockOwnerDeletion": true,
+        }]);
+        workers.ns.apply(&autoscaler).await;
+
+        let up = workers.to_five().await;
+        assert_eq!((up.from, up.to), (1, 4), "no more than its maximum");
+        assert!(
+            up.in_words()
+                .contains("`minReplicaCount` of its ScaledObject `worker`")
+        );
+        assert_eq!(workers.execute("p1", &up).await, StepResult::Done);
+        assert_eq!(workers.execute("p1", &up).await, StepResult::AlreadyDone);
+        let minimum = [
+            "get",
+            "scaledobject",
+            "worker",
+            "-o",
+            "jsonpath={.spec.minReplicaCount}",
+        ];
+        assert_eq!(workers.ns.kubectl(&minimum).await, "4");
+        let spec = workers.autoscaler().await.spec.expect("a spec");
+        assert_eq!(spec.min_replicas, Some(1), "that is KEDA's work");
+        assert_eq!((workers.replicas().await, workers.wire.done()), (2, 1));
+        let state = workers.state(ScaleKind::Deployment).await;
+        let back = change(undo(&up, state.as_ref()));
+        assert_eq!(workers.execute("p1-undo", &back).await, StepResult::Done);
+        assert_eq!(workers.ns.kubectl(&minimum).await, "1");
+
+        let pause = [
+            "annotate",
+            "scaledobject",
+            "worker",
+            "autoscaling.keda.sh/paused-replicas=2",
+        ];
+        workers.ns.kubectl(&pause).await;
+        let decided = workers
+            .decided(ScaleKind::Deployment, ScaleTo::Replicas(3))
+            .await;
+        assert!(
+            matches!(&decided, Decided::Held { why, .. } if why.contains("is paused by an annotation")),
+            "{decided:?}"
+        );
+    });
+}
+
+/// What the users run today, in a namespace of the test's.
+const THEIRS: &str = include_str!("../../acceptance/hpa-pdb.yaml");
+
+#[test]
+fn hazard_09_the_users_autoscaler_is_raised_within_its_bounds_and_their_budget_is_seen() {
+    run(async {
+        let bed = Bed::get().await;
+        let ns = bed.namespace("their-hpa").await;
+        let name = "claude-orchestrator";
+        ns.apply(&manifests::deployment(name, "v1", 5)).await;
+        let own = format!("namespace: {}", ns.name());
+        let theirs = THEIRS.replace("namespace: claude-ecosystem", &own);
+        let file = bed.folder("their-hpa").join("hpa-pdb.yaml");
+        std::fs::write(&file, theirs).expect("the bed's folder is writable");
+        ns.kubectl(&["apply", "-f", file.to_str().expect("UTF-8")])
+            .await;
+        let workers = Workers::in_namespace(bed, ns).await;
+        let target = ScaleTarget {
+            name: name.to_owned(),
+            ..workers.worker(ScaleKind::Deployment)
+        };
+        let decided = async |to| {
+            let scale = Scale {
+                target: target.clone(),
+                to,
+                ceiling: None,
+                undo_after: None,
+            };
+            let state = workers.watched.cluster.scale_state(&target).await;
+            let state = state.unwrap_or_else(|error| panic!("{error}"));
+            (decide(&scale, state.as_ref()), state)
+        };
+        let (up, state) = decided(ScaleTo::Replicas(10)).await;
+        let state = state.expect("it is there");
+        assert_eq!(
+            state.budgets.iter().map(|budget| budget.needs).max(),
+            Some(3)
+        );
+        let up = change(up);
+        assert!(
+            matches!(&up.object, ScaleObject::Autoscaler { name, .. } if name == "claude-orchestrator-hpa")
+        );
+        assert_eq!((up.from, up.to), (5, 10));
+        assert_eq!(workers.execute("p1", &up).await, StepResult::Done);
+        let found: HorizontalPodAutoscaler = workers
+            .ns
+            .api()
+            .get("claude-orchestrator-hpa")
+            .await
+            .expect("it is there");
+        let spec = found.spec.expect("a spec");
+        assert_eq!((spec.min_replicas, spec.max_replicas), (Some(10), 30));
+        assert_eq!(
+            spec.metrics.map(|metrics| metrics.len()),
+            Some(3),
+            "untouched"
+        );
+        assert!(spec.behavior.is_some(), "untouched");
+        // More than it allows is asked for: no more than that.
+        assert_eq!(change(decided(ScaleTo::Replicas(99)).await.0).to, 30);
+        let (_, state) = decided(ScaleTo::Replicas(10)).await;
+        let back = change(undo(&up, state.as_ref()));
+        assert_eq!((back.from, back.to), (10, 5));
+        assert_eq!(workers.execute("p1-undo", &back).await, StepResult::Done);
     });
 }
 

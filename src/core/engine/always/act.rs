@@ -1,13 +1,18 @@
 //! What is done about an open incident: a scaling, once, as soon as no guard holds it.
 
+use std::sync::Arc;
+
 use super::{Looked, incident, scale};
 use crate::engine::live::Live;
+use crate::engine::operations::Wish;
 use crate::engine::{Turn, tell};
 use crate::guard::{Guard, Hold, ScalingContext, holds_scaling};
 use crate::ids::{PlanId, TargetId};
 use crate::incident::{IncidentState, ScalingEnd, ScalingPlan};
 use crate::judge::State;
+use crate::ledger::operation_of;
 use crate::notice::Problem;
+use crate::operation::Cause;
 use crate::record::Record;
 use crate::scaling::{Decided, decide};
 
@@ -26,6 +31,18 @@ pub(super) fn respond(
     let Some(state) = incident(turn, target, &name).cloned() else {
         return;
     };
+    if let (true, false, Some(runbook)) = (failing, state.operated, &state.incident.run) {
+        turn.wish(Wish {
+            id: operation_of(&state.incident.id),
+            target: target.clone(),
+            cause: Cause::Incident {
+                rule: name.clone(),
+                incident: state.incident.id.clone(),
+            },
+            runbook: Arc::new(runbook.clone()),
+            dry_rule: rule.always.rule.dry_run.then(|| name.clone()),
+        });
+    }
     if let (None, None) = (&state.scaling, &state.settled) {
         // Only on evidence of now.
         if failing {

@@ -44,6 +44,7 @@ pub(super) fn always(scale: Option<Scale>) -> Always {
         }),
         window: Duration::from_mins(1),
         scale,
+        run: None,
         notify: vec![CHANNEL.into()],
     }
 }

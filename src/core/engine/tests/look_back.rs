@@ -261,7 +261,7 @@ fn a_watch_that_ended_between_two_looks_passed_then_and_is_told_now() {
 fn told(output: &Output) -> Vec<NoticeKind> {
     let notices = output.effects.iter().filter_map(|effect| match effect {
         Effect::Notify { notice, .. } => Some(notice.kind),
-        Effect::Step(_) | Effect::LookAtScale { .. } => None,
+        Effect::Step(_) | Effect::LookAtScale { .. } | Effect::LookAtObject { .. } => None,
     });
     notices.collect()
 }

@@ -240,6 +240,7 @@ proptest! {
                 ceiling: None,
                 undo_after: Some(Duration::from_secs(1)),
             }),
+            run: None,
             notify: Vec::new(),
         };
         let setup = Setup {

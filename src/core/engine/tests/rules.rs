@@ -12,8 +12,8 @@ use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
     AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
     HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
-    OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Sampled, Scope, SecretRef,
-    Selector, SourceKind, StuckPods, Unit, Watch,
+    OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Runbook, Sampled, Scope,
+    SecretRef, Selector, SourceKind, StuckPods, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -173,6 +173,8 @@ pub(super) struct Setup {
     pub(super) scrape: i64,
     pub(super) seed: u64,
     pub(super) always: Vec<Always>,
+    /// What follows a failed release besides.
+    pub(super) run: Option<Arc<Runbook>>,
 }
 
 impl Default for Setup {
@@ -192,6 +194,7 @@ impl Default for Setup {
             scrape: 1,
             seed: 1,
             always: Vec::new(),
+            run: None,
         }
     }
 }
@@ -246,6 +249,7 @@ impl Setup {
             on_fail: OnFail {
                 rollback: self.rollback,
                 stuck_pods: StuckPods::Tell,
+                run: self.run.clone(),
                 notify: channels.clone(),
             },
             always: self.always.clone(),

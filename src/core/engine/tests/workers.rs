@@ -37,6 +37,7 @@ pub(super) fn autoscaler(min: u32, max: u32) -> Autoscaler {
         max,
         owner: None,
         last_scaling: None,
+        keda: None,
     }
 }
 
@@ -84,7 +85,7 @@ impl Workers {
                 state.replicas = change.to;
                 state.last_scaling = Some(plan.clone());
             }
-            ScaleObject::Autoscaler { .. } => {
+            ScaleObject::Autoscaler { .. } | ScaleObject::ScaledObject { .. } => {
                 let autoscaler = &mut state.autoscalers[0];
                 autoscaler.min = change.to;
                 autoscaler.last_scaling = Some(plan.clone());

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::objects::Objects;
 use super::rules::Setup;
 use super::target::Target;
 use super::workers::Workers;
@@ -62,6 +63,8 @@ pub(super) struct World {
     /// What is scaled.
     pub(super) workers: Workers,
     looks: Vec<ScaleTarget>,
+    /// What is changed.
+    pub(super) objects: Objects,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
     /// What was answered, by the second.
@@ -106,6 +109,7 @@ impl World {
             answered: BTreeMap::new(),
             workers: Workers::default(),
             looks: Vec::new(),
+            objects: Objects::default(),
             shadow: Ledger::default(),
             outcomes: Vec::new(),
             retrying: Vec::new(),
@@ -190,6 +194,7 @@ impl World {
             steps,
             deliveries,
             scales: self.seen(),
+            objects: self.objects.seen(),
             ..Inputs::default()
         };
         self.tick(inputs);
@@ -304,6 +309,7 @@ impl World {
                     self.carry_out(command);
                 }
                 Effect::LookAtScale { target } => self.looks.push(target),
+                Effect::LookAtObject { object } => self.objects.looks.push(object),
                 Effect::Notify {
                     notice,
                     channels,
@@ -342,7 +348,7 @@ impl World {
                 target.pause(&command.plan, step, now)
             }
             (Action::Scale(change), None) => Some(self.workers.carry_out(&command.plan, change)),
-            (Action::Change(change), None) => panic!("nobody asked for {change:?}"),
+            (Action::Change(change), None) => Some(self.objects.carry_out(&command, change)),
         };
         let Some(result) = carried else {
             self.retrying.push(command);
@@ -474,7 +480,9 @@ fn check_effects(output: &Output) {
                 .iter()
                 .any(|record| matches!(record, Record::StepBegun(begun) if begun == command)),
             // Nothing is written, or it was before the restart.
-            Effect::LookAtScale { .. } | Effect::Notify { repeat: true, .. } => true,
+            Effect::LookAtScale { .. }
+            | Effect::LookAtObject { .. }
+            | Effect::Notify { repeat: true, .. } => true,
             Effect::Notify { notice, .. } => output.records.iter().any(|record| match record {
                 Record::Noticed(noticed)
                 | Record::NoticeReleased {
@@ -496,6 +504,7 @@ fn line(record: &Record) -> Option<String> {
         Record::IncidentBegan { finding, .. } => format!("incident begins: {}", finding.sentence),
         Record::IncidentEnded { end, .. } => format!("incident ends: {end:?}"),
         Record::ScalingBegan { plan } => plan.in_words(),
+        Record::Operation(_) => crate::explain::texts(record).join("\n"),
         Record::ScalingHeld { hold, .. } => format!("scaling is held: {}", of(hold)),
         Record::ScalingEnded { end, .. } => format!("scaling ends: {end:?}"),
         Record::DataBack { rule, .. } => format!("{rule} has data"),

@@ -106,7 +106,7 @@ pub(super) fn recognise(root: &Node) -> Recognised {
             // A misspelt version of ours, or one of our kinds in a wrong group, is a mistake in a rule file.
             let ours = api_version.starts_with("recant.dev/")
                 || nearest(api_version, [API_VERSION]).is_some()
-                || matches!(kind, "RuleSet" | "Watch" | "Channel");
+                || matches!(kind, "RuleSet" | "Watch" | "Runbook" | "Channel");
             if ours {
                 Recognised::Other
             } else if api_version == "v1" && kind == "List" {

@@ -1,0 +1,145 @@
+//! Several actions done as one: the steps of a `Runbook` document, or the actions of one `onFail`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Scale;
+use crate::change::ObjectRef;
+
+/// Actions that are decided together from one look, and carried out one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Runbook {
+    /// What people call it: the name of the document, or `onFail`.
+    pub name: String,
+    /// At least one.
+    pub steps: Vec<Task>,
+    /// What was done is taken back after this long; `None`: never by itself.
+    #[serde(default)]
+    pub undo_after: Option<Duration>,
+    #[serde(default)]
+    pub when_stuck: WhenStuck,
+}
+
+/// What becomes of the steps that are left when one cannot be carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WhenStuck {
+    /// They are not carried out: a person has to look.
+    #[default]
+    Stop,
+    /// They are carried out all the same.
+    GoOn,
+    /// They are not carried out, and what was done is taken back at once.
+    Undo,
+}
+
+/// One step, as a document asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "task"
+)]
+pub enum Task {
+    Scale {
+        scale: Scale,
+        /// The next step waits until the pods are ready, for this long at most; `None`: it does not wait.
+        #[serde(default)]
+        ready: Option<Duration>,
+    },
+    SetEnv {
+        object: ObjectRef,
+        /// `None`: the only one, or the one that kubectl would take.
+        #[serde(default)]
+        container: Option<String>,
+        name: String,
+        value: String,
+    },
+    Annotate {
+        object: ObjectRef,
+        key: String,
+        /// `None`: it is removed.
+        #[serde(default)]
+        value: Option<String>,
+    },
+}
+
+impl Task {
+    /// The object that is written to, as far as it is known before the cluster was asked: an autoscaler may stand before
+    /// a workload.
+    pub fn object(&self) -> ObjectRef {
+        match self {
+            Self::Scale { scale, .. } => scale.target.object(),
+            Self::SetEnv { object, .. } | Self::Annotate { object, .. } => object.clone(),
+        }
+    }
+}
+
+impl Task {
+    /// The same in a namespace.
+    pub fn in_namespace(mut self, namespace: &str) -> Self {
+        match &mut self {
+            Self::Scale { scale, .. } => namespace.clone_into(&mut scale.target.namespace),
+            Self::SetEnv { object, .. } | Self::Annotate { object, .. } => {
+                namespace.clone_into(&mut object.namespace);
+            }
+        }
+        self
+    }
+
+    /// What of the object is set, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Scale { .. } => "the number of replicas".to_owned(),
+            Self::SetEnv {
+                container: None,
+                name,
+                ..
+            } => format!("variable {name}"),
+            Self::SetEnv {
+                container: Some(container),
+                name,
+                ..
+            } => format!("variable {name} of container `{container}`"),
+            Self::Annotate { key, .. } => format!("annotation `{key}`"),
+        }
+    }
+
+    /// What it is set to, where another value contradicts it: a scaling only ever raises.
+    pub fn value(&self) -> Option<String> {
+        match self {
+            Self::Scale { .. } => None,
+            Self::SetEnv { value, .. } => Some(format!("{value:?}")),
+            Self::Annotate { value, .. } => Some(match value {
+                Some(value) => format!("{value:?}"),
+                None => "nothing".to_owned(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    /// `set LOG_LEVEL of Deployment shop/api to "DEBUG"`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scale { scale, .. } => write!(f, "scale {scale}"),
+            Self::SetEnv {
+                object,
+                name,
+                value,
+                ..
+            } => write!(f, "set {name} of {object} to {value:?}"),
+            Self::Annotate {
+                object,
+                key,
+                value: Some(value),
+            } => write!(f, "set annotation `{key}` of {object} to {value:?}"),
+            Self::Annotate { object, key, .. } => {
+                write!(f, "remove annotation `{key}` of {object}")
+            }
+        }
+    }
+}
