@@ -268,6 +268,8 @@ impl Fleet {
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,
+            owner: None,
+            shipped_by: None,
         }
     }
 }

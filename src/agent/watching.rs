@@ -227,7 +227,9 @@ pub fn log_record(record: &Record) {
         Record::ScalingHeld { target, hold, .. } => {
             tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
         }
-        Record::DataLost { target, .. } | Record::Pause { target, .. } => {
+        Record::DataLost { target, .. }
+        | Record::Pause { target, .. }
+        | Record::Drift { target, .. } => {
             tracing::warn!(target.name = %target, "{target}: {text}");
         }
         Record::HoldEnded { target, .. }

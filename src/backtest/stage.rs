@@ -161,6 +161,8 @@ impl Stage {
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,
+            owner: None,
+            shipped_by: None,
         })
     }
 

@@ -5,6 +5,7 @@ mod channels;
 mod cluster;
 mod findings;
 mod json;
+mod pausing;
 mod report;
 mod scaled;
 mod sources;

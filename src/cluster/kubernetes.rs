@@ -9,6 +9,7 @@ pub mod config_map;
 mod execute;
 mod facts;
 mod following;
+mod git_owner;
 mod health;
 mod index;
 mod kill_switch;

@@ -261,6 +261,16 @@ pub const TABLE: &[Entry] = &[
         "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",
     ),
     entry(
+        "gitops.policy",
+        "verify",
+        "what is done to a target that Argo CD or Flux keeps as Git says, unless its Watch says otherwise: `verify`, act and see whether it holds for a sync period, or `tell`, write nothing and say what to commit",
+    ),
+    entry(
+        "gitops.syncPeriod",
+        "5m",
+        "within this time Argo CD or Flux has looked at everything once, and has reverted what it does not want",
+    ),
+    entry(
         "onRequest.most",
         "200",
         "targets that are watched at once because somebody asked about them; 0 to 10000",

@@ -10,6 +10,7 @@ mod alerts;
 mod always;
 mod arms;
 mod decide;
+mod drifting;
 mod finish;
 mod hold;
 mod hooks;
@@ -320,6 +321,7 @@ impl Engine {
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
             verify::verify(&mut turn, target, live);
+            drifting::tend(&mut turn, target, live);
             // After the verdict of this tick: it decides whether the release goes on.
             pausing::tend(&mut turn, target, live);
             always::tend(&mut turn, target, live, &looked);

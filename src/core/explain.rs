@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::analysis::{Analysis, Ending, WayBack};
+use crate::drift::DriftNews;
 use crate::guard::Hold;
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
 use crate::incident::{IncidentEnd, ScalingEnd};
@@ -216,7 +217,8 @@ impl Story {
             Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
             Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
             Record::VerificationBegan { verification } => Some(verification.target.clone()),
-            Record::TakenUp { target, .. }
+            Record::Drift { target, .. }
+            | Record::TakenUp { target, .. }
             | Record::LetGo { target, .. }
             | Record::TargetSeen { target, .. }
             | Record::TargetGone { target }
@@ -504,6 +506,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             lines
         }
         Record::Pause { news, .. } => vec![pause(news)],
+        Record::Drift { news, .. } => vec![drift(news)],
         Record::RuleWithoutData { rule, reason, .. } | Record::DataLost { rule, reason, .. } => {
             vec![format!("rule `{rule}` has no data: {reason}")]
         }
@@ -545,6 +548,20 @@ fn scaling_ended(undo: bool, end: &ScalingEnd) -> String {
             format!("the scaling stopped, the object was changed: {reason}")
         }
         (_, ScalingEnd::Stuck { reason }) => format!("the scaling stopped: {reason}"),
+    }
+}
+
+fn drift(news: &DriftNews) -> String {
+    match news {
+        DriftNews::Began { drift } => format!(
+            "it belongs to {}, which may revert that: watched until {:.0}",
+            drift.owner, drift.until
+        ),
+        DriftNews::Held => "the rollback has held for a sync period".to_owned(),
+        DriftNews::Reverted { by } => format!("the rollback was reverted by `{by}`"),
+        DriftNews::Over { reason } => {
+            format!("whether the rollback would have held is not known: {reason}")
+        }
     }
 }
 

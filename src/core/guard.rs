@@ -8,6 +8,7 @@ pub mod dry_run;
 pub mod flapping;
 pub mod freeze;
 pub mod fresh_evidence;
+pub mod gitops;
 pub mod kill_switch;
 pub mod many_at_once;
 pub mod object_changed;
@@ -23,7 +24,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
+use crate::drift::Reverted;
 use crate::ids::{RuleName, TargetId, WatchName};
+use crate::rule::GitOps;
 use crate::saga::PlanState;
 use crate::silence::Silence;
 use crate::target::TargetState;
@@ -55,6 +58,7 @@ pub enum Guard {
     NoWayBack,
     Autoscaler,
     Silence,
+    GitOps,
 }
 
 impl Guard {
@@ -81,6 +85,7 @@ impl Guard {
             Self::NoWayBack => "no way back",
             Self::Autoscaler => "autoscaler",
             Self::Silence => "silence",
+            Self::GitOps => "GitOps",
         }
     }
 }
@@ -129,7 +134,8 @@ impl Hold {
             | Guard::Scope
             | Guard::NoWayBack
             | Guard::Autoscaler
-            | Guard::Silence => true,
+            | Guard::Silence
+            | Guard::GitOps => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
@@ -179,6 +185,10 @@ pub struct ActionContext<'a> {
     pub still_failing: bool,
     /// Somebody silenced the target in Alertmanager.
     pub silence: Option<&'a Silence>,
+    /// What is done to a target that a `GitOps` tool keeps.
+    pub gitops: GitOps,
+    /// A `GitOps` tool reverted the last rollback.
+    pub reverted: Option<&'a Reverted>,
 }
 
 /// Everything that the guards of a scaling look at before the cluster is asked.
@@ -287,6 +297,7 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
         object_changed::check(context),
         under_way::check(context),
         way_back::check(context),
+        gitops::check(context),
         cool_down::check(context),
         flapping::check(context),
         circuit_breaker::check(context),

@@ -249,6 +249,7 @@ impl Ledger {
             | Record::HoldEnded { target, .. }
             | Record::AnalysisEnded { target, .. }
             | Record::RuleWithoutData { target, .. }
+            | Record::Drift { target, .. }
             | Record::Pause { target, .. } => self.on(at, target, record),
             Record::Failed { target, .. } => {
                 self.failed(at, target);

@@ -8,6 +8,7 @@ pub mod access;
 pub mod analysis;
 pub mod argo;
 pub mod change;
+pub mod drift;
 pub mod engine;
 pub mod explain;
 pub mod gate;

@@ -90,6 +90,8 @@ pub enum NoticeKind {
     PauseEnded,
     /// A release stays paused until a person looks.
     LeftPaused,
+    /// A rollback has held against a `GitOps` tool, and Git is still to be mended.
+    HeldAgainstGit,
     /// A source cannot be asked, or answers partially.
     SourceUnavailable,
     SourceRecovered,

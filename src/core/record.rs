@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
+use crate::drift::DriftNews;
 use crate::guard::Hold;
 use crate::hook::{Alert, Marker};
 use crate::ids::{
@@ -148,6 +149,11 @@ pub enum Record {
         plan: PlanId,
         end: PlanEnd,
     },
+    /// A rollback that a `GitOps` tool may revert.
+    Drift {
+        target: TargetId,
+        news: Box<DriftNews>,
+    },
     /// A release is paused for its evidence, or goes on.
     Pause {
         target: TargetId,
@@ -272,6 +278,7 @@ impl Record {
             | Self::VerificationEnded { target, .. }
             | Self::RuleWithoutData { target, .. }
             | Self::Pause { target, .. }
+            | Self::Drift { target, .. }
             | Self::IncidentEnded { target, .. }
             | Self::ScalingHeld { target, .. }
             | Self::ScalingEnded { target, .. }

@@ -12,6 +12,7 @@ use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
 mod alert;
 mod always;
 mod channel;
+mod gitops;
 mod judging;
 mod level;
 mod metric;
@@ -25,6 +26,7 @@ mod selector;
 pub use alert::{AlertOf, AlertScope, AlertSelector};
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
 pub use channel::{Channel, ChannelKind, SecretRef};
+pub use gitops::GitOps;
 pub use judging::{Assurance, Judging, WhenUnclear};
 pub use level::{
     HttpJson, KubernetesFact, Level, LevelCompare, LevelMetric, LevelUnit, Over, Redis, RedisKey,
@@ -60,6 +62,8 @@ pub struct Watch {
     pub assurance: Assurance,
     /// Where a release of a Deployment is paused until its evidence is in.
     pub pause_at: Option<PauseAt>,
+    /// What is done if a `GitOps` tool keeps the target; `None`: what the setting `gitops.policy` says.
+    pub gitops: Option<GitOps>,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: bool,
     pub on_fail: OnFail,

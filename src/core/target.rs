@@ -2,6 +2,7 @@
 
 mod for_rollback;
 pub mod naming;
+mod owner;
 mod pause;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{PlanId, PodName, RevisionHash, TargetId};
 
 pub use for_rollback::{ForRollback, Replacement};
+pub use owner::{GitOwner, GitTool, OwnerKind, OwnerObject};
 pub use pause::{OwnPause, Rolling};
 
 /// News about a target.
@@ -47,6 +49,10 @@ pub struct TargetState {
     pub pause: Option<OwnPause>,
     /// How a Deployment replaces its pods.
     pub rolling: Option<Rolling>,
+    /// The `GitOps` tool that keeps it as Git says.
+    pub owner: Option<GitOwner>,
+    /// Who wrote the images of its template: a manager of `managedFields`.
+    pub shipped_by: Option<String>,
 }
 
 /// Status of an Argo Rollout, trusted only when the controller has observed the latest generation.

@@ -256,6 +256,16 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
             "Deployment shop/checkout stays paused, and a person has to look",
             &["Revision 7c9d5b6f4 failed, and was not taken back."],
         ),
+        NoticeKind::HeldAgainstGit => other(
+            kind,
+            Severity::Warning,
+            "Deployment shop/checkout: the rollback has held, and Git still has to be mended",
+            &[
+                "It belongs to Argo CD (Application shop), which has not written revision 7c9d5b6f4 back within 5 min.",
+                "Commit `image: shop/checkout:1.4.1` in place of `image: shop/checkout:1.4.2`.",
+                "Until that is committed the next sync may bring the bad revision back.",
+            ],
+        ),
         NoticeKind::FailedRevisionBack => other(
             kind,
             Severity::Warning,

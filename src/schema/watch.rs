@@ -43,11 +43,23 @@ pub struct Watch {
     pub always: Option<Vec<Always>>,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: Option<bool>,
+    /// What is done if Argo CD or Flux keeps the target as Git says; left out, the setting `gitops.policy` says.
+    pub gitops: Option<GitOps>,
     /// Where the pods expose their metrics, for `source: scrape`.
     pub scrape: Option<Scrape>,
     /// Links that notices carry.
     #[schemars(length(max = 10))]
     pub links: Option<Vec<Link>>,
+}
+
+/// What is done to a workload that a `GitOps` tool keeps.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum GitOps {
+    /// Nothing is written: people are told what to commit.
+    Tell,
+    /// Act, and watch whether it holds; if it is reverted, nothing more is done.
+    Verify,
 }
 
 /// A workload in the namespace of the watch.

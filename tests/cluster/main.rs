@@ -20,6 +20,7 @@ mod crash;
 mod creeping;
 mod fault;
 mod fault_proxy;
+mod hazards;
 mod jobs;
 mod kubernetes;
 mod local_server;

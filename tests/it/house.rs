@@ -37,6 +37,7 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("analysis", &["ids", "judge", "time"]),
+    ("drift", &["ids", "target"]),
     ("scaling", &["ids", "rule", "wording"]),
     ("plan", &["change", "ids", "rule", "scaling", "target"]),
     (
@@ -51,7 +52,7 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "guard",
         &[
-            "analysis", "ids", "saga", "silence", "target", "time", "wording",
+            "analysis", "drift", "ids", "rule", "saga", "silence", "target", "time", "wording",
         ],
     ),
     ("verify", &["ids"]),
@@ -71,6 +72,7 @@ const CORE: &[(&str, &[&str])] = &[
         "record",
         &[
             "analysis",
+            "drift",
             "guard",
             "hook",
             "ids",
@@ -90,6 +92,7 @@ const CORE: &[(&str, &[&str])] = &[
         "ledger",
         &[
             "analysis",
+            "drift",
             "guard",
             "hook",
             "ids",
@@ -119,14 +122,15 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-            "analysis", "guard", "ids", "incident", "notice", "pause", "plan", "record", "saga",
-            "verify", "wording",
+            "analysis", "drift", "guard", "ids", "incident", "notice", "pause", "plan", "record",
+            "saga", "verify", "wording",
         ],
     ),
     (
         "engine",
         &[
             "analysis",
+            "drift",
             "guard",
             "history",
             "hook",

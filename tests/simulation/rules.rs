@@ -62,6 +62,7 @@ pub(crate) fn book<'a>(
         watch: Duration::from_secs(scenario.watch),
         assurance: Assurance::default(),
         pause_at: None,
+        gitops: None,
         dry_run: scenario.dry_run,
         on_fail: OnFail {
             rollback: true,

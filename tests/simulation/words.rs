@@ -62,6 +62,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::Operation(_)
         | Record::ScalingBegan { .. }
         | Record::Pause { .. }
+        | Record::Drift { .. }
         | Record::ScalingHeld { .. }
         | Record::ScalingEnded { .. }
         | Record::DataLost { .. }

@@ -348,6 +348,8 @@ impl Workload {
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,
+            owner: None,
+            shipped_by: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use recant_core::target::TargetState;
 use tokio_util::sync::CancellationToken;
 
 use super::findings::{Area, Findings};
-use super::targets;
+use super::{pausing, targets};
 use crate::cli::run::sources::sources;
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::config::settings::Settings;
@@ -52,6 +52,7 @@ pub(super) async fn look(
     let stop = CancellationToken::new();
     let cluster = Arc::new(KubernetesCluster::start(client.clone(), &list, &stop));
     let states = targets::look(&cluster, &wanted, findings).await;
+    pausing::look(book, &states, findings);
     let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client.clone(), namespace)));
     for (kind, asked) in questions(settings, book) {
         if kind == SourceKind::Alerts {

@@ -328,6 +328,7 @@ impl Fold {
             | Record::SourceBack { .. }
             | Record::Pause { .. }
             | Record::Operation(_)
+            | Record::Drift { .. }
             | Record::ScalingBegan { .. }
             | Record::ScalingHeld { .. }
             | Record::ScalingEnded { .. }

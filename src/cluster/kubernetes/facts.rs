@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use recant_core::ids::{PlanId, RevisionHash, TargetKind};
 use recant_core::target::naming::Names;
-use recant_core::target::{OwnPause, Replacement, Revision, Rolling, RolloutStatus};
+use recant_core::target::{GitOwner, OwnPause, Replacement, Revision, Rolling, RolloutStatus};
 use serde_json::Value;
 
 use super::objects::{
@@ -15,7 +15,7 @@ use super::objects::{
     controlled_by, hash_in, hash_label, revision_annotation,
 };
 use super::template::{TemplateDigest, images};
-use super::{kill_switch, own_pause};
+use super::{git_owner, kill_switch, own_pause};
 use crate::cluster::{FLOOR_ANNOTATION, PLAN_ANNOTATION};
 
 /// An object may have more, which nobody uses as names.
@@ -36,6 +36,8 @@ pub(super) struct WorkloadFacts {
     pub(super) pause: Option<OwnPause>,
     /// Of a Deployment.
     pub(super) rolling: Option<Rolling>,
+    pub(super) owner: Option<GitOwner>,
+    pub(super) shipped_by: Option<String>,
     pub(super) rollout: Option<RolloutFacts>,
     pub(super) progress: Progress,
     pub(super) names: Names,
@@ -117,6 +119,8 @@ impl WorkloadFacts {
                 .map(|plan| PlanId(plan.clone())),
             pause: own_pause::read(workload),
             rolling: (kind == TargetKind::Deployment).then(|| rolling(spec)),
+            owner: git_owner::read(metadata, kind),
+            shipped_by: git_owner::shipped_by(metadata),
             rollout,
             progress: if given_up {
                 Progress::GivenUp

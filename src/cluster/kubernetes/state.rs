@@ -43,6 +43,8 @@ pub(super) fn target_state(
         current,
         pause,
         rolling: workload.rolling,
+        owner: workload.owner.clone(),
+        shipped_by: workload.shipped_by.clone(),
     }
 }
 

@@ -343,6 +343,8 @@ impl Deployment {
                 wanted: u32::try_from(self.replicas).unwrap_or(u32::MAX),
                 at_once: Some(1),
             }),
+            owner: None,
+            shipped_by: None,
         }
     }
 

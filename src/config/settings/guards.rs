@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use recant_core::guard::{AtMost, Freeze, GuardSettings, Silenced, Times};
+use recant_core::rule::GitOps;
 
 use super::SettingsError;
 use super::errors::{Faults, Told};
@@ -48,6 +49,8 @@ impl Getter<'_> {
         let freezes = faults.take(self.freezes("guards.freeze"));
         let kinds = [("act", Silenced::Act), ("hold", Silenced::Hold)];
         let silences = faults.take(self.one_of("silences.actions", &kinds));
+        let gitops = faults.take(self.one_of("gitops.policy", &GitOps::WRITTEN));
+        let sync_period = faults.take(self.time("gitops.syncPeriod", SECOND, DAY));
         let namespaces = faults.take(self.list("guards.namespaces"));
         Ok(GuardSettings {
             cool_down: cool_down.ok_or(Told)?,
@@ -59,6 +62,8 @@ impl Getter<'_> {
             freezes: freezes.ok_or(Told)?.into(),
             namespaces: namespaces.ok_or(Told)?.into(),
             silences: silences.ok_or(Told)?,
+            gitops: gitops.ok_or(Told)?,
+            sync_period: sync_period.ok_or(Told)?,
             dry_run: dry_run.ok_or(Told)?,
             kill_switch: kill_switch.ok_or(Told)?,
         })

@@ -165,6 +165,8 @@ fn of_action(
         patience: live.freshness(),
         still_failing,
         silence: turn.silence_of(Problem::BadRelease, &live.watch.name, target),
+        gitops: live.watch.gitops.unwrap_or(turn.settings.guards.gitops),
+        reverted: known.reverted.as_ref(),
     })
 }
 

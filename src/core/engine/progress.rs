@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Effect, Turn, always, pausing, releases, tell, verify};
+use super::{Effect, Turn, always, drifting, pausing, releases, tell, verify};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
 use crate::judge::Finding;
@@ -130,7 +130,10 @@ pub(super) fn ended(
     end: PlanEnd,
 ) {
     match &end {
-        PlanEnd::Done => verify::begin_after(turn, live, plan),
+        PlanEnd::Done => {
+            verify::begin_after(turn, live, plan);
+            drifting::begin_after(turn, live, plan);
+        }
         PlanEnd::Fenced { reason } | PlanEnd::Stuck { reason } => {
             tell::rollback_failed(turn, live, plan, reason);
         }

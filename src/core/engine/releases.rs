@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::live::{Live, LiveRule};
 use super::operations::is_ours;
 use super::verify::Told;
-use super::{Turn, always, progress, tell, verify};
+use super::{Turn, always, drifting, progress, tell, verify};
 use crate::analysis::{Analysis, Ending, LONGEST};
 use crate::ids::{AnalysisId, RevisionHash, TargetId};
 use crate::judge::{Before, Phase, State};
@@ -187,7 +187,8 @@ fn revision_changed(
         }
         let reason = if plan.plan.fence.judged == current {
             format!(
-                "revision {current} was put back meanwhile, by somebody or by a GitOps tool; it is not taken back again"
+                "revision {current} was put back meanwhile, by {}; it is not taken back again",
+                drifting::who(state)
             )
         } else {
             format!("revision {current} was shipped meanwhile")
@@ -195,10 +196,12 @@ fn revision_changed(
         let put_back = plan.plan.fence.judged == current;
         progress::fence(turn, target, live, reason);
         if put_back {
+            drifting::reverted(turn, state);
             returned(turn, target, current, standing);
             return;
         }
     }
+    drifting::revision_changed(turn, state, &current);
     let Some(known) = turn.known(target) else {
         return;
     };

@@ -1,6 +1,7 @@
 //! Words for people: what each notice says. A person who reads only the message knows what was wrong, what was done,
 //! whether it helped, and where to look.
 
+mod gitops;
 mod held;
 mod incident;
 mod operation;
@@ -10,6 +11,7 @@ mod reload;
 mod rollback;
 mod source;
 
+pub(super) use gitops::held_against_git;
 pub(super) use held::held;
 pub(super) use incident::{
     incident_began, incident_ended, not_scaled, scaled, scaling_failed, scaling_held, undone,
@@ -91,6 +93,7 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::Paused
         | NoticeKind::PauseEnded
         | NoticeKind::LeftPaused
+        | NoticeKind::HeldAgainstGit
         | NoticeKind::Inconclusive => true,
         NoticeKind::Held
         | NoticeKind::SourceUnavailable

@@ -10,6 +10,7 @@ mod always;
 mod bad;
 mod compared;
 mod crash;
+mod drifting;
 mod good;
 mod guards;
 mod guards_of_all;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::freeze::Freeze;
+use crate::rule::GitOps;
 
 /// Limits that hold for all targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct GuardSettings {
     pub namespaces: Arc<[String]>,
     /// What a silence in Alertmanager means for actions.
     pub silences: Silenced,
+    /// What is done to a target that a `GitOps` tool keeps, unless its watch says otherwise.
+    pub gitops: GitOps,
+    /// Within this time a `GitOps` tool reverts what it does not want.
+    pub sync_period: SignedDuration,
     /// Decides and tells, but writes to nothing.
     pub dry_run: bool,
     /// Nothing is written to a workload (P13).
@@ -46,6 +51,8 @@ impl GuardSettings {
             freezes: Arc::new([]),
             namespaces: Arc::new([]),
             silences: Silenced::Act,
+            gitops: GitOps::Verify,
+            sync_period: SignedDuration::from_mins(5),
             dry_run: false,
             kill_switch: false,
         }

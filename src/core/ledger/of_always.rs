@@ -207,6 +207,7 @@ impl AlwaysLedger {
             | Record::Awaited { .. }
             | Record::PlanEnded { .. }
             | Record::Pause { .. }
+            | Record::Drift { .. }
             | Record::VerificationBegan { .. }
             | Record::VerificationEnded { .. }
             | Record::SourceLost { .. }

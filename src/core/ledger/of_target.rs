@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
+use crate::drift::{Drift, DriftNews, Reverted};
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, PlanId, RevisionHash, RuleName, TargetKind};
 use crate::judge::{Evidence, Finding, Phase};
@@ -52,6 +53,12 @@ pub struct TargetLedger {
     /// The release is paused for its evidence, or on its way there or back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Box<PauseState>>,
+    /// A rollback that a `GitOps` tool may revert, within a sync period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Box<Drift>>,
+    /// A `GitOps` tool reverted the last rollback; until a revision passes nothing is rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted: Option<Reverted>,
     /// The last pause that was begun: there is one at most in an analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_pause: Option<PlanId>,
@@ -117,6 +124,8 @@ impl TargetLedger {
             plan: None,
             pause: None,
             last_pause: None,
+            drift: None,
+            reverted: None,
             verification: None,
             holds: Vec::new(),
             told: Vec::new(),
@@ -293,6 +302,7 @@ impl TargetLedger {
                 self.holds.clear();
                 match ending {
                     Ending::Pass => {
+                        self.reverted = None;
                         self.stable = revision.clone();
                         self.stand(revision.clone(), Standing::KnownGood { at });
                     }
@@ -328,6 +338,14 @@ impl TargetLedger {
             }
             Record::VerificationEnded { .. } => self.verification = None,
             Record::Pause { news, .. } => self.paused(at, news),
+            Record::Drift { news, .. } => match &**news {
+                DriftNews::Began { drift } => self.drift = Some(drift.clone()),
+                DriftNews::Held | DriftNews::Over { .. } => self.drift = None,
+                DriftNews::Reverted { by } => {
+                    self.drift = None;
+                    self.reverted = Some(Reverted { at, by: by.clone() });
+                }
+            },
             Record::RuleWithoutData { rule, .. } => {
                 self.rules_without_data.insert(rule.clone());
             }

@@ -100,6 +100,7 @@ impl Notice {
             | NoticeKind::Paused
             | NoticeKind::PauseEnded
             | NoticeKind::LeftPaused
+            | NoticeKind::HeldAgainstGit
             // Why they are made, or were to be made, is told by notices of its own.
             | NoticeKind::OperationBegan
             | NoticeKind::OperationEnded

@@ -42,6 +42,8 @@ fn deployment() -> TargetState {
         for_rollback: ForRollback::default(),
         pause: None,
         rolling: None,
+        owner: None,
+        shipped_by: None,
     }
 }
 

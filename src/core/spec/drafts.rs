@@ -6,7 +6,7 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, StuckPods, Task,
+    Assurance, Channel, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, StuckPods, Task,
     WhenStuck,
 };
 
@@ -55,6 +55,7 @@ pub(super) struct WatchDraft {
     pub(super) watch: std::time::Duration,
     pub(super) assurance: Assurance,
     pub(super) pause_at: Option<PauseAt>,
+    pub(super) gitops: Option<GitOps>,
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,

@@ -164,6 +164,7 @@ impl Names {
             watch,
             assurance,
             pause_at,
+            gitops,
             dry_run,
             rollback,
             stuck_pods,
@@ -188,6 +189,7 @@ impl Names {
             watch,
             assurance,
             pause_at,
+            gitops,
             dry_run,
             on_fail: OnFail {
                 rollback,

@@ -13,7 +13,7 @@ use super::nearest::nearest;
 use super::report::{Report, Span};
 use super::tree::{Kind, Node};
 use crate::ids::{TargetId, TargetKind, WatchName};
-use crate::rule::{Assurance, Link, ScrapeEndpoint, SourceKind, StuckPods};
+use crate::rule::{Assurance, GitOps, Link, ScrapeEndpoint, SourceKind, StuckPods};
 
 const WATCH: &[&str] = &[
     "apiVersion",
@@ -28,14 +28,15 @@ const WATCH: &[&str] = &[
     "onPass",
     "always",
     "dryRun",
+    "gitops",
     "scrape",
     "links",
 ];
 
 /// The fields of a watch within a test.
 pub(super) const IN_TEST: &[&str] = &[
-    "target", "rules", "source", "release", "onFail", "onPass", "always", "dryRun", "scrape",
-    "links",
+    "target", "rules", "source", "release", "onFail", "onPass", "always", "dryRun", "gitops",
+    "scrape", "links",
 ];
 /// What a test's watch, target and namespace are called when it does not say.
 const TESTED: &str = "test";
@@ -132,6 +133,7 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         watch: DEFAULT_WATCH,
         assurance: Assurance::default(),
         pause_at: None,
+        gitops: None,
         dry_run: false,
         rollback: true,
         stuck_pods: StuckPods::Tell,
@@ -192,6 +194,9 @@ fn read_body(
         .get("dryRun")
         .and_then(|node| fields::boolean(node, "dryRun", report))
         .unwrap_or(false);
+    let gitops = fields
+        .get("gitops")
+        .and_then(|node| read_gitops(node, report));
     let scrape = fields
         .get("scrape")
         .and_then(|node| read_scrape(node, report));
@@ -214,6 +219,7 @@ fn read_body(
         watch: release.watch.unwrap_or(DEFAULT_WATCH),
         assurance: release.assurance.unwrap_or_default(),
         pause_at: release.pause_at.map(|(at, _)| at),
+        gitops,
         dry_run,
         rollback: on_fail.rollback,
         stuck_pods: on_fail.stuck_pods,
@@ -312,6 +318,18 @@ fn read_source(node: &Node, report: &mut Report<'_>) -> Option<SourceKind> {
             None
         }
     }
+}
+
+fn read_gitops(node: &Node, report: &mut Report<'_>) -> Option<GitOps> {
+    const HELP: &str = "write `verify` (act, and see whether it holds) or `tell` (write nothing, and say what to commit)";
+    let text = fields::text(node, "gitops", HELP, report)?;
+    let found = GitOps::WRITTEN.iter().find(|(word, _)| *word == text);
+    if found.is_none() {
+        report
+            .error(node.span, format!("`gitops` cannot be {}", quoted(text)))
+            .help(HELP);
+    }
+    found.map(|(_, policy)| *policy)
 }
 
 fn read_scrape(node: &Node, report: &mut Report<'_>) -> Option<ScrapeEndpoint> {

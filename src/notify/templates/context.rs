@@ -159,6 +159,7 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         NoticeKind::NotRestored
         | NoticeKind::RollbackFailed
         | NoticeKind::Inconclusive
+        | NoticeKind::HeldAgainstGit
         | NoticeKind::SourceUnavailable
         | NoticeKind::RuleWithoutData
         | NoticeKind::FailedRevisionBack

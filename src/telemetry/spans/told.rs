@@ -264,6 +264,7 @@ impl Spans {
             | Record::Promoted { .. }
             | Record::BaselineGone { .. }
             | Record::FirstTraffic { .. }
+            | Record::Drift { .. }
             | Record::Checkpoint { .. }
             | Record::HoldEnded { .. }
             | Record::Awaited { .. }

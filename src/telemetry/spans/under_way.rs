@@ -120,6 +120,7 @@ impl UnderWay {
             | Record::FirstTraffic { target }
             | Record::RuleWithoutData { target, .. }
             | Record::Pause { target, .. }
+            | Record::Drift { target, .. }
             | Record::HoldBegan { target, .. }
             | Record::HoldEnded { target, .. }
             | Record::VerificationEnded { target, .. } => self.runs.get(target).cloned(),

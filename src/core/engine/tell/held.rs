@@ -118,9 +118,16 @@ fn what_would_be_done(
     if any(Guard::NoWayBack) {
         return Vec::new();
     }
+    let commit = any(Guard::GitOps)
+        .then(|| super::gitops::lines(live, &analysis.canary, &to.revision))
+        .flatten();
     let to = super::way_back(&to);
     if any(Guard::DryRun) {
         return vec![format!("Without the dry run it would go back to {to}.")];
+    }
+    if any(Guard::GitOps) {
+        let without = format!("Without that it would go back to {to}.");
+        return std::iter::once(without).chain(commit).collect();
     }
     vec![
         format!("Without the hold it would go back to {to}."),

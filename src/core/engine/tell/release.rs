@@ -135,11 +135,8 @@ pub(in crate::engine) fn failed_revision_back(
     if let Some(judged) = &judged {
         sentences.extend(full(judged.sentences.iter().map(String::as_str)));
     }
-    sentences.push(
-        "Somebody, or a GitOps tool, shipped it again. Recant does not judge it a second time, and does not take it \
-         back: do it by hand, or ship a good version."
-            .to_owned(),
-    );
+    sentences.push(super::gitops::shipped_again(live));
+    sentences.extend(super::gitops::what_to_commit(turn, live, revision));
     let told = Told {
         kind: NoticeKind::FailedRevisionBack,
         severity: Severity::Warning,

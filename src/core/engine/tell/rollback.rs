@@ -24,6 +24,7 @@ pub(in crate::engine) fn rolling_back(
     sentences.push(judged_against(judged.phase, judged.baseline.as_ref()));
     sentences.push(what_is_done(plan));
     sentences.extend(about_stuck_pods(live, judged, plan));
+    sentences.extend(super::gitops::before_rollback(turn, live, plan));
     sentences.push(what_comes_next(target, plan));
     let mut facts = facts(
         live,

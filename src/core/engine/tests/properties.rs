@@ -114,6 +114,8 @@ fn news() -> impl Strategy<Value = TargetNews> {
                     for_rollback: ForRollback::default(),
                     pause: None,
                     rolling: None,
+                    owner: None,
+                    shipped_by: None,
                 }))
             },
         );

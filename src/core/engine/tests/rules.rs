@@ -245,6 +245,7 @@ impl Setup {
             watch: Duration::from_secs(self.watch),
             assurance: Assurance::default(),
             pause_at: self.pause_at,
+            gitops: None,
             dry_run: self.dry_run,
             on_fail: OnFail {
                 rollback: self.rollback,

@@ -12,7 +12,9 @@ use crate::observation::{
 };
 use crate::plan::{Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult};
 use crate::rule::{ArmsBy, Question, What};
-use crate::target::{ForRollback, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState};
+use crate::target::{
+    ForRollback, GitOwner, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState,
+};
 
 mod values;
 
@@ -70,6 +72,8 @@ pub(super) struct Target {
     /// By somebody.
     pub(super) paused: bool,
     pub(super) pause: Option<OwnPause>,
+    pub(super) owner: Option<GitOwner>,
+    pub(super) shipped_by: Option<String>,
     pub(super) kill_switch: Option<String>,
     pub(super) replicas: usize,
     /// Requests a second over all pods.
@@ -125,6 +129,8 @@ impl Target {
             promote_full: false,
             paused: false,
             pause: None,
+            owner: None,
+            shipped_by: None,
             kill_switch: None,
             replicas: 4,
             rate: 10,
@@ -405,6 +411,8 @@ impl Target {
                 wanted: u32::try_from(self.replicas).expect("a few"),
                 at_once: Some(1),
             }),
+            owner: self.owner.clone(),
+            shipped_by: self.shipped_by.clone(),
         }
     }
 

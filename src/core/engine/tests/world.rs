@@ -562,6 +562,7 @@ fn line(record: &Record) -> Option<String> {
             format!("step {} ends: {result}", outcome.index)
         }
         Record::Awaited { index, .. } => format!("step {index} is over"),
+        Record::Drift { news, .. } => format!("drift: {news:?}"),
         Record::Pause { news, .. } => format!("pause: {news:?}"),
         Record::PlanEnded { end, .. } => match end {
             PlanEnd::Done => "plan ends".to_owned(),

@@ -27,6 +27,8 @@ fn state() -> TargetState {
         for_rollback: ForRollback::default(),
         pause: None,
         rolling: None,
+        owner: None,
+        shipped_by: None,
     }
 }
 
