@@ -221,8 +221,7 @@ fn happen(sim: &Arc<Sim>, event: Event, now: i64) {
                 .set(now, |object| object.kill_switch = on);
         }
         Event::Source { mode, seconds } => {
-            world.source = mode;
-            world.source_until = now + seconds;
+            world.source_is(mode, now + seconds);
         }
         Event::DiskFull { seconds } => world.disk_full_until = now + seconds,
         Event::ClusterDown { seconds } => world.cluster_down_until = now + seconds,

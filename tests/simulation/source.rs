@@ -10,6 +10,7 @@ use recant_core::rule::What;
 
 use crate::incarnation::Incarnation;
 use crate::scenario::{Mode, Point};
+use crate::workload::SimPod;
 use crate::world::{Sim, World, at};
 
 /// The metric that no pod exposes.
@@ -85,30 +86,27 @@ fn counters(world: &mut World, query: &Query, target: &QueryTarget, stale: bool)
             reason: "there is no such series".to_owned(),
         };
     };
-    // What was sampled before the trouble began is shown again with its time.
-    let sampled = if stale {
-        now.min(world.source_until - 25)
-    } else {
-        now
+    let series = |(sampled, pod): (i64, &SimPod)| SeriesReading {
+        key: SeriesKey::Pod {
+            namespace: target.id.namespace.clone(),
+            pod: pod.name.clone(),
+        },
+        member: None,
+        at: at(sampled),
+        value: Cumulative::Ratio {
+            part: Some(pod.bad),
+            total: Some(pod.total),
+            part_shape: true,
+        },
     };
-    let series = workload
-        .exposed()
-        .map(|pod| SeriesReading {
-            key: SeriesKey::Pod {
-                namespace: target.id.namespace.clone(),
-                pod: pod.name.clone(),
-            },
-            member: None,
-            at: at(sampled),
-            value: Cumulative::Ratio {
-                part: Some(pod.bad),
-                total: Some(pod.total),
-                part_shape: true,
-            },
-        })
-        .collect();
-    if !stale {
-        world.oracle.measured(workload, now);
+    if stale {
+        let old = world.stale.iter().filter(|(id, ..)| *id == target.id);
+        let series = old.map(|(_, sampled, pod)| series((*sampled, pod)));
+        return Observation::Reading(Reading {
+            series: series.collect(),
+        });
     }
+    let series = workload.exposed().map(|pod| series((now, pod))).collect();
+    world.oracle.measured(workload, now);
     Observation::Reading(Reading { series })
 }

@@ -17,7 +17,7 @@ use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::scenario::{Arm, HEALED, Mode, Point, Scenario};
 use crate::trace::Trace;
-use crate::workload::Workload;
+use crate::workload::{SimPod, Workload};
 
 /// Seconds after the fixed beginning of all schedules.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) skew: Vec<i64>,
     pub(crate) source: Mode,
     pub(crate) source_until: i64,
+    /// What a source that has stopped to sample shows: as it was when that began, with its time.
+    pub(crate) stale: Vec<(TargetId, i64, SimPod)>,
     pub(crate) disk_full_until: i64,
     pub(crate) cluster_down_until: i64,
     pub(crate) channels_down_until: i64,
@@ -192,6 +194,7 @@ impl World {
             skew: vec![0; replicas],
             source: Mode::Well,
             source_until: 0,
+            stale: Vec::new(),
             disk_full_until: 0,
             cluster_down_until: 0,
             channels_down_until: 0,
@@ -208,6 +211,19 @@ impl World {
             .line(format!("{seconds:>7.2} VIOLATION {broken}"));
         let text = self.trace.text();
         self.oracle.first.get_or_insert((broken, text));
+    }
+
+    /// From now on the source answers so, until that second.
+    pub(crate) fn source_is(&mut self, mode: Mode, until: i64) {
+        self.source = mode;
+        self.source_until = until;
+        let now = self.now;
+        self.stale = self
+            .workloads
+            .values()
+            .flat_map(|workload| workload.exposed().map(|pod| (&workload.id, pod)))
+            .map(|(id, pod)| (id.clone(), now, pod.clone()))
+            .collect();
     }
 
     /// The target with this number.
