@@ -15,6 +15,7 @@ pub mod judge;
 pub mod once;
 mod past;
 mod place;
+pub mod replay;
 pub mod resume;
 pub mod run;
 pub mod schema;

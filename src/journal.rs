@@ -3,12 +3,14 @@
 //! Everything that is decided is appended here before it is carried out (P3). One process writes, any number of
 //! others may read meanwhile. [`mod@file`] says how it looks on disk.
 
+pub mod base;
 pub mod compact;
 pub mod config_map;
 pub mod file;
 mod frame;
 pub mod memory;
 pub mod read;
+pub mod retain;
 pub mod shard;
 
 use jiff::Timestamp;

@@ -29,6 +29,7 @@ enum Command {
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
     Once(cli::once::OnceArgs),
+    Replay(cli::replay::ReplayArgs),
     Resume(cli::resume::ResumeArgs),
     Run(cli::run::RunArgs),
     /// Prints the JSON Schema of all documents, for editors
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run::run(&args),
         Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Replay(args) => cli::replay::replay(&args, &mut io::stdout().lock()),
         Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),
         Command::Judge(args) => cli::judge::judge(&args, &mut io::stdout().lock()),
     };

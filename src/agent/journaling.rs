@@ -22,6 +22,7 @@ use crate::journal::read::read;
 #[derive(Debug)]
 pub struct Recovered {
     pub ledger: Ledger,
+    /// That are still there.
     pub records: u64,
     /// When the last record was written.
     pub last: Option<Timestamp>,
@@ -29,10 +30,11 @@ pub struct Recovered {
 
 /// Folds the journal at `path` into the lasting state.
 pub fn fold(path: &Path) -> Result<Recovered, JournalError> {
-    let mut ledger = Ledger::default();
+    let mut entries = read::<Record>(path)?;
+    let mut ledger = entries.ledger()?;
     let mut records = 0;
-    let mut last = None;
-    for entry in read::<Record>(path)? {
+    let mut last = entries.base().map(|base| base.dropped.until);
+    for entry in &mut entries {
         let entry = entry?;
         ledger.apply(entry.at, &entry.record);
         records += 1;

@@ -263,6 +263,7 @@ pub fn log_record(record: &Record) {
         Record::SourceLost { .. } => tracing::warn!("{text}"),
         Record::ReloadRefused { .. } => tracing::error!("{text}"),
         Record::Started { .. }
+        | Record::Compacted { .. }
         | Record::Reloaded { .. }
         | Record::Alerted { .. }
         | Record::Silenced { .. }

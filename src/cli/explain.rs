@@ -24,7 +24,7 @@ use crate::journal::read::read;
 use crate::journal::{Entry, compact};
 use account::Account;
 use fold::Fold;
-use when::When;
+pub(super) use when::When;
 
 /// Explains a release: the verdict or what is missing, and the evidence of each rule; also beside a running agent
 ///

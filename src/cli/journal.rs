@@ -1,5 +1,6 @@
 //! `recant journal`: what happened and why, one decision a paragraph; also beside a running agent.
 
+mod export;
 mod verify;
 
 use std::io::{self, Write};
@@ -36,6 +37,7 @@ pub struct JournalArgs {
 #[derive(Debug, Subcommand)]
 enum JournalCommand {
     Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
 }
 
 /// Reads the journal from its beginning, checking its chain. What is wrong is said after all that could be read.
@@ -49,6 +51,7 @@ pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
     match command {
         None => {}
         Some(JournalCommand::Verify(args)) => return verify::verify(args, out),
+        Some(JournalCommand::Export(args)) => return export::export(args, out),
     }
     let since = since.unwrap_or(Timestamp::MIN);
     if let Some((_, state)) = place.state()? {
@@ -56,6 +59,16 @@ pub fn journal(args: &JournalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
     }
     let journal = &place.journal;
     let mut entries = read::<Record>(journal)?;
+    if let Some(base) = entries.base().filter(|_| !*json) {
+        let dropped = &base.dropped;
+        super::eprint_line(&format!(
+            "recant: records 0 to {} of the journal {}, from {:.0} to {:.0}, were dropped, as `retention` says",
+            dropped.through,
+            journal.display(),
+            dropped.from,
+            dropped.until
+        ));
+    }
     let mut story = Story::default();
     let mut failure = None;
     for entry in &mut entries {

@@ -351,7 +351,7 @@ async fn work(
     let opened = tokio::select! {
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
         () = &mut lost => return Ok(lost_said()),
-        opened = opening::open(&place, metrics, ops) => opened?,
+        opened = opening::open(&place, settings.retention, metrics, ops) => opened?,
     };
 
     let taken = &opened.ledger.taken;

@@ -118,6 +118,16 @@ pub const TABLE: &[Entry] = &[
         "the journal file; the folder must exist",
     ),
     entry(
+        "retention.keep",
+        "90d",
+        "how long records stay in the journal, 1h to 3650d; what older ones led to is kept in their place, and `recant journal verify` still holds",
+    ),
+    entry(
+        "retention.mebibytes",
+        "256",
+        "the journal is made half of this long when it is longer, whatever the age of its records: 1 to 65536",
+    ),
+    entry(
         "listen",
         "127.0.0.1:9464",
         "address for health, readiness, metrics and the snapshot",
@@ -333,6 +343,8 @@ pub struct Settings {
     /// Folder with message templates; `None`: those that are shipped.
     pub templates: Option<PathBuf>,
     pub journal: PathBuf,
+    /// How long its records stay.
+    pub retention: RetentionSettings,
     pub listen: SocketAddr,
     /// Where others ask; `None`: nowhere.
     pub api: Option<ApiSettings>,
@@ -367,6 +379,13 @@ pub struct PrometheusSettings {
     pub ca_file: Option<PathBuf>,
     pub bearer: Option<SecretRef>,
     pub basic: Option<(String, SecretRef)>,
+}
+
+/// What of the journal is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    pub keep: Duration,
+    pub bytes: u64,
 }
 
 /// How the log looks.
@@ -417,6 +436,9 @@ impl Settings {
         let prometheus = get.prometheus(faults);
         let templates = faults.take(get.optional("templates"));
         let journal = faults.take(get.text("journal"));
+        let keep =
+            faults.take(get.span("retention.keep", second * 3600, second * 3600 * 24 * 3650));
+        let bytes = faults.take(get.mebibytes("retention.mebibytes"));
         let listen = faults.take(get.parse("listen", "is no address like `0.0.0.0:9464`"));
         let api = get.api(faults);
         let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
@@ -438,6 +460,10 @@ impl Settings {
             prometheus: prometheus.ok()?,
             templates: templates?.map(PathBuf::from),
             journal: journal?.into(),
+            retention: RetentionSettings {
+                keep: keep?,
+                bytes: bytes?,
+            },
             listen: listen?,
             api: api.ok()?,
             log: LogSettings {

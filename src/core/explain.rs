@@ -64,6 +64,7 @@ impl Story {
         let Some(first) = texts.next() else { return };
         let place = match record {
             Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
@@ -248,6 +249,7 @@ impl Story {
             | Record::NoticeReleased { notice, .. } => notice.target.clone(),
             Record::Marked { marker } => Some(marker.target.clone()),
             Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
@@ -296,6 +298,14 @@ fn reloaded(
 pub fn texts(record: &Record) -> Vec<String> {
     match record {
         Record::Started { version } => vec![format!("Recant {version} started")],
+        Record::Compacted {
+            through,
+            from,
+            until,
+            ..
+        } => vec![format!(
+            "records 0 to {through} of this journal, from {from:.0} to {until:.0}, were dropped, as the settings say"
+        )],
         Record::Reloaded {
             digest,
             watches,

@@ -90,7 +90,7 @@ impl Ledger {
     /// Folds one record into the state.
     pub fn apply(&mut self, at: Timestamp, record: &Record) {
         match record {
-            Record::Started { .. } => {}
+            Record::Started { .. } | Record::Compacted { .. } => {}
             Record::Alerted { alert } => self.reported.alert(at, Alert::clone(alert)),
             Record::Marked { marker } => self.reported.marker(Marker::clone(marker)),
             Record::Reloaded { .. } => self.refused = None,

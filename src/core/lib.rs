@@ -7,6 +7,7 @@
 pub mod access;
 pub mod analysis;
 pub mod argo;
+pub mod audit;
 pub mod change;
 pub mod drift;
 pub mod engine;
@@ -27,6 +28,7 @@ pub mod operation;
 pub mod pause;
 pub mod plan;
 pub mod record;
+pub mod restored;
 pub mod rule;
 pub mod saga;
 pub mod scaling;

@@ -40,6 +40,18 @@ pub enum Record {
     Started {
         version: String,
     },
+    /// The oldest records of this journal were dropped, as the settings say; what they led to stands in their place.
+    Compacted {
+        /// The number of the last of them.
+        through: u64,
+        /// Its hash.
+        last: String,
+        /// When the first and the last of them were written.
+        from: Timestamp,
+        until: Timestamp,
+        /// Hash of what stands in their place.
+        base: String,
+    },
     /// Rules and settings were loaded anew.
     Reloaded {
         /// A hash of all files; empty: those of the start.
@@ -300,6 +312,7 @@ impl Record {
             | Self::NoticeHeld { notice, .. }
             | Self::NoticeReleased { notice, .. } => notice.target.as_ref(),
             Self::Started { .. }
+            | Self::Compacted { .. }
             | Self::StepEnded(_)
             | Self::Awaited { .. }
             | Self::SourceLost { .. }

@@ -14,6 +14,9 @@
 //! read as zeros) is the trace of a crash within an append that never returned: nothing was done on its ground, and
 //! [`FileJournal::open`] drops it. Whatever else does not fit was changed by somebody; then the file is left untouched.
 //! A write error that leaves part of an append behind is undone at once, or before the next append.
+//!
+//! Where retention is asked for, the oldest records are dropped from time to time: the file is written anew, with the
+//! state that they folded to in their place ([`super::base`]), and takes the place of the old one in one move.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek, Write};
@@ -25,7 +28,9 @@ use serde::Serialize;
 
 use recant_core::record::Record;
 
+use super::base::Reading;
 use super::frame::{self, Break, Chain, Header, Line, Misfit};
+use super::retain::{self, Built, Retaining, Retention};
 use super::{Journal, JournalError};
 
 /// The writer of a journal file. It holds the file's lock for as long as it lives.
@@ -38,6 +43,7 @@ pub struct FileJournal {
     end: u64,
     /// There may be bytes behind `end` that a failed append left.
     dirty: bool,
+    retaining: Option<Retaining>,
 }
 
 /// What [`FileJournal::open`] found.
@@ -114,13 +120,25 @@ impl FileJournal {
             TryLockError::WouldBlock => JournalError::Locked { path: name.clone() },
             TryLockError::Error(source) => write(source),
         })?;
-        let length = file.metadata().map_err(read)?.len();
+        let found = file.metadata().map_err(read)?;
+        // Its writer may have put a shorter one in its place, and let go of this one, between the opening and the lock.
+        if path.metadata().map_err(read)?.ino() != found.ino() {
+            return Err(JournalError::Locked { path: name });
+        }
+        let length = found.len();
 
         let mut reader = BufReader::new(&mut file);
         reader.rewind().map_err(read)?;
         let mut chain = Chain::new();
         let end = match frame::read_header(&mut reader).map_err(read)? {
-            Header::Known => scan(&mut reader, &mut chain, &name)?,
+            Header::Known => {
+                let begin = frame::header().len() as u64;
+                scan(&mut reader, &mut chain, begin, &name)?
+            }
+            Header::Based => {
+                let begin = scan_base(&mut reader, &mut chain, &name)?;
+                scan(&mut reader, &mut chain, begin, &name)?
+            }
             Header::Unfinished => 0,
             Header::Newer(found) => {
                 return Err(JournalError::Newer {
@@ -143,6 +161,7 @@ impl FileJournal {
             chain,
             end,
             dirty: length != end,
+            retaining: None,
         };
         journal.clean().map_err(write)?;
         if end == 0 {
@@ -182,6 +201,64 @@ impl FileJournal {
         self.extend(&bytes)
             .map_err(|source| write(&self.path, source))?;
         self.chain = chain;
+        self.retain(at);
+        Ok(())
+    }
+
+    /// From now on old records are dropped, when it is due and beside the work of the agent.
+    pub fn keep(&mut self, retention: Retention) {
+        self.retaining = Some(Retaining::new(retention));
+    }
+
+    /// Drops what is not kept any more, at once; true when there was something.
+    ///
+    /// # Errors
+    /// It was not possible; the journal is as it was.
+    pub fn retain_now(
+        &mut self,
+        at: Timestamp,
+        retention: &Retention,
+    ) -> Result<bool, JournalError> {
+        let built = retain::build(Path::new(&self.path), self.end, at, retention)?;
+        match built {
+            None => Ok(false),
+            Some(built) => self.replace(at, built).map(|()| true),
+        }
+    }
+
+    /// Looks whether something is to be dropped. What goes wrong is told, and tried again later: the records are not lost.
+    fn retain(&mut self, at: Timestamp) {
+        let Some(mut retaining) = self.retaining.take() else {
+            return;
+        };
+        match retaining.look(Path::new(&self.path), self.end, at) {
+            None => {}
+            Some(Ok(built)) => {
+                let dropped = built.dropped.clone();
+                match self.replace(at, built) {
+                    Ok(()) => tracing::info!(
+                        journal.path = self.path,
+                        "records up to {} of the journal, until {}, were dropped, as `retention` says",
+                        dropped.through,
+                        dropped.until
+                    ),
+                    Err(error) => retain::warn(&error),
+                }
+            }
+            Some(Err(error)) => retain::warn(&error),
+        }
+        self.retaining = Some(retaining);
+    }
+
+    /// Puts a file with fewer records in the place of this one.
+    fn replace(&mut self, at: Timestamp, built: Built) -> Result<(), JournalError> {
+        self.check_undisturbed()?;
+        let mut chain = self.chain.clone();
+        let placed = built.complete(Path::new(&self.path), self.end, at, &mut chain)?;
+        self.store = Box::new(placed.file);
+        self.end = placed.length;
+        self.chain = chain;
+        self.dirty = false;
         Ok(())
     }
 
@@ -245,13 +322,50 @@ impl Journal for FileJournal {
     }
 }
 
-/// Follows the chain to its end; returns the offset of the end of the last whole record.
-fn scan(
+/// Reads the state in the place of dropped records; returns the offset of the end of it.
+fn scan_base(
     reader: &mut BufReader<&mut File>,
     chain: &mut Chain,
     path: &str,
 ) -> Result<u64, JournalError> {
-    let mut end = frame::header().len() as u64;
+    let mut end = frame::header_with_base().len() as u64;
+    let mut line = Vec::new();
+    let mut reading = Reading::default();
+    loop {
+        let next = frame::read_line(reader, &mut line).map_err(|source| JournalError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        end += line.len() as u64;
+        let taken = match next {
+            Line::Whole => reading.take(&line),
+            Line::End | Line::Cut | Line::Broken => Err(String::new()),
+        };
+        match taken {
+            Ok(None) => {}
+            Ok(Some(base)) => {
+                *chain = Chain::behind(&base);
+                return Ok(end);
+            }
+            Err(_) => {
+                return Err(JournalError::Tampered {
+                    path: path.to_owned(),
+                    sequence: 0,
+                    how: Break::Base,
+                });
+            }
+        }
+    }
+}
+
+/// Follows the chain to its end; returns the offset of the end of the last whole record.
+fn scan(
+    reader: &mut BufReader<&mut File>,
+    chain: &mut Chain,
+    begin: u64,
+    path: &str,
+) -> Result<u64, JournalError> {
+    let mut end = begin;
     let mut line = Vec::new();
     loop {
         let next = frame::read_line(reader, &mut line).map_err(|source| JournalError::Read {
@@ -259,7 +373,8 @@ fn scan(
             source,
         })?;
         let fits = match next {
-            Line::End | Line::Cut => return Ok(end),
+            Line::End | Line::Cut if chain.base_is_named() => return Ok(end),
+            Line::End | Line::Cut => Err(Misfit::Chain(Break::Base)),
             Line::Broken => Err(Misfit::Chain(Break::Changed)),
             Line::Whole => chain.follow(&line),
         };
@@ -279,7 +394,7 @@ fn scan(
 }
 
 /// Makes the file's name durable, not only its contents.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -10,11 +10,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::base::Base;
+
 /// Longest JSON of one record, so that a reader's memory is bounded.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// The format version that is written, and the newest that is understood.
-pub(super) const VERSION: u32 = 1;
+/// The newest format version that is understood.
+pub(super) const VERSION: u32 = 2;
+/// Of a journal that has all its records.
+const COMPLETE: u32 = 1;
+/// Of one that begins with a base, in the place of records that were dropped.
+const WITH_BASE: u32 = 2;
 
 const MAGIC: &str = "recant-journal ";
 /// `<length up to 7 digits> <64 hex digits> `
@@ -34,12 +40,20 @@ pub struct Entry<R> {
 
 /// The line a journal begins with.
 pub(super) fn header() -> String {
-    format!("{MAGIC}{VERSION}\n")
+    format!("{MAGIC}{COMPLETE}\n")
+}
+
+/// The line that a journal begins with of which the first records were dropped.
+pub(super) fn header_with_base() -> String {
+    format!("{MAGIC}{WITH_BASE}\n")
 }
 
 /// What the first line says.
 pub(super) enum Header {
+    /// A record comes next.
     Known,
+    /// A base comes next.
+    Based,
     /// Nothing, or the beginning of a header: the writer died while it created the file.
     Unfinished,
     Newer(u32),
@@ -53,6 +67,9 @@ pub(super) fn read_header(reader: &mut impl BufRead) -> io::Result<Header> {
     let known = header();
     if line == known.as_bytes() {
         return Ok(Header::Known);
+    }
+    if line == header_with_base().as_bytes() {
+        return Ok(Header::Based);
     }
     if known.as_bytes().starts_with(&line) {
         return Ok(Header::Unfinished);
@@ -139,6 +156,8 @@ fn split_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 pub(super) struct Chain {
     pub(super) next: u64,
     last: String,
+    /// Hash of the base that this journal begins with, until a record has named it.
+    unnamed: Option<String>,
 }
 
 /// Why a whole line is not the next entry.
@@ -158,6 +177,10 @@ pub enum Break {
     Gap { found: u64 },
     #[error("does not fit the one before it: one of them was put in the place of another")]
     Replaced,
+    #[error(
+        "comes after a state in the place of records that were dropped, and that state is not what was written there"
+    )]
+    Base,
 }
 
 impl Chain {
@@ -166,7 +189,22 @@ impl Chain {
         Self {
             next: 0,
             last: hash(header().as_bytes()),
+            unnamed: None,
         }
+    }
+
+    /// The chain behind a base.
+    pub(super) fn behind(base: &Base) -> Self {
+        Self {
+            next: base.dropped.through + 1,
+            last: base.dropped.last.clone(),
+            unnamed: Some(base.hash.clone()),
+        }
+    }
+
+    /// At the end of a journal: whether the base that it begins with is the one that its records name.
+    pub(super) fn base_is_named(&self) -> bool {
+        self.unnamed.is_none()
     }
 
     /// Appends the next entry's line to `out`.
@@ -183,17 +221,8 @@ impl Chain {
             record,
         };
         let json = serde_json::to_vec(&entry).map_err(|error| error.to_string())?;
-        if json.len() > MAX_RECORD_BYTES {
-            return Err(format!(
-                "it has {} bytes, the limit is {MAX_RECORD_BYTES}",
-                json.len()
-            ));
-        }
-        self.last = hash(&json);
+        self.last = line(&json, out)?;
         self.next += 1;
-        out.extend_from_slice(format!("{} {} ", json.len(), self.last).as_bytes());
-        out.extend_from_slice(&json);
-        out.push(b'\n');
         Ok(())
     }
 
@@ -214,6 +243,9 @@ impl Chain {
     }
 
     fn advance(&mut self, json: &[u8]) {
+        if self.unnamed.as_ref().is_some_and(|base| names(json, base)) {
+            self.unnamed = None;
+        }
         self.last = hash(json);
         self.next += 1;
     }
@@ -243,8 +275,45 @@ impl Chain {
     }
 }
 
+/// Whether this entry says that the base of this hash was written.
+fn names(json: &[u8], base: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Named {
+        record: Compacted,
+    }
+    #[derive(Deserialize)]
+    struct Compacted {
+        record: String,
+        base: String,
+    }
+    // Most records are something else, and are not parsed a second time.
+    if !std::str::from_utf8(json).is_ok_and(|text| text.contains(base)) {
+        return false;
+    }
+    serde_json::from_slice::<Named>(json)
+        .is_ok_and(|entry| entry.record.record == "compacted" && entry.record.base == base)
+}
+
+/// Appends a line with this JSON to `out`; its hash.
+///
+/// # Errors
+/// It is too long.
+pub(super) fn line(json: &[u8], out: &mut Vec<u8>) -> Result<String, String> {
+    if json.len() > MAX_RECORD_BYTES {
+        return Err(format!(
+            "it has {} bytes, the limit is {MAX_RECORD_BYTES}",
+            json.len()
+        ));
+    }
+    let hash = hash(json);
+    out.extend_from_slice(format!("{} {hash} ", json.len()).as_bytes());
+    out.extend_from_slice(json);
+    out.push(b'\n');
+    Ok(hash)
+}
+
 /// The JSON of a line whose length and hash are right.
-fn whole(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn whole(line: &[u8]) -> Option<&[u8]> {
     let (length, rest) = split_length(line)?;
     let (claimed, rest) = rest.split_at_checked(64)?;
     let json = rest.strip_prefix(b" ")?.strip_suffix(b"\n")?;
@@ -256,7 +325,7 @@ fn whole(line: &[u8]) -> Option<&[u8]> {
         .then_some(json)
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub(super) fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .fold(String::with_capacity(64), |mut hex, byte| {

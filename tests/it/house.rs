@@ -119,6 +119,14 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("gate", &["ids", "judge", "record", "snapshot"]),
+    ("audit", &["ids", "record", "time"]),
+    (
+        "restored",
+        &[
+            "guard", "hook", "ids", "incident", "judge", "ledger", "record", "rule", "scaling",
+            "silence",
+        ],
+    ),
     (
         "explain",
         &[

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::program::{Ran, recant};
 
 /// A release that is judged, rolled back and verified, as its records are on disk.
-fn records() -> Vec<(i64, Record)> {
+pub(crate) fn records() -> Vec<(i64, Record)> {
     let target = json!({"namespace": "shop", "kind": "Deployment", "name": "checkout"});
     let fence = json!({"target": target, "uid": "u", "judged": "bad1"});
     let finding = json!({
@@ -94,11 +94,11 @@ fn records() -> Vec<(i64, Record)> {
         .collect()
 }
 
-fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).expect("a time of this century")
 }
 
-fn written() -> (TempDir, PathBuf, FileJournal) {
+pub(crate) fn written() -> (TempDir, PathBuf, FileJournal) {
     let folder = TempDir::new().expect("a folder for the test");
     let path = folder.path().join("recant.journal");
     let (mut journal, _) = FileJournal::open(&path).expect("a new journal");

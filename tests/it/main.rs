@@ -23,6 +23,7 @@ mod hostile_documents;
 mod house;
 mod http;
 mod journal_command;
+mod journal_retention;
 mod judge_command;
 mod judge_kayenta;
 mod manifests;

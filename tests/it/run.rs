@@ -97,7 +97,7 @@ fn a_journal_that_cannot_be_used_is_refused_untouched() {
     for (name, bytes, words) in [
         (
             "newer",
-            b"recant-journal 2\nwhat nobody knows\n".to_vec(),
+            b"recant-journal 9\nwhat nobody knows\n".to_vec(),
             "run a newer Recant",
         ),
         (

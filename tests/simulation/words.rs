@@ -7,6 +7,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
     Some(match record {
         Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } => return None,
         Record::Started { .. } => "starts".to_owned(),
+        Record::Compacted { through, .. } => format!("drops its records up to {through}"),
         Record::TargetSeen { target, stable, .. } => format!("sees {target} at {stable}"),
         Record::TargetGone { target } => format!("{target} is gone"),
         Record::RevisionReturned {

@@ -310,6 +310,7 @@ impl Fold {
                 self.incidents.remove(&(target.clone(), rule.clone()));
             }
             Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }

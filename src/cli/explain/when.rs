@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A moment to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(in crate::cli) enum When {
     At(Timestamp),
     /// So long before now.
     Ago(SignedDuration),
 }
 
 impl When {
-    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+    pub(in crate::cli) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),

@@ -1,5 +1,6 @@
 //! `recant journal verify`: whether a journal is what was written, from its first record to its last.
 
+use std::cmp::Ordering;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,12 +10,14 @@ use anyhow::bail;
 use clap::Args;
 use serde::de::IgnoredAny;
 
+use crate::journal::base::Dropped;
 use crate::journal::read::read;
 
 /// Checks the hash chain of a journal; also beside a running agent
 ///
 /// Finds a change, a gap, and records that were put in the place of others. That whole records were cut off at the end shows
-/// only beside what was known before: keep the head that is printed somewhere else, and give it the next time.
+/// only beside what was known before: keep the head that is printed somewhere else, and give it the next time. Records that
+/// retention dropped are named; the state in their place is checked, too.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     /// The journal file
@@ -59,6 +62,11 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<E
     let name = journal.display();
     // Records of kinds that only a newer Recant knows can be verified, too.
     let mut entries = read::<IgnoredAny>(journal)?;
+    let dropped = entries.base().map(|base| base.dropped.clone());
+    if let (Some(head), Some(dropped)) = (head, &dropped) {
+        same_as_dropped(head, dropped, &name.to_string())?;
+    }
+    let first = dropped.as_ref().map_or(0, |dropped| dropped.through + 1);
     let mut times = None;
     while let Some(entry) = entries.next() {
         let at = entry?.at;
@@ -76,7 +84,7 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<E
     }
     let length = journal.metadata().map_or(0, |metadata| metadata.len());
     let rest = length.saturating_sub(entries.offset());
-    let (Some((number, hash)), Some((first, last))) = (entries.head(), times) else {
+    let (Some((number, hash)), Some((begin, last))) = (entries.head(), times) else {
         if let Some(head) = head {
             bail!(
                 "the journal {name} is empty, and held record {} before",
@@ -94,8 +102,15 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<E
     }
     writeln!(
         out,
-        "{name}: records 0 to {number}, from {first} to {last}: every one is what was written"
+        "{name}: records {first} to {number}, from {begin} to {last}: every one is what was written"
     )?;
+    if let Some(dropped) = dropped {
+        writeln!(
+            out,
+            "records 0 to {}, from {} to {}, were dropped by retention: the state in their place is what was written, too",
+            dropped.through, dropped.from, dropped.until
+        )?;
+    }
     if rest > 0 {
         writeln!(
             out,
@@ -104,4 +119,24 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<E
     }
     writeln!(out, "head {number}:{hash}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What can be said of a head that lies before the first record that was kept.
+fn same_as_dropped(head: &Head, dropped: &Dropped, name: &str) -> anyhow::Result<()> {
+    match head.number.cmp(&dropped.through) {
+        Ordering::Greater => Ok(()),
+        Ordering::Equal if head.hash == dropped.last => Ok(()),
+        Ordering::Equal => bail!(
+            "record {} of the journal {name} is not the one that was there before: everything up to it was written anew; \
+             keep the file as evidence",
+            head.number
+        ),
+        Ordering::Less => bail!(
+            "record {} of the journal {name} was dropped by retention, with all up to {} and until {}: whether it was the \
+             one that was there before cannot be said; note a newer head more often than records are dropped",
+            head.number,
+            dropped.through,
+            dropped.until
+        ),
+    }
 }

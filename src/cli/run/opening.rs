@@ -5,15 +5,17 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use recant_core::ledger::Ledger;
 use recant_core::record::Record;
 
 use super::places::Place;
 use crate::agent::{self, Recovered};
+use crate::config::settings::RetentionSettings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
 use crate::journal::file::FileJournal;
+use crate::journal::retain::Retention;
 use crate::journal::shard::{Held, ShardError, ShardJournal, ShardPlace};
 use crate::journal::{Journal, JournalError};
 
@@ -54,11 +56,16 @@ impl OpenError {
 }
 
 /// Waits for as long as the reason may pass by itself; readiness and the log say it meanwhile. Safe to cancel.
-pub(super) async fn open(place: &Place, metrics: &Metrics, ops: &Ops) -> Result<Opened, OpenError> {
+pub(super) async fn open(
+    place: &Place,
+    retention: RetentionSettings,
+    metrics: &Metrics,
+    ops: &Ops,
+) -> Result<Opened, OpenError> {
     let mut said = String::new();
     loop {
         let opened = match place {
-            Place::File(path) => try_open(path).map_err(OpenError::from),
+            Place::File(path) => try_open(path, retention).map_err(OpenError::from),
             Place::Shard { client, place } => try_open_shard(client, place).await,
         };
         let error = match opened {
@@ -131,8 +138,13 @@ fn started() -> Record {
     }
 }
 
-fn try_open(path: &Path) -> Result<Opened, JournalError> {
+fn try_open(path: &Path, retention: RetentionSettings) -> Result<Opened, JournalError> {
     let (mut journal, recovery) = FileJournal::open(path)?;
+    journal.keep(Retention {
+        // What is too long for a number is for ever.
+        keep: SignedDuration::try_from(retention.keep).ok(),
+        bytes: retention.bytes,
+    });
     let Recovered {
         ledger,
         records,

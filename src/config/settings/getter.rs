@@ -148,6 +148,16 @@ impl Getter<'_> {
         Ok(shards)
     }
 
+    /// A whole number of MiB, in bytes.
+    pub(super) fn mebibytes(&self, key: &str) -> Result<u64, SettingsError> {
+        let reason = "is no whole number of 1 to 65536";
+        let count: u64 = self.parse(key, reason)?;
+        if (1..=65_536).contains(&count) {
+            return Ok(count << 20);
+        }
+        Err(self.invalid(key, reason))
+    }
+
     /// A number from 0 to 1.
     pub(super) fn share(&self, key: &str) -> Result<f64, SettingsError> {
         let share: f64 = self.parse(key, "is no number from 0 to 1")?;

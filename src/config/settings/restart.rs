@@ -12,6 +12,7 @@ impl Settings {
             interval: _,
             prometheus: _,
             journal,
+            retention,
             listen,
             api,
             log,
@@ -23,6 +24,7 @@ impl Settings {
         } = self;
         let mut changed = Vec::new();
         keep(journal, &start.journal, "journal", &mut changed);
+        keep(retention, &start.retention, "retention", &mut changed);
         keep(listen, &start.listen, "listen", &mut changed);
         keep(api, &start.api, "api", &mut changed);
         keep(log, &start.log, "log", &mut changed);

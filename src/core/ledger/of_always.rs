@@ -179,6 +179,7 @@ impl AlwaysLedger {
             }
             // About releases, or taken in by a way of its own.
             Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }

@@ -355,6 +355,7 @@ impl TargetLedger {
                 }
             }
             Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }

@@ -231,7 +231,7 @@ fn a_newer_format_is_refused_and_left_untouched() {
         error,
         JournalError::Newer {
             found: 7,
-            known: 1,
+            known: 2,
             ..
         }
     ));

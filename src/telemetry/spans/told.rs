@@ -250,6 +250,7 @@ impl Spans {
             Record::TargetGone { target } => self.under_way.gone(target),
             // The span of their tick says that there was something; what it was is in the journal.
             Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }

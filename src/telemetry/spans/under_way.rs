@@ -144,6 +144,7 @@ impl UnderWay {
             | Record::Checkpoint { .. }
             | Record::AlwaysCheckpoint { .. }
             | Record::Started { .. }
+            | Record::Compacted { .. }
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }

@@ -498,6 +498,7 @@ fn check_effects(output: &Output) {
 fn line(record: &Record) -> Option<String> {
     Some(match record {
         Record::Started { .. }
+        | Record::Compacted { .. }
         | Record::Checkpoint { .. }
         | Record::AlwaysCheckpoint { .. }
         | Record::NoticeEnded(_) => return None,
