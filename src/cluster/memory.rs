@@ -18,7 +18,7 @@ use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
 use recant_core::plan::{Action, Admission, Step, StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
-use recant_core::target::{TargetNews, TargetState};
+use recant_core::target::TargetNews;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -54,13 +54,14 @@ struct World {
     deployment: Deployment,
     /// What lies beside it: held as it is, and changed by nobody but who writes it.
     objects: BTreeMap<ObjectRef, Value>,
-    offered: Option<TargetState>,
+    /// The last news.
+    offered: Option<TargetNews>,
 }
 
 impl World {
     fn object(&self, named: &ObjectRef) -> Option<ObjectState> {
         let object = if *named == self.deployment.object_ref() {
-            self.deployment.object()
+            self.deployment.exists().then(|| self.deployment.object())?
         } else {
             self.objects.get(named)?.clone()
         };
@@ -127,6 +128,35 @@ impl MemoryCluster {
         self.spec_changed.notify_one();
         self.changed.notify_one();
         hash
+    }
+
+    /// Pauses its rolling, as `kubectl rollout pause` does, or lets it go on.
+    pub fn pause(&self, on: bool) {
+        self.change(|deployment| deployment.pause_by_person(on));
+        self.spec_changed.notify_one();
+    }
+
+    /// Sets an annotation of the Deployment, or takes it away.
+    pub fn annotate(&self, key: &str, value: Option<&str>) {
+        self.change(|deployment| deployment.annotate(key, value));
+    }
+
+    /// Sets how many pods there shall be, as a person does.
+    pub fn scale(&self, replicas: u32) {
+        self.change(|deployment| deployment.set_replicas(replicas));
+        self.spec_changed.notify_one();
+    }
+
+    /// Deletes the Deployment with its pods.
+    pub fn delete(&self) {
+        self.change(Deployment::delete);
+        self.spec_changed.notify_one();
+    }
+
+    /// Creates it again with this image: another object of the same name.
+    pub fn create(&self, image: &str, replicas: usize) {
+        self.change(|deployment| deployment.create(image, replicas, Timestamp::now()));
+        self.spec_changed.notify_one();
     }
 
     /// Lays an object beside the Deployment, in the place of one of the same name. No controller
@@ -214,12 +244,16 @@ impl Cluster for MemoryCluster {
     fn news(&self) -> Vec<TargetNews> {
         let mut world = self.world();
         world.deployment.forget(Instant::now());
-        let state = world.deployment.state();
-        if world.offered.as_ref() == Some(&state) {
+        let news = if world.deployment.exists() {
+            TargetNews::State(Box::new(world.deployment.state()))
+        } else {
+            TargetNews::Gone(world.deployment.id().clone())
+        };
+        if world.offered.as_ref() == Some(&news) {
             return Vec::new();
         }
-        world.offered = Some(state.clone());
-        vec![TargetNews::State(Box::new(state))]
+        world.offered = Some(news.clone());
+        vec![news]
     }
 
     async fn changed(&self) {
@@ -231,6 +265,11 @@ impl Cluster for MemoryCluster {
         let mut world = self.world();
         let plan = &command.plan;
         let admission = match &command.action {
+            Action::Rollback(_) | Action::Pause(_) if !world.deployment.exists() => {
+                Admission::Fenced {
+                    reason: format!("{} does not exist any more", command.object()),
+                }
+            }
             Action::Rollback(rollback) => rollback.admit(plan, &world.deployment.state()),
             Action::Pause(step) => step.admit(plan, &world.deployment.state()),
             Action::Scale(change) => {

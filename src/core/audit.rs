@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
+use crate::pause::PauseNews;
 use crate::record::Record;
 use crate::time::elapsed;
 
@@ -184,6 +185,14 @@ impl Audit {
                 self.plans.put(plan.id.clone(), correlation.clone());
                 Some(correlation)
             }
+            Record::Pause { target, news } => {
+                if let PauseNews::Began { pause } | PauseNews::Found { pause } = &**news
+                    && let Some(analysis) = &pause.analysis
+                {
+                    self.plans.put(pause.id.clone(), analysis.to_string());
+                }
+                self.of_target.get(target).cloned()
+            }
             Record::StepBegun(command) => self.plans.get(&command.plan),
             Record::StepEnded(outcome) => self.plans.get(&outcome.plan),
             Record::Awaited { plan, .. } | Record::PlanEnded { plan, .. } => self.plans.get(plan),
@@ -354,7 +363,10 @@ fn section(record: &Record) -> Option<Section> {
             Section::Guards
         }
         Record::PlanBegan { .. } | Record::ScalingBegan { .. } => Section::Plan,
-        Record::StepBegun(_) | Record::StepEnded(_) | Record::Awaited { .. } => Section::Steps,
+        Record::StepBegun(_)
+        | Record::StepEnded(_)
+        | Record::Awaited { .. }
+        | Record::Pause { .. } => Section::Steps,
         Record::PlanEnded { .. }
         | Record::VerificationBegan { .. }
         | Record::VerificationEnded { .. }

@@ -1,6 +1,7 @@
 //! The Kubernetes adapter on the real API server, as the identity and with the rights of `charts/manifests`.
 
 mod changes;
+mod contract;
 mod fences;
 mod lease;
 mod rights;

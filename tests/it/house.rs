@@ -119,7 +119,7 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("gate", &["ids", "judge", "record", "snapshot"]),
-    ("audit", &["ids", "record", "time"]),
+    ("audit", &["ids", "pause", "record", "time"]),
     (
         "restored",
         &[

@@ -11,6 +11,7 @@ mod argo_template;
 mod backtest;
 mod check;
 mod check_settings;
+mod contract;
 mod convert;
 mod demo;
 mod explain;

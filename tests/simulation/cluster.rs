@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use recant::cluster::{Cluster, ClusterError};
 use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::TargetId;
-use recant_core::plan::{Action, Admission, RollbackStep, StepCommand, StepResult};
+use recant_core::plan::{Action, Admission, Step, StepCommand, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::incarnation::Incarnation;
 use crate::scenario::Point;
+use crate::workload::Workload;
 use crate::world::Sim;
 
 #[derive(Debug)]
@@ -75,23 +76,19 @@ impl SimCluster {
         }
     }
 
-    async fn write(
-        &self,
-        command: &StepCommand,
-        rollback: &RollbackStep,
-        fault: Fault,
-    ) -> Result<StepResult, ClusterError> {
-        let target = &rollback.fence.target;
-        let (version, admission) = {
-            let mut world = self.sim.world();
-            let now = world.now;
-            let Some(workload) = world.workloads.get_mut(target) else {
-                return Ok(StepResult::Refused {
-                    reason: "it does not exist".to_owned(),
-                });
-            };
-            let fresh = workload.state(now);
-            (workload.version, rollback.admit(&command.plan, &fresh))
+    async fn write(&self, command: &StepCommand, fault: Fault) -> Result<StepResult, ClusterError> {
+        let read = {
+            let world = self.sim.world();
+            let found = named(&world.workloads, &command.action);
+            found.map(|workload| {
+                let admission = admit(command, workload, world.now);
+                (workload.id.clone(), workload.version, admission)
+            })
+        };
+        let Some((target, version, admission)) = read else {
+            return Ok(StepResult::Fenced {
+                reason: format!("{} does not exist any more", command.object()),
+            });
         };
         match admission {
             Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
@@ -103,7 +100,7 @@ impl SimCluster {
         self.process.pass().await;
         if fault == Fault::Conflict {
             let mut world = self.sim.world();
-            if let Some(workload) = world.workloads.get_mut(target) {
+            if let Some(workload) = world.workloads.get_mut(&target) {
                 workload.version += 1;
             }
         }
@@ -118,12 +115,12 @@ impl SimCluster {
         // From here on the request is on its way, whatever becomes of the process that sent it.
         let (answer, answered) = oneshot::channel();
         let (sim, process) = (Arc::clone(&self.sim), Arc::clone(&self.process));
-        let (command, rollback) = (command.clone(), rollback.clone());
+        let command = command.clone();
         tokio::spawn(async move {
             if let Fault::Late(seconds) = fault {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
-            let landed = land(&sim, &process, &command, &rollback, version);
+            let landed = land(&sim, &process, &command, &target, version);
             // Nobody may wait for the answer any more.
             let _unheard = answer.send(landed);
         });
@@ -163,29 +160,83 @@ fn silence() -> ClusterError {
     }
 }
 
+/// The workload that an action is about, if it exists.
+fn named<'a>(all: &'a BTreeMap<TargetId, Workload>, action: &Action) -> Option<&'a Workload> {
+    let found = match action {
+        Action::Rollback(rollback) => all.get(&rollback.fence.target),
+        Action::Scale(change) => all.values().find(|one| one.is_scaled_as(&change.target)),
+        Action::Change(change) => all.values().find(|one| one.is_named(&change.object)),
+        Action::Pause(step) => all.get(&step.fence.target),
+    };
+    found.filter(|workload| !workload.deleted)
+}
+
+fn written(action: &Action) -> String {
+    match action {
+        Action::Rollback(rollback) => format!("{:?}", rollback.step),
+        Action::Scale(change) => format!("{} -> {}", change.from, change.to),
+        Action::Change(change) => change.in_words(),
+        Action::Pause(step) => format!("{:?}", step.write),
+    }
+}
+
+/// The core's own fence, and what only the API server knows.
+fn admit(command: &StepCommand, fresh: &Workload, now: i64) -> Admission {
+    let (plan, index) = (&command.plan, command.index);
+    match &command.action {
+        Action::Rollback(rollback) => {
+            match (rollback.admit(plan, &fresh.state(now)), &rollback.step) {
+                (Admission::Write, Step::UndoDeployment { to } | Step::UndoRollout { to })
+                    if !fresh.has(to) =>
+                {
+                    Admission::Fenced {
+                        reason: format!("revision {to} of {} is gone", fresh.id),
+                    }
+                }
+                (admission, _) => admission,
+            }
+        }
+        Action::Scale(change) => change.admit(plan, Some(&fresh.scale_state(now))),
+        Action::Change(change) => change.admit(plan, index, Some(&fresh.object(&change.object))),
+        Action::Pause(_) => Admission::Fenced {
+            reason: "nothing is paused here".to_owned(),
+        },
+    }
+}
+
 /// The API server takes a write, if nobody wrote since it was read; else it refuses.
 fn land(
     sim: &Sim,
     process: &Incarnation,
     command: &StepCommand,
-    rollback: &RollbackStep,
+    target: &TargetId,
     version: u64,
 ) -> Result<bool, ()> {
     let seconds = sim.seconds();
     let mut world = sim.world();
     let world = &mut *world;
     let now = world.now;
-    let workload = world.workloads.get_mut(&rollback.fence.target).ok_or(())?;
+    let workload = world.workloads.get_mut(target).ok_or(())?;
     if workload.version != version {
         return Ok(false);
     }
     let line = format!(
-        "{seconds:>7.2} {process} writes {:?} of {}",
-        rollback.step, command.plan
+        "{seconds:>7.2} {process} writes {} of {}",
+        written(&command.action),
+        command.plan
     );
     world.trace.line(line);
-    let checked = world.oracle.writes(command, rollback, workload, now);
-    workload.carry_out(&command.plan, &rollback.step, now);
+    let checked = world.oracle.writes(command, workload, now);
+    match &command.action {
+        Action::Rollback(rollback) => workload.carry_out(&command.plan, &rollback.step, now),
+        Action::Scale(change) => workload.carry_out_scaling(&command.plan, change),
+        Action::Change(change) => {
+            workload
+                .carry_out_change(&command.plan, command.index, change)
+                .map_err(drop)?;
+        }
+        Action::Pause(_) => {}
+    }
     if let Err(broken) = checked {
         world.violated(seconds, broken);
     }
@@ -209,7 +260,10 @@ impl Cluster for SimCluster {
             let known = seen.insert(target.clone(), last.number);
             let newer = known.is_none_or(|known| known < last.number);
             if newer || twice {
-                news.push(TargetNews::State(Box::new((*last.state).clone())));
+                news.push(match &last.state {
+                    Some(state) => TargetNews::State(Box::new((**state).clone())),
+                    None => TargetNews::Gone(target.clone()),
+                });
             }
             if let Some(known) = known.filter(|known| *known > last.number) {
                 // What was seen is not unseen.
@@ -250,12 +304,7 @@ impl Cluster for SimCluster {
             | Fault::Late(_)
             | Fault::Hangs(_) => {}
         }
-        let result = match &command.action {
-            Action::Rollback(rollback) => self.write(command, rollback, fault).await,
-            Action::Scale(_) | Action::Change(_) | Action::Pause(_) => Ok(StepResult::Refused {
-                reason: "nothing is scaled, changed or paused here".to_owned(),
-            }),
-        };
+        let result = self.write(command, fault).await;
         self.process.pass().await;
         let line = match &result {
             Ok(result) => format!("{} answers {result:?} to {}", self.process, command.plan),
@@ -265,16 +314,38 @@ impl Cluster for SimCluster {
         result
     }
 
-    async fn scale_state(&self, _target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
-        Ok(None)
+    async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {
+        self.look().await?;
+        let world = self.sim.world();
+        let found = world
+            .workloads
+            .values()
+            .find(|one| one.is_scaled_as(target));
+        Ok(found.map(|workload| workload.scale_state(world.now)))
     }
 
-    async fn object(&self, _object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
-        Ok(None)
+    async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
+        self.look().await?;
+        let world = self.sim.world();
+        let found = world.workloads.values().find(|one| one.is_named(object));
+        Ok(found.map(|workload| workload.object(object)))
     }
 }
 
 impl SimCluster {
+    /// One read of the API server.
+    async fn look(&self) -> Result<(), ClusterError> {
+        self.process.pass().await;
+        let fault = self.draw();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        self.process.pass().await;
+        match fault {
+            Fault::Hangs(_) => std::future::pending().await,
+            Fault::Lost | Fault::AnswerLost | Fault::Late(_) => Err(silence()),
+            Fault::None | Fault::Conflict | Fault::Refused => Ok(()),
+        }
+    }
+
     /// Whether there is something that the process was not woken for yet.
     fn has_news(&self) -> bool {
         let world = self.sim.world();

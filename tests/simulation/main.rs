@@ -5,6 +5,7 @@
 
 mod arguments;
 mod cluster;
+mod contract;
 mod incarnation;
 mod lease;
 mod messages;
@@ -13,6 +14,7 @@ mod oracle;
 mod random;
 mod replica;
 mod rules;
+mod scaling;
 mod scenario;
 mod schedule;
 mod source;

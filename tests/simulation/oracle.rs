@@ -4,6 +4,7 @@
 mod decided;
 mod ending;
 mod outside;
+mod scaled;
 
 pub(crate) use ending::unrest;
 
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use recant::journal::Entry;
 use recant_core::analysis::{Analysis, Ending};
 use recant_core::ids::{AnalysisId, ChannelName, NoticeId, PlanId, RevisionHash, TargetId};
+use recant_core::incident::ScalingPlan;
 use recant_core::ledger::Ledger;
 use recant_core::notice::{DeliveryOutcome, Notice};
 use recant_core::plan::StepCommand;
@@ -60,6 +62,7 @@ pub(crate) struct Oracle {
     analyses: BTreeMap<AnalysisId, Analysis>,
     failed_findings: BTreeSet<AnalysisId>,
     plans: BTreeMap<PlanId, Plan>,
+    scalings: BTreeMap<PlanId, ScalingPlan>,
     last_plan: BTreeMap<TargetId, Timestamp>,
     ends: BTreeMap<PlanId, PlanEnd>,
     begun: BTreeMap<(PlanId, usize), Vec<StepCommand>>,
@@ -94,6 +97,7 @@ impl Oracle {
             analyses: BTreeMap::new(),
             failed_findings: BTreeSet::new(),
             plans: BTreeMap::new(),
+            scalings: BTreeMap::new(),
             last_plan: BTreeMap::new(),
             ends: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -243,6 +247,9 @@ impl Oracle {
                     .insert((fence.target.clone(), fence.uid.clone(), to));
                 self.last_plan.insert(fence.target.clone(), at);
                 self.plans.insert(plan.id.clone(), (**plan).clone());
+            }
+            Record::ScalingBegan { plan } => {
+                self.scalings.insert(plan.id.clone(), (**plan).clone());
             }
             Record::StepBegun(command) => {
                 let key = (command.plan.clone(), command.index);

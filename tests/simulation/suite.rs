@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::arguments::Run;
+use crate::contract;
 use crate::mutations;
 use crate::schedule::{self, Outcome};
 
@@ -54,7 +55,7 @@ pub(crate) fn schedules(run: &Run) -> ExitCode {
 
 /// All tests of this binary whose names contain one of `filter`.
 pub(crate) fn tests(filter: &[String]) -> ExitCode {
-    let all: [Test; 3] = [
+    let all: [Test; 4] = [
         ("schedules_break_no_promise", || {
             many(&Run {
                 seed: 1,
@@ -65,6 +66,7 @@ pub(crate) fn tests(filter: &[String]) -> ExitCode {
             .is_empty()
         }),
         ("the_same_seed_is_the_same_schedule", same_twice),
+        ("the_simulated_cluster_keeps_the_contract", contract::kept),
         (
             "every_mutation_applies_to_the_code",
             || match mutations::check() {

@@ -7,10 +7,11 @@ use recant_core::plan::Step;
 use recant_core::target::{ForRollback, Pod, Revision, RolloutStatus, TargetState};
 
 use crate::random::Random;
+use crate::scaling::Wanted;
 use crate::world::at;
 
-/// Pods that are wanted.
-const WANTED: usize = 4;
+/// Pods that are wanted at first.
+const WANTED: u32 = 4;
 /// Seconds after which a Rollout goes on from its first pod by itself.
 const STEP: i64 = 14;
 
@@ -48,6 +49,9 @@ pub(crate) struct Workload {
     pub(crate) last_plan: Option<PlanId>,
     /// When a person last changed it.
     pub(crate) touched: i64,
+    pub(crate) scaling: Wanted,
+    /// It does not exist now.
+    pub(crate) deleted: bool,
     revisions: Vec<(RevisionHash, u64, i64)>,
     began: i64,
     /// Seconds that replacing all pods takes.
@@ -76,6 +80,8 @@ impl Workload {
             changed: true,
             last_plan: None,
             touched: -3600,
+            scaling: Wanted::new(WANTED),
+            deleted: false,
             revisions: vec![(first.clone(), 1, -3600)],
             began: -3600,
             roll: if random.chance(500) { 2 } else { 7 },
@@ -83,7 +89,7 @@ impl Workload {
             shipped: 1,
             named: 0,
         };
-        for _ in 0..WANTED {
+        for _ in 0..workload.replicas() {
             workload.add_pod(&first, -3600);
         }
         workload
@@ -102,7 +108,11 @@ impl Workload {
         });
     }
 
-    fn written(&mut self) {
+    fn replicas(&self) -> usize {
+        usize::try_from(self.scaling.replicas).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn written(&mut self) {
         self.version += 1;
         self.changed = true;
     }
@@ -147,18 +157,33 @@ impl Workload {
 
     /// Deleted and created again, at the revision that it was at.
     pub(crate) fn recreate(&mut self, now: i64) {
-        self.uid.push('x');
-        self.pods.clear();
         let hash = self.current.clone();
+        self.delete(now);
+        self.create(&hash, now);
+    }
+
+    /// The object goes, and everything of it.
+    pub(crate) fn delete(&mut self, now: i64) {
+        self.deleted = true;
+        self.pods.clear();
         self.revisions.clear();
+        self.touched = now;
+        self.written();
+    }
+
+    /// Another object of the same name, at this revision.
+    pub(crate) fn create(&mut self, hash: &RevisionHash, now: i64) {
+        self.deleted = false;
+        self.uid.push('x');
         self.stable = hash.clone();
         self.last_plan = None;
         self.kill_switch = false;
         self.paused = false;
+        self.scaling = Wanted::new(WANTED);
         self.touched = now;
-        self.go_to(&hash, now);
-        for _ in 0..WANTED {
-            self.add_pod(&hash, now);
+        self.go_to(hash, now);
+        for _ in 0..self.replicas() {
+            self.add_pod(hash, now);
         }
     }
 
@@ -192,13 +217,18 @@ impl Workload {
 
     /// One second of the controller's work and of the service's.
     pub(crate) fn second(&mut self, now: i64, random: &mut Random) {
+        if self.deleted {
+            return;
+        }
         self.controller(now);
         self.traffic(now, random);
     }
 
     fn wanted(&self, now: i64) -> (RevisionHash, usize) {
         let passed = (now - self.began).clamp(0, self.roll);
-        let whole = usize::try_from(4 * passed / self.roll).unwrap_or(WANTED);
+        let all = self.replicas();
+        let share = i64::from(self.scaling.replicas) * passed / self.roll;
+        let whole = usize::try_from(share).unwrap_or(all);
         if self.id.kind == TargetKind::Deployment || self.current == self.stable {
             return (self.current.clone(), whole);
         }
@@ -206,7 +236,7 @@ impl Workload {
             return (self.stable.clone(), whole);
         }
         if self.promote_full || now - self.began >= STEP {
-            return (self.current.clone(), WANTED);
+            return (self.current.clone(), all);
         }
         (self.current.clone(), 1)
     }
@@ -224,7 +254,8 @@ impl Workload {
             .iter()
             .filter(|pod| pod.hash == hash && ready(pod))
             .count();
-        let others = WANTED.saturating_sub(serving);
+        let wanted = self.replicas();
+        let others = wanted.saturating_sub(serving);
         let old = self
             .pods
             .iter_mut()
@@ -234,10 +265,18 @@ impl Workload {
             pod.gone = Some(now);
             gone = true;
         }
+        let surplus = self
+            .pods
+            .iter_mut()
+            .filter(|pod| pod.gone.is_none() && pod.hash == hash);
+        for pod in surplus.skip(wanted) {
+            pod.gone = Some(now);
+            gone = true;
+        }
         let before = self.pods.len();
         self.pods
             .retain(|pod| pod.gone.is_none_or(|gone| now - gone < 60));
-        let settled = serving >= WANTED && hash == self.current;
+        let settled = serving >= wanted && hash == self.current;
         if self.id.kind == TargetKind::Rollout && settled && self.stable != self.current {
             self.stable = hash;
             self.promote_full = false;
@@ -315,8 +354,8 @@ impl Workload {
             })
             .collect();
         let live: Vec<&Pod> = pods.iter().filter(|pod| !pod.terminating).collect();
-        let complete =
-            live.len() == WANTED && live.iter().all(|pod| pod.ready && pod.hash == self.current);
+        let complete = live.len() == self.replicas()
+            && live.iter().all(|pod| pod.ready && pod.hash == self.current);
         TargetState {
             id: self.id.clone(),
             uid: self.uid.clone(),

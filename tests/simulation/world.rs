@@ -72,7 +72,8 @@ pub(crate) struct World {
 pub(crate) struct Shown {
     pub(crate) number: u64,
     pub(crate) from: i64,
-    pub(crate) state: Arc<TargetState>,
+    /// `None`: it did not exist.
+    pub(crate) state: Option<Arc<TargetState>>,
 }
 
 impl Sim {
@@ -257,7 +258,7 @@ impl World {
             };
             let shown = self.shown.entry(id.clone()).or_default();
             let number = shown.last().map_or(1, |last| last.number + 1);
-            let state = Arc::new(workload.state(now));
+            let state = (!workload.deleted).then(|| Arc::new(workload.state(now)));
             let from = now + i64::try_from(late).unwrap_or(0);
             shown.push(Shown {
                 number,

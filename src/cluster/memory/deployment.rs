@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use recant_core::change::ObjectRef;
+use recant_core::change::{KILL_SWITCH_ANNOTATION, ObjectRef, is_on};
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
 use recant_core::plan::{PauseWrite, StepResult};
 use recant_core::rule::{ScaleKind, ScaleTarget};
@@ -35,6 +35,10 @@ pub(super) struct Deployment {
     environments: BTreeMap<RevisionHash, Vec<Value>>,
     /// Pods made so far; a part of their names.
     made: u64,
+    paused_by_person: bool,
+    deleted: bool,
+    /// How often it was created.
+    created: u64,
 }
 
 struct MemoryPod {
@@ -73,6 +77,9 @@ impl Deployment {
             annotations: BTreeMap::new(),
             environments: BTreeMap::new(),
             made: 0,
+            paused_by_person: false,
+            deleted: false,
+            created: 1,
         };
         deployment.ship(image, now);
         deployment
@@ -154,7 +161,7 @@ impl Deployment {
     }
 
     fn paused(&self) -> bool {
-        self.pause.as_ref().is_some_and(|pause| pause.holds)
+        self.paused_by_person || self.pause.as_ref().is_some_and(|pause| pause.holds)
     }
 
     /// Sets how many pods there shall be.
@@ -162,6 +169,58 @@ impl Deployment {
         self.replicas = usize::try_from(to).unwrap_or(usize::MAX);
         self.last_scaling = Some(plan.clone());
         StepResult::Done
+    }
+
+    /// Nothing rolls while it is paused.
+    pub(super) fn pause_by_person(&mut self, on: bool) {
+        self.paused_by_person = on;
+    }
+
+    pub(super) fn annotate(&mut self, key: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.annotations.insert(key.to_owned(), value.to_owned()),
+            None => self.annotations.remove(key),
+        };
+    }
+
+    /// As [`Self::scale`], by a person.
+    pub(super) fn set_replicas(&mut self, to: u32) {
+        self.replicas = usize::try_from(to).unwrap_or(usize::MAX);
+    }
+
+    /// The object goes, and its pods with it.
+    pub(super) fn delete(&mut self) {
+        self.deleted = true;
+        self.replicas = 0;
+    }
+
+    /// Another object of the same name; what is left of the pods of the one before still goes.
+    pub(super) fn create(&mut self, image: &str, replicas: usize, now: Timestamp) {
+        let fresh = Self::new(self.id.clone(), image, replicas, now);
+        let created = self.created + 1;
+        let gone: Vec<MemoryPod> = std::mem::take(&mut self.pods);
+        *self = Self {
+            uid: digest(&format!("{} {created} {now}", self.id), 16),
+            made: self.made,
+            created,
+            // Pods that ended belong to the object before.
+            pods: gone.into_iter().filter(|pod| pod.gone.is_none()).collect(),
+            ..fresh
+        };
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        !self.deleted
+    }
+
+    pub(super) fn id(&self) -> &TargetId {
+        &self.id
+    }
+
+    /// Where the kill switch is on.
+    fn kill_switch(&self) -> Option<String> {
+        let value = self.annotations.get(KILL_SWITCH_ANNOTATION)?;
+        is_on(value).then(|| self.id.to_string())
     }
 
     /// How the API server would call it.
@@ -223,7 +282,7 @@ impl Deployment {
     /// What a scaling is decided from; `None`: it is another workload.
     pub(super) fn scale_state(&self, target: &ScaleTarget) -> Option<ScaleState> {
         let own = self.id.name == target.name && self.id.namespace == target.namespace;
-        if !own || target.kind != ScaleKind::Deployment {
+        if !own || target.kind != ScaleKind::Deployment || self.deleted {
             return None;
         }
         let ready = self.pods.iter().filter(|pod| pod.pod.ready).count();
@@ -231,8 +290,8 @@ impl Deployment {
             uid: self.uid.clone(),
             replicas: u32::try_from(self.replicas).unwrap_or(u32::MAX),
             ready: u32::try_from(ready).unwrap_or(u32::MAX),
-            paused: false,
-            kill_switch: None,
+            paused: self.paused(),
+            kill_switch: self.kill_switch(),
             last_scaling: self.last_scaling.clone(),
             autoscalers: Vec::new(),
             budgets: Vec::new(),
@@ -335,7 +394,7 @@ impl Deployment {
             rollout: None,
             revisions,
             pods: self.pods.iter().map(|pod| pod.pod.clone()).collect(),
-            kill_switch: None,
+            kill_switch: self.kill_switch(),
             last_plan: self.last_plan.clone(),
             for_rollback: ForRollback::default(),
             pause: self.pause.clone(),

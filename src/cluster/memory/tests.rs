@@ -8,6 +8,7 @@ use recant_core::ids::TargetKind;
 use recant_core::plan::{Fence, RollbackStep};
 use recant_core::rule::ScaleKind;
 use recant_core::scaling::{ScaleChange, ScaleObject};
+use recant_core::target::TargetState;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 

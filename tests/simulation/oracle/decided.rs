@@ -179,6 +179,9 @@ impl Oracle {
                 format!("a step of {} began without the Lease", command.plan),
             );
         }
+        if self.scalings.contains_key(&command.plan) {
+            return Ok(());
+        }
         let Some(plan) = self.plans.get(&command.plan) else {
             return broken("P3", format!("a step of {} began before it", command.plan));
         };

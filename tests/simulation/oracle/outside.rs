@@ -2,7 +2,7 @@
 
 use recant_core::ids::{ChannelName, PlanId, RevisionHash, TargetId, TargetKind};
 use recant_core::notice::Notice;
-use recant_core::plan::{RollbackStep, Step, StepCommand};
+use recant_core::plan::{Action, Step, StepCommand};
 use std::collections::BTreeMap;
 
 use super::{Broken, Oracle, broken};
@@ -38,7 +38,6 @@ impl Oracle {
     pub(crate) fn writes(
         &mut self,
         command: &StepCommand,
-        rollback: &RollbackStep,
         object: &Workload,
         now: i64,
     ) -> Result<(), Broken> {
@@ -47,13 +46,18 @@ impl Oracle {
         writes.push(now);
         let times = writes.len();
         let plan = &command.plan;
-        let fence = &rollback.fence;
         if times > 1 {
             return broken(
                 "P4",
                 format!("step {} of {plan} was written {times} times", command.index),
             );
         }
+        let rollback = match &command.action {
+            Action::Rollback(rollback) => rollback,
+            Action::Scale(change) => return self.scales(command, change, object),
+            Action::Change(_) | Action::Pause(_) => return Ok(()),
+        };
+        let fence = &rollback.fence;
         let Some(known) = self.plans.get(plan) else {
             return broken("P3", format!("{plan} was written before it was durable"));
         };
@@ -129,7 +133,10 @@ impl Oracle {
         workloads: &BTreeMap<TargetId, Workload>,
     ) -> Result<(), Broken> {
         let Some(plan) = self.plans.get(&key.0) else {
-            return broken("P3", format!("a step of {} ended before it began", key.0));
+            return broken(
+                "P3",
+                format!("{} is told as done, and nobody wrote it", key.0),
+            );
         };
         let workload = workloads.get(&plan.fence.target);
         let so = match (plan.steps.get(key.1), workload) {
