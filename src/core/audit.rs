@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
+use crate::operation::{Cause, OperationEvent};
 use crate::pause::PauseNews;
 use crate::record::Record;
 use crate::time::elapsed;
@@ -193,6 +194,8 @@ impl Audit {
                 }
                 self.of_target.get(target).cloned()
             }
+            Record::Drift { target, .. } => self.of_target.get(target).cloned(),
+            Record::Operation(event) => Some(self.operation(event)),
             Record::StepBegun(command) => self.plans.get(&command.plan),
             Record::StepEnded(outcome) => self.plans.get(&outcome.plan),
             Record::Awaited { plan, .. } | Record::PlanEnded { plan, .. } => self.plans.get(plan),
@@ -259,6 +262,30 @@ impl Audit {
     }
 }
 
+impl Audit {
+    /// Operations belong to what they were begun by; one that a person asked for is a decision of its own.
+    fn operation(&mut self, event: &OperationEvent) -> String {
+        let cause = match event {
+            OperationEvent::Began { operation } => Some(&operation.cause),
+            OperationEvent::Settled { cause, .. } => Some(cause),
+            OperationEvent::Held { .. }
+            | OperationEvent::Ended { .. }
+            | OperationEvent::Closed { .. } => None,
+        };
+        let id = event.id();
+        let of_cause = cause.map(|cause| match cause {
+            Cause::Incident { incident, .. } => incident.to_string(),
+            Cause::Release { analysis } => analysis.to_string(),
+            Cause::Person { .. } => id.to_string(),
+        });
+        let correlation = of_cause
+            .or_else(|| self.plans.get(id))
+            .unwrap_or_else(|| id.to_string());
+        self.plans.put(id.clone(), correlation.clone());
+        correlation
+    }
+}
+
 impl Decision {
     fn new(correlation: Option<String>, target: Option<TargetId>, began: Timestamp) -> Self {
         Self {
@@ -316,10 +343,12 @@ impl Decision {
                 | Record::IncidentBegan { .. }
                 | Record::PlanBegan { .. }
                 | Record::ScalingBegan { .. }
+                | Record::Operation(OperationEvent::Began { .. })
                 | Record::VerificationBegan { .. } => begun += 1,
                 Record::AnalysisEnded { .. }
                 | Record::IncidentEnded { .. }
                 | Record::PlanEnded { .. }
+                | Record::Operation(OperationEvent::Ended { .. })
                 | Record::VerificationEnded { .. } => ended += 1,
                 // One that never began, since there was nothing to do, ends as well.
                 Record::ScalingEnded { .. } => ended += usize::from(begun > ended),
@@ -359,10 +388,13 @@ fn section(record: &Record) -> Option<Section> {
         Record::Failed { .. } | Record::AnalysisEnded { .. } | Record::IncidentBegan { .. } => {
             Section::Evidence
         }
-        Record::HoldBegan { .. } | Record::HoldEnded { .. } | Record::ScalingHeld { .. } => {
-            Section::Guards
-        }
-        Record::PlanBegan { .. } | Record::ScalingBegan { .. } => Section::Plan,
+        Record::HoldBegan { .. }
+        | Record::HoldEnded { .. }
+        | Record::ScalingHeld { .. }
+        | Record::Operation(OperationEvent::Held { .. }) => Section::Guards,
+        Record::PlanBegan { .. }
+        | Record::ScalingBegan { .. }
+        | Record::Operation(OperationEvent::Began { .. }) => Section::Plan,
         Record::StepBegun(_)
         | Record::StepEnded(_)
         | Record::Awaited { .. }
@@ -371,7 +403,13 @@ fn section(record: &Record) -> Option<Section> {
         | Record::VerificationBegan { .. }
         | Record::VerificationEnded { .. }
         | Record::IncidentEnded { .. }
-        | Record::ScalingEnded { .. } => Section::Outcome,
+        | Record::ScalingEnded { .. }
+        | Record::Drift { .. }
+        | Record::Operation(
+            OperationEvent::Settled { .. }
+            | OperationEvent::Ended { .. }
+            | OperationEvent::Closed { .. },
+        ) => Section::Outcome,
         Record::NoticeHeld { .. }
         | Record::NoticeReleased { .. }
         | Record::Noticed(_)

@@ -119,7 +119,7 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("gate", &["ids", "judge", "record", "snapshot"]),
-    ("audit", &["ids", "pause", "record", "time"]),
+    ("audit", &["ids", "operation", "pause", "record", "time"]),
     (
         "restored",
         &[

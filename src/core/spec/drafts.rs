@@ -6,8 +6,8 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, StuckPods, Task,
-    WhenStuck,
+    Assurance, Channel, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, StuckPods,
+    Task, WhenStuck,
 };
 
 /// A place in one of the files.
