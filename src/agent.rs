@@ -182,8 +182,8 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
                 break;
             }
         }
-        for target in held.looks.drain(..) {
-            looker.look(target);
+        for look in held.looks.drain(..) {
+            looker.look(look);
         }
     }
     shut::down(parts, inputs, held, GRACE).await;

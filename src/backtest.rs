@@ -373,9 +373,10 @@ impl<'t> Replayed<'t> {
 fn engine(task: &Task, watch: &Watch, ledger: Ledger) -> Engine {
     let book = RuleBook {
         on_request: Vec::new(),
-        // What happened has happened: nothing is paused in it.
+        // What happened has happened: nothing is paused in it, and it had the traffic that it had.
         watches: vec![Watch {
             pause_at: None,
+            stepped: None,
             ..watch.clone()
         }],
         channels: BTreeMap::new(),

@@ -138,9 +138,10 @@ fn signed(duration: Duration) -> SignedDuration {
 fn engine<'c>(test: &TestCase, channels: impl IntoIterator<Item = &'c Channel>) -> Engine {
     let book = RuleBook {
         on_request: Vec::new(),
-        // The course of a release is written down: nothing is paused in it.
+        // The course of a release is written down: nothing is paused in it, and there are no routes.
         watches: vec![Watch {
             pause_at: None,
+            stepped: None,
             ..test.watch.clone()
         }],
         channels: channels

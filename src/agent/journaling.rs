@@ -56,7 +56,7 @@ pub(super) struct Held {
     lost: Option<JournalError>,
     /// Steps that the executor did not take: their results, for the next tick.
     pub(super) refused: Vec<StepOutcome>,
-    /// Workloads that the engine wants to be looked at.
+    /// What the engine wants to be looked at.
     pub(super) looks: Vec<Look>,
     /// What readers see, and since when.
     shown: Option<(Instant, Arc<Snapshot>)>,

@@ -2,6 +2,7 @@
 //! time for each of them.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -227,12 +227,25 @@ pub fn log_record(record: &Record) {
         Record::ScalingHeld { target, hold, .. } => {
             tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
         }
+        Record::TrafficBegan { plan } => {
+            let target = &plan.target;
+            tracing::warn!(target.name = %target, plan.id = %plan.id, "{target}: {text}");
+        }
+        Record::TrafficHeld { target, hold } => {
+            tracing::warn!(target.name = %target, guard = %hold.guard, "{target}: {text}");
+        }
         Record::DataLost { target, .. }
         | Record::Pause { target, .. }
         | Record::Drift { target, .. } => {
             tracing::warn!(target.name = %target, "{target}: {text}");
         }
+        Record::SteppingBegan { stepping } => {
+            let target = &stepping.target;
+            tracing::info!(target.name = %target, "{target}: {text}");
+        }
         Record::HoldEnded { target, .. }
+        | Record::TrafficReached { target, .. }
+        | Record::SteppingEnded { target, .. }
         | Record::IncidentEnded { target, .. }
         | Record::ScalingEnded { target, .. }
         | Record::DataBack { target, .. }

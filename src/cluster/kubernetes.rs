@@ -8,6 +8,7 @@ mod change;
 pub mod config_map;
 mod execute;
 mod facts;
+mod feeds;
 mod following;
 mod git_owner;
 mod health;

@@ -29,6 +29,12 @@ pub struct Analysis {
     pub promoted: Option<Timestamp>,
     /// When it failed; stays.
     pub failed: Option<Timestamp>,
+    /// Its traffic is raised step by step by Recant: the watch counts from the last step on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stepped: bool,
+    /// When the last step was reached, or nothing was stepped any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_full: Option<Timestamp>,
 }
 
 /// How an analysis ended.
@@ -64,18 +70,24 @@ impl Analysis {
     /// When the watch ends, as far as it is known; `watch` is the watch's length.
     ///
     /// A Deployment: `watch` after the first traffic. A Rollout: `watch` after its promotion, at most [`LONGEST`]
-    /// after the beginning. Without traffic, or promotion, the analysis ends when the longest wait is over.
+    /// after the beginning; so does a release whose traffic is stepped, from its last step. Without traffic, or promotion, the analysis ends when the longest wait is over.
     pub fn ends(&self, watch: SignedDuration) -> Timestamp {
         let traffic = self.first_traffic.unwrap_or(self.began);
         let longest = later(self.began, LONGEST);
+        let since = |at: Option<Timestamp>| match at {
+            Some(at) => later(at.max(traffic), watch).min(longest),
+            None => longest,
+        };
         match self.target.kind {
+            TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet
+                if self.stepped =>
+            {
+                since(self.in_full)
+            }
             TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => {
                 later(traffic, watch)
             }
-            TargetKind::Rollout => match self.promoted {
-                Some(promoted) => later(promoted.max(traffic), watch).min(longest),
-                None => longest,
-            },
+            TargetKind::Rollout => since(self.promoted),
         }
     }
 }

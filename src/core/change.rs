@@ -7,7 +7,9 @@
 mod annotation;
 mod environment;
 mod json;
+mod traffic;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,7 @@ pub use environment::Environment;
 pub use json::{annotation as annotation_of, is_on, pod_template, pointer_token};
 
 use crate::ids::{PlanId, TargetId};
+use crate::traffic::{Backing, CanaryWeight, IngressBackend, Selector, Weights};
 
 /// On an object: the last change that was carried out on it, as `<plan>/<index of the step>`.
 pub const CHANGE_ANNOTATION: &str = "recant.dev/change";
@@ -54,6 +57,23 @@ pub enum Edit {
     Environment(Environment),
     /// An annotation of the object itself.
     Annotation(Annotation),
+    /// The weights of two backends of a route.
+    Weights(Weights),
+    /// The weight of a canary Ingress.
+    CanaryWeight(CanaryWeight),
+    /// The Service behind a path of an Ingress.
+    IngressBackend(IngressBackend),
+    /// Labels of the selector of a Service.
+    Selector(Selector),
+}
+
+/// Which pods get traffic by an edit that had none, or less, before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Feeds {
+    /// Those behind a backend; of the object's namespace, if the backend names none.
+    Backing(Backing),
+    /// Those with all of these labels, in the object's namespace.
+    Labels(BTreeMap<String, String>),
 }
 
 /// An object as it was read just now.
@@ -106,6 +126,37 @@ impl Edit {
         match self {
             Self::Environment(edit) => edit.seen(object),
             Self::Annotation(edit) => edit.seen(object),
+            Self::Weights(edit) => traffic::managed(object)
+                .unwrap_or_else(|| traffic::seen(edit.seen(object), "the weights")),
+            Self::CanaryWeight(edit) => traffic::managed(object)
+                .unwrap_or_else(|| traffic::seen(edit.seen(object), "the canary weight")),
+            Self::IngressBackend(edit) => traffic::managed(object)
+                .unwrap_or_else(|| traffic::seen(edit.seen(object), "the backend")),
+            Self::Selector(edit) => traffic::managed(object)
+                .unwrap_or_else(|| traffic::seen(edit.seen(object), "the selector")),
+        }
+    }
+
+    /// Which pods must be ready for it: what gets no traffic now, or less, and gets it then. `None`: it feeds none, or
+    /// the object does not say which.
+    pub fn feeds(&self, object: &Value) -> Option<Feeds> {
+        match self {
+            Self::Environment(_) | Self::Annotation(_) => None,
+            Self::Weights(edit) => {
+                let (canary, stable) = edit.route.backing(object).ok()?;
+                if edit.to.canary > edit.from.canary {
+                    Some(Feeds::Backing(canary))
+                } else {
+                    stable.map(Feeds::Backing)
+                }
+            }
+            Self::CanaryWeight(edit) => {
+                let raises = edit.to > edit.from.unwrap_or(0);
+                let service = raises.then(|| CanaryWeight::serves(object)).flatten()?;
+                Some(Feeds::Backing(Backing::service(&service)))
+            }
+            Self::IngressBackend(edit) => Some(Feeds::Backing(Backing::service(&edit.to))),
+            Self::Selector(edit) => Some(Feeds::Labels(edit.selects.clone())),
         }
     }
 
@@ -119,6 +170,10 @@ impl Edit {
         match self {
             Self::Environment(edit) => edit.operations(object),
             Self::Annotation(edit) => Ok(edit.operations(object)),
+            Self::Weights(edit) => edit.patch(object),
+            Self::CanaryWeight(edit) => edit.patch(object),
+            Self::IngressBackend(edit) => edit.patch(object),
+            Self::Selector(edit) => edit.patch(object),
         }
     }
 
@@ -126,7 +181,11 @@ impl Edit {
     pub fn is_of_template(&self) -> bool {
         match self {
             Self::Environment(_) => true,
-            Self::Annotation(_) => false,
+            Self::Annotation(_)
+            | Self::Weights(_)
+            | Self::CanaryWeight(_)
+            | Self::IngressBackend(_)
+            | Self::Selector(_) => false,
         }
     }
 
@@ -135,6 +194,22 @@ impl Edit {
         match self {
             Self::Environment(edit) => Self::Environment(edit.undo()),
             Self::Annotation(edit) => Self::Annotation(edit.undo()),
+            Self::Weights(edit) => Self::Weights(edit.undo()),
+            Self::CanaryWeight(edit) => Self::CanaryWeight(edit.undo()),
+            Self::IngressBackend(edit) => Self::IngressBackend(edit.undo()),
+            Self::Selector(edit) => Self::Selector(edit.undo()),
+        }
+    }
+
+    /// For an edit that gives traffic to the canary of a route: what takes all of that back.
+    pub fn emptied(&self) -> Option<Self> {
+        match self {
+            Self::Weights(edit) => Some(Self::Weights(edit.emptied())),
+            Self::CanaryWeight(edit) => Some(Self::CanaryWeight(edit.emptied())),
+            Self::Environment(_)
+            | Self::Annotation(_)
+            | Self::IngressBackend(_)
+            | Self::Selector(_) => None,
         }
     }
 
@@ -143,6 +218,10 @@ impl Edit {
         match self {
             Self::Environment(edit) => edit.in_words(),
             Self::Annotation(edit) => edit.in_words(),
+            Self::Weights(edit) => edit.in_words(),
+            Self::CanaryWeight(edit) => edit.in_words(),
+            Self::IngressBackend(edit) => edit.in_words(),
+            Self::Selector(edit) => edit.in_words(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod resume;
 mod show;
 mod silences;
 mod sources;
+mod stepping;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -116,6 +117,9 @@ pub struct ObjectAnswer {
     pub object: ObjectRef,
     pub state: Result<Option<ObjectState>, String>,
 }
+
+/// The same, of one tick.
+type Objects = BTreeMap<ObjectRef, Result<Option<ObjectState>, String>>;
 
 /// What a tick leads to. Records first, effects when these are durable.
 #[derive(Debug, Default)]
@@ -311,6 +315,17 @@ impl Engine {
         if settings.ends_unwatched {
             resume::let_go(&mut turn, live, false);
         }
+        let objects: Objects = inputs
+            .objects
+            .iter()
+            .cloned()
+            .map(|answer| (answer.object, answer.state))
+            .collect();
+        if !objects.is_empty() {
+            for live in live.values_mut() {
+                live.news |= live.stepping.awaits();
+            }
+        }
         operations.hear(&turn, live, inputs.objects, &looked);
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
@@ -320,6 +335,7 @@ impl Engine {
             alerts::take_in(&turn, target, live);
             progress::advance(&mut turn, target, live);
             decide::judge(&mut turn, target, live);
+            stepping::tend(&mut turn, target, live, &objects);
             verify::verify(&mut turn, target, live);
             drifting::tend(&mut turn, target, live);
             // After the verdict of this tick: it decides whether the release goes on.

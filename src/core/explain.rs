@@ -18,6 +18,7 @@ use crate::pause::{PauseEnd, PauseNews, Reached};
 use crate::plan::{Action, PauseWrite, Step, StepResult};
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
+use crate::stepping::Stepping;
 use crate::verify::VerificationEnd;
 use crate::wording::{plural, short};
 
@@ -213,7 +214,10 @@ impl Story {
                 }
                 Some(target.clone())
             }
-            Record::StepBegun(command) => Some(command.fence()?.target.clone()),
+            Record::StepBegun(command) => match command.fence() {
+                Some(fence) => Some(fence.target.clone()),
+                None => self.plans.get(&command.plan).cloned(),
+            },
             Record::StepEnded(outcome) => self.plans.get(&outcome.plan).cloned(),
             Record::Awaited { plan, .. } => self.plans.get(plan).cloned(),
             Record::AnalysisBegan { analysis } => Some(analysis.target.clone()),
@@ -240,7 +244,15 @@ impl Story {
             | Record::ScalingEnded { target, .. }
             | Record::AlwaysCheckpoint { target, .. }
             | Record::DataLost { target, .. }
+            | Record::TrafficHeld { target, .. }
+            | Record::TrafficReached { target, .. }
+            | Record::SteppingEnded { target, .. }
             | Record::DataBack { target, .. } => Some(target.clone()),
+            Record::SteppingBegan { stepping } => Some(stepping.target.clone()),
+            Record::TrafficBegan { plan } => {
+                self.plans.insert(plan.id.clone(), plan.target.clone());
+                Some(plan.target.clone())
+            }
             Record::IncidentBegan { incident, .. } => Some(incident.target.clone()),
             Record::Operation(event) => Some(event.target().clone()),
             Record::ScalingBegan { plan } => Some(plan.target.clone()),
@@ -269,6 +281,20 @@ fn began(analysis: &Analysis) -> String {
     format!(
         "analysis `{}` by watch `{}`, {against}",
         analysis.id, analysis.watch
+    )
+}
+
+fn began_stepping(stepping: &Stepping) -> String {
+    let steps: Vec<String> = stepping
+        .stepped
+        .steps
+        .iter()
+        .map(|percent| format!("{percent} %"))
+        .collect();
+    format!(
+        "its traffic is stepped on {}: {}",
+        stepping.stepped.route,
+        steps.join(", then ")
     )
 }
 
@@ -446,6 +472,17 @@ pub fn texts(record: &Record) -> Vec<String> {
         Record::Operation(event) => operation::lines(event),
         Record::ScalingHeld { hold, .. } => vec![held("the scaling is held", hold)],
         Record::ScalingEnded { undo, end, .. } => vec![scaling_ended(*undo, end)],
+        Record::SteppingBegan { stepping } => vec![began_stepping(stepping)],
+        Record::TrafficBegan { plan } => vec![format!(
+            "decided: act; plan `{}`: {}",
+            plan.id,
+            plan.in_words()
+        )],
+        Record::TrafficHeld { hold, .. } => vec![held("its traffic is held", hold)],
+        Record::TrafficReached { reached, .. } => {
+            vec![format!("it has {} % of the traffic", reached.percent)]
+        }
+        Record::SteppingEnded { end, .. } => vec![end.in_words()],
         Record::DataBack { rule, .. } => vec![format!("rule `{rule}` has data again")],
         Record::TargetGone { .. } => vec!["the object is gone".to_owned()],
         Record::RevisionReturned {

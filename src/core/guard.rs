@@ -220,6 +220,26 @@ pub struct PauseContext<'a> {
     pub silence: Option<&'a Silence>,
 }
 
+/// Everything that the guards of a step of a release's traffic look at before the route is read.
+#[derive(Debug)]
+pub struct TrafficContext<'a> {
+    pub now: Timestamp,
+    pub settings: &'a GuardSettings,
+    pub target: &'a TargetId,
+    pub watch: &'a WatchName,
+    pub watch_dry_run: bool,
+    /// `None`: the cluster has not been seen since the start.
+    pub state: Option<&'a TargetState>,
+    /// Actions over all targets, oldest first.
+    pub actions: &'a [Timestamp],
+    /// Releases over all targets that failed in the last hour, oldest first.
+    pub failures: &'a [(Timestamp, TargetId)],
+    /// The traffic goes back, and not on.
+    pub back: bool,
+    /// Somebody silenced the target in Alertmanager.
+    pub silence: Option<&'a Silence>,
+}
+
 /// The first guard that holds a pause back; none: pause.
 pub fn holds_pause(context: &PauseContext<'_>) -> Option<Hold> {
     let PauseContext {
@@ -269,6 +289,26 @@ pub fn holds_operation(context: &OperationContext<'_>) -> Option<Hold> {
         .or_else(|| silence::of_settings(context.settings, context.silence))
         .or_else(|| blast_radius::of_operations(context))
         .or_else(|| action_rate::hold(context.now, context.settings, context.actions))
+}
+
+/// The first guard that holds a step of a release's traffic back now; none: look at the route.
+///
+/// While many releases fail nothing goes on, but what failed may lose its traffic: that changes no workload.
+pub fn holds_traffic(context: &TrafficContext<'_>) -> Option<Hold> {
+    let TrafficContext { now, settings, .. } = *context;
+    kill_switch::of_settings(settings)
+        .or_else(|| kill_switch::of_state(context.state?))
+        .or_else(|| dry_run::of_settings(settings, context.watch, context.watch_dry_run))
+        .or_else(|| scope::hold(settings, &context.target.namespace))
+        .or_else(|| freeze::hold(now, settings))
+        .or_else(|| silence::of_settings(settings, context.silence))
+        .or_else(|| {
+            let onwards = !context.back;
+            onwards
+                .then(|| many_at_once::hold(now, settings, context.failures))
+                .flatten()
+        })
+        .or_else(|| action_rate::hold(now, settings, context.actions))
 }
 
 /// The first guard that holds a scaling back now; none: look at the cluster.

@@ -21,6 +21,7 @@ use crate::record::Record;
 use crate::rule::SourceKind;
 use crate::saga::{PlanEnd, PlanState};
 use crate::silence::Silence;
+use crate::stepping::Aim;
 use crate::time::elapsed;
 use crate::verify::VerificationEnd;
 
@@ -181,6 +182,10 @@ impl Ledger {
                 if let Some(operation) = self.operations.get_mut(&command.plan) {
                     operation.step_begun(command);
                 }
+                let mut targets = self.targets.values_mut();
+                if let Some(moving) = targets.find_map(|known| known.moving_mut(&command.plan)) {
+                    moving.in_hand = Some(command.deadline);
+                }
                 let mut always = self.always.values_mut();
                 if let Some(scaling) = always.find_map(|always| always.scaling_mut(&command.plan)) {
                     scaling.in_hand = Some(command.deadline);
@@ -203,6 +208,17 @@ impl Ledger {
                 for always in self.always.values_mut() {
                     always.step_ended(at, outcome);
                 }
+                let mut targets = self.targets.values_mut();
+                if let Some(moving) = targets.find_map(|known| known.moving_mut(&outcome.plan)) {
+                    moving.ended(&outcome.result, at);
+                }
+            }
+            Record::SteppingBegan { stepping } => self.on(at, &stepping.target, record),
+            Record::TrafficBegan { plan } => {
+                if plan.aim == Aim::Back {
+                    self.acted(at);
+                }
+                self.on(at, &plan.target, record);
             }
             Record::ScalingBegan { plan } => {
                 self.acted(at);
@@ -248,6 +264,9 @@ impl Ledger {
             | Record::HoldBegan { target, .. }
             | Record::HoldEnded { target, .. }
             | Record::AnalysisEnded { target, .. }
+            | Record::TrafficHeld { target, .. }
+            | Record::TrafficReached { target, .. }
+            | Record::SteppingEnded { target, .. }
             | Record::RuleWithoutData { target, .. }
             | Record::Drift { target, .. }
             | Record::Pause { target, .. } => self.on(at, target, record),

@@ -99,6 +99,10 @@ pub enum NoticeKind {
     RuleWithoutData,
     /// A revision that failed before is back.
     FailedRevisionBack,
+    /// The share of a release's traffic was set, or nothing more is done about it.
+    Traffic,
+    /// The share of a release's traffic is held as it is by a guard.
+    TrafficHeld,
     /// A rule between releases is broken.
     IncidentBegan,
     /// A workload was scaled because of an incident, or is large enough already.

@@ -26,6 +26,7 @@ use crate::plan::{StepCommand, StepOutcome};
 use crate::rule::{Question, SourceKind};
 use crate::saga::{Plan, PlanEnd};
 use crate::silence::Silence;
+use crate::stepping::{Reached, Stepping, SteppingEnd, TrafficPlan};
 use crate::verify::{Verification, VerificationEnd};
 
 /// One record of the journal.
@@ -179,6 +180,29 @@ pub enum Record {
         end: VerificationEnd,
         findings: Vec<Finding>,
     },
+    /// The traffic of a release is stepped from here on.
+    SteppingBegan {
+        stepping: Box<Stepping>,
+    },
+    /// The decision to set the share of a release's traffic.
+    TrafficBegan {
+        plan: Box<TrafficPlan>,
+    },
+    /// The share is held as it is by a guard; an edit that was under way has ended.
+    TrafficHeld {
+        target: TargetId,
+        hold: Hold,
+    },
+    /// The share is as wanted.
+    TrafficReached {
+        target: TargetId,
+        reached: Reached,
+    },
+    /// Nothing more is written to the route for this release.
+    SteppingEnded {
+        target: TargetId,
+        end: SteppingEnd,
+    },
     /// A source cannot be used.
     SourceLost {
         source: SourceKind,
@@ -296,7 +320,12 @@ impl Record {
             | Self::ScalingEnded { target, .. }
             | Self::AlwaysCheckpoint { target, .. }
             | Self::DataLost { target, .. }
+            | Self::TrafficHeld { target, .. }
+            | Self::TrafficReached { target, .. }
+            | Self::SteppingEnded { target, .. }
             | Self::DataBack { target, .. } => Some(target),
+            Self::SteppingBegan { stepping } => Some(&stepping.target),
+            Self::TrafficBegan { plan } => Some(&plan.target),
             Self::IncidentBegan { incident, .. } => Some(&incident.target),
             Self::Operation(event) => Some(event.target()),
             Self::ScalingBegan { plan } => Some(&plan.target),

@@ -22,6 +22,7 @@ mod promql;
 mod question;
 mod runbook;
 mod selector;
+mod stepped;
 
 pub use alert::{AlertOf, AlertScope, AlertSelector};
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
@@ -39,6 +40,7 @@ pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
 pub use runbook::{Runbook, Task, WhenStuck};
 pub use selector::{MatchOp, Matcher, Selector};
+pub use stepped::Stepped;
 
 /// Everything that was loaded: all watches with their rules resolved, and all channels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,6 +66,8 @@ pub struct Watch {
     pub pause_at: Option<PauseAt>,
     /// What is done if a `GitOps` tool keeps the target; `None`: what the setting `gitops.policy` says.
     pub gitops: Option<GitOps>,
+    /// Its traffic is raised step by step; `None`: whoever releases sees to that.
+    pub stepped: Option<Stepped>,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: bool,
     pub on_fail: OnFail,

@@ -32,6 +32,7 @@ mod selector;
 mod syntax;
 mod tasks;
 mod test;
+mod traffic;
 mod tree;
 mod units;
 mod watch;

@@ -276,6 +276,25 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
                  it back: do it by hand, or ship a good version.",
             ],
         ),
+        NoticeKind::Traffic => other(
+            kind,
+            Severity::Info,
+            "Deployment shop/checkout: revision 7c9d5b6f4 has 10 % of the traffic (step 1 of 3)",
+            &[
+                "Recant set it on HTTPRoute shop/checkout.",
+                "The next step is 50 %, when the release has been passing for 5 min.",
+            ],
+        ),
+        NoticeKind::TrafficHeld => other(
+            kind,
+            Severity::Warning,
+            "Deployment shop/checkout: the traffic of revision 7c9d5b6f4 is held (kill switch)",
+            &[
+                "The kill switch is on as annotation `recant.dev/kill-switch` on namespace shop.",
+                "It has 10 % of the traffic, and the next step is 50 %.",
+                "Recant looks again by itself.",
+            ],
+        ),
         NoticeKind::Scaled => of_incident(
             kind,
             Severity::Warning,

@@ -117,6 +117,8 @@ pub struct Release {
     /// A Deployment is paused at so many pods of the new revision, such as `1`, or at a share of its replicas, such as
     /// `10%`, until every rule is surely kept.
     pub pause_at: Option<PauseAt>,
+    /// Recant raises its traffic step by step, as the evidence allows, and takes it back to 0 % when it fails.
+    pub traffic: Option<Traffic>,
 }
 
 /// Pods, or a share of the replicas.
@@ -125,6 +127,46 @@ pub struct Release {
 pub enum PauseAt {
     Pods(#[schemars(range(min = 1, max = 10000))] u32),
     Share(#[schemars(regex(pattern = r"^[1-9][0-9]?%$"))] String),
+}
+
+/// Whose share of the traffic is raised, and by which steps.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Traffic {
+    /// What splits the traffic.
+    pub route: Route,
+    /// The backend of the release. An `Ingress` may leave it out.
+    pub canary: Option<String>,
+    /// The backend that gets the rest; needed where there are more than two.
+    pub stable: Option<String>,
+    /// Rising shares, such as `[10%, 50%, 100%]`.
+    #[schemars(length(min = 1, max = 20))]
+    pub steps: Vec<String>,
+    /// How long the release must be passing at a step before the next one, such as `5m`, which it is when left out.
+    pub each: Option<String>,
+}
+
+/// An object that splits traffic; in the namespace of the watch.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Route {
+    pub kind: RouteKind,
+    pub name: String,
+    /// The rule that splits the traffic, by its name or its number from 1; needed where several do.
+    pub rule: Option<String>,
+}
+
+/// Kinds of object that split traffic.
+#[derive(Debug, JsonSchema)]
+pub enum RouteKind {
+    /// A canary Ingress of ingress-nginx.
+    Ingress,
+    #[schemars(rename = "HTTPRoute")]
+    HttpRoute,
+    #[schemars(rename = "GRPCRoute")]
+    GrpcRoute,
+    /// Of Istio.
+    VirtualService,
 }
 
 /// What an unclear watch becomes.

@@ -9,6 +9,7 @@ mod rollout_steps;
 mod scaling;
 mod shipped;
 mod stateful_sets;
+mod traffic;
 mod undo_oracle;
 mod undo_oracle_revisions;
 mod watching;

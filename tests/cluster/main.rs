@@ -42,5 +42,6 @@ mod scaling;
 mod scenario;
 mod script;
 mod services;
+mod stepping;
 mod traffic;
 mod wait;

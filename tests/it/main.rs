@@ -40,4 +40,5 @@ mod schema;
 mod settings;
 mod source;
 mod templates;
+mod traffic_documents;
 mod value_documents;

@@ -51,6 +51,14 @@ fn the_committed_schema_is_what_the_command_prints() {
 
 /// Every mapping of the documents: what the schema calls it, and a document in which `HERE` stands for its fields.
 const MAPPINGS: &[(&str, &str)] = &[
+    (
+        "Traffic",
+        "kind: Watch\nmetadata: {name: a, namespace: a}\nrelease: {traffic: {HERE}}",
+    ),
+    (
+        "Route",
+        "kind: Watch\nmetadata: {name: a, namespace: a}\nrelease: {traffic: {route: {HERE}}}",
+    ),
     ("RuleSet", "kind: RuleSet\nmetadata: {name: a}\nHERE"),
     (
         "Rule",
@@ -192,12 +200,13 @@ fn the_schema_has_the_fields_that_are_read() {
             .unwrap()
             .keys()
             .filter(|field| {
-                !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || *name == "Target"
+                !matches!(field.as_str(), "apiVersion" | "kind" | "metadata")
+                    || matches!(*name, "Target" | "Route")
             })
             .cloned()
             .collect();
         let mut known = known_to_the_reader(text);
-        if *name == "Target" {
+        if matches!(*name, "Target" | "Route") {
             // Its `kind` is one of its own, which the reader leaves out of what it tells.
             known.insert("kind".to_owned());
         }
@@ -253,6 +262,14 @@ always:
 dryRun: false
 scrape: {port: 9090, path: /metrics}
 links: [{label: Dashboard, url: 'https://grafana.example/d/x'}]
+---
+apiVersion: recant.dev/v1alpha1
+kind: Watch
+metadata: {name: canary, namespace: shop}
+target: {kind: Deployment, name: canary}
+rules: [all]
+release:
+  traffic: {route: {kind: VirtualService, name: checkout, rule: primary}, canary: canary, stable: stable, steps: [10%, 50%, 100%], each: 5m}
 ---
 apiVersion: recant.dev/v1alpha1
 kind: Channel

@@ -63,6 +63,7 @@ pub(crate) fn book<'a>(
         assurance: Assurance::default(),
         pause_at: None,
         gitops: None,
+        stepped: None,
         dry_run: scenario.dry_run,
         on_fail: OnFail {
             rollback: true,

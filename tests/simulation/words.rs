@@ -64,6 +64,11 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::ScalingBegan { .. }
         | Record::Pause { .. }
         | Record::Drift { .. }
+        | Record::SteppingBegan { .. }
+        | Record::TrafficBegan { .. }
+        | Record::TrafficHeld { .. }
+        | Record::TrafficReached { .. }
+        | Record::SteppingEnded { .. }
         | Record::ScalingHeld { .. }
         | Record::ScalingEnded { .. }
         | Record::DataLost { .. }

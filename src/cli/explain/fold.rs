@@ -331,6 +331,11 @@ impl Fold {
             | Record::Operation(_)
             | Record::Drift { .. }
             | Record::ScalingBegan { .. }
+            | Record::SteppingBegan { .. }
+            | Record::TrafficBegan { .. }
+            | Record::TrafficHeld { .. }
+            | Record::TrafficReached { .. }
+            | Record::SteppingEnded { .. }
             | Record::ScalingHeld { .. }
             | Record::ScalingEnded { .. }
             | Record::AlwaysCheckpoint { .. }

@@ -13,6 +13,7 @@ use kube::{Api, Client};
 use recant_core::change::ObjectRef;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::rule::ScaleTarget;
+use recant_core::traffic::{Route, RouteKind};
 
 use super::api::Call;
 use super::objects::{
@@ -34,6 +35,8 @@ pub struct Needs {
     pub scales: Vec<ScaleTarget>,
     /// Objects that are changed otherwise.
     pub objects: Vec<ObjectRef>,
+    /// Objects that split the traffic of releases.
+    pub routes: Vec<Route>,
     /// Steps are carried out: `false` in a dry run of the whole process.
     pub acts: bool,
     /// Namespace and name of the Lease.
@@ -66,6 +69,8 @@ pub struct Missing {
 enum Role {
     /// In each namespace with targets.
     Targets,
+    /// The same, where traffic is stepped or shifted.
+    Traffic,
     /// In the agent's own namespace.
     Agent,
     /// In the agent's own namespace, where there are several replicas.
@@ -87,6 +92,7 @@ impl fmt::Display for Missing {
         } = self;
         let (role, file) = match role {
             Role::Targets => ("recant", "role.yaml"),
+            Role::Traffic => ("recant-traffic", "traffic-role.yaml"),
             Role::Agent => ("recant-agent", "agent-role.yaml"),
             Role::Replicas => ("recant-replicas", "replicas-role.yaml"),
             Role::Once => ("recant-once", "once-role.yaml"),
@@ -182,6 +188,31 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
     for object in needs.objects.iter().filter(|_| needs.acts) {
         if let Some(resource) = well_known(object) {
             need(&["get", "patch"], &resource, "", &object.namespace);
+        }
+    }
+    let mut traffic = |verb, resource: &str, namespace: &str| {
+        rights.insert(Missing {
+            verb,
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: None,
+            role: Role::Traffic,
+        });
+    };
+    for route in needs.routes.iter().filter(|_| needs.acts) {
+        let namespace = &route.namespace;
+        let resource = match route.kind {
+            RouteKind::Ingress => "ingresses.networking.k8s.io",
+            RouteKind::HttpRoute => "httproutes.gateway.networking.k8s.io",
+            RouteKind::GrpcRoute => "grpcroutes.gateway.networking.k8s.io",
+            RouteKind::VirtualService => "virtualservices.networking.istio.io",
+        };
+        traffic("get", resource, namespace);
+        traffic("patch", resource, namespace);
+        // What stands behind it: nothing is led to nobody.
+        traffic("get", "services", namespace);
+        if route.kind == RouteKind::VirtualService {
+            traffic("list", "destinationrules.networking.istio.io", namespace);
         }
     }
     for namespace in needs.targets.iter().map(|target| &target.namespace) {
@@ -383,6 +414,43 @@ mod tests {
                 "list poddisruptionbudgets.policy",
                 "patch horizontalpodautoscalers.autoscaling",
                 "patch statefulsets.apps",
+            ]
+        );
+        needs.acts = false;
+        assert!(asked(&needs).is_empty());
+    }
+
+    #[test]
+    fn only_a_watch_that_steps_its_traffic_needs_rights_for_it() {
+        let route = |kind| Route {
+            namespace: "shop".into(),
+            kind,
+            name: "checkout".into(),
+            rule: None,
+            canary: None,
+            stable: None,
+        };
+        let mut needs = Needs {
+            routes: vec![route(RouteKind::Ingress)],
+            acts: true,
+            ..Needs::default()
+        };
+        assert_eq!(
+            asked(&needs),
+            [
+                "get ingresses.networking.k8s.io",
+                "get services",
+                "patch ingresses.networking.k8s.io",
+            ]
+        );
+        needs.routes = vec![route(RouteKind::VirtualService)];
+        assert_eq!(
+            asked(&needs),
+            [
+                "get services",
+                "get virtualservices.networking.istio.io",
+                "list destinationrules.networking.istio.io",
+                "patch virtualservices.networking.istio.io",
             ]
         );
         needs.acts = false;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, Scope};
 use kube::{Api, Client};
@@ -79,6 +79,12 @@ impl Objects {
         }
         // What was admitted was there.
         let fresh = fresh.ok_or(ClusterError::Conflict)?;
+        // Nothing is led to nobody, whatever was seen when it was decided.
+        if let Some(feeds) = change.edit.feeds(&fresh.object)
+            && let Some(reason) = self.nobody(&feeds, &change.object.namespace).await?
+        {
+            return Ok(StepResult::Fenced { reason });
+        }
         let patch = match change.patch(plan, index, &fresh.object) {
             Ok(patch) => patch,
             Err(reason) => return Ok(StepResult::Refused { reason }),
@@ -96,6 +102,19 @@ impl Objects {
         written
             .map(|_| StepResult::Done)
             .ok_or(ClusterError::Conflict)
+    }
+
+    /// All objects of the kind in the namespace of one; none where the kind is not known.
+    pub(super) async fn list(&self, of: &ObjectRef) -> Result<Vec<DynamicObject>, ClusterError> {
+        let resource = self.resource(of).await?;
+        let found = call("list", of, &resource)
+            .answer(self.api(of, &resource).list(&ListParams::default()))
+            .await?;
+        Ok(found.map(|list| list.items).unwrap_or_default())
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
     }
 
     fn api(&self, object: &ObjectRef, resource: &ApiResource) -> Api<DynamicObject> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::live::Live;
-use super::{Turn, finish, hold, progress, releases, tell};
+use super::{Objects, Turn, finish, hold, progress, releases, stepping, tell};
 use crate::analysis::{Analysis, Ending};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
@@ -48,6 +48,10 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
         fail(turn, target, live, &analysis);
     }
     let failed = analysis.failed.is_some();
+    if failed {
+        // Its traffic goes first.
+        stepping::tend(turn, target, live, &Objects::new());
+    }
     if turn.past && failed {
         // What follows from it is decided now, where the guards see whether it still fails.
         return;

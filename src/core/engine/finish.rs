@@ -84,6 +84,12 @@ fn doubt(turn: &Turn<'_>, live: &Live, analysis: &Analysis) -> Option<Doubt> {
             span(LONGEST)
         )));
     }
+    if analysis.stepped && analysis.in_full.is_none() {
+        return Some(stays(format!(
+            "its traffic did not get through all its steps within {}",
+            span(LONGEST)
+        )));
+    }
     let mut deciding = live
         .rules
         .iter()

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::EngineSettings;
 use super::always::AlwaysLive;
+use super::stepping::SteppingLive;
 use super::verdict::Together;
 use crate::guard::Hold;
 use crate::history::History;
@@ -61,6 +62,8 @@ pub(super) struct Live {
     pub(super) hears_alerts: bool,
     /// The rules of the release together; `None`: none is judged.
     pub(super) together: Option<Together>,
+    /// The traffic of a stepped release.
+    pub(super) stepping: SteppingLive,
 }
 
 /// One rule of the watch.
@@ -155,6 +158,7 @@ impl Live {
             looked: None,
             hears_alerts,
             together: None,
+            stepping: SteppingLive::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Effect, Turn, always, drifting, pausing, releases, tell, verify};
+use super::{Effect, Turn, always, drifting, pausing, releases, stepping, tell, verify};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
 use crate::judge::Finding;
@@ -68,7 +68,7 @@ pub(super) fn step_ended(
     let Some((target, plan)) = found else {
         if pausing::owns(turn, &outcome) {
             pausing::step_ended(turn, lives, &outcome);
-        } else {
+        } else if !stepping::step_ended(turn, lives, &outcome) {
             always::step_ended(turn, lives, outcome);
         }
         return;

@@ -358,6 +358,8 @@ fn begin(
         first_traffic: None,
         promoted: None,
         failed: None,
+        stepped: live.watch.stepped.is_some(),
+        in_full: None,
     };
     // First what it is compared with, which only this process knows.
     turn.record(live.checkpoint(now));

@@ -230,6 +230,7 @@ fn changed(
         handed_pause: old.handed_pause,
         looked: old.looked,
         together: next.together,
+        stepping: old.stepping,
     }
 }
 

@@ -10,6 +10,7 @@ mod release;
 mod reload;
 mod rollback;
 mod source;
+mod stepping;
 
 pub(super) use gitops::held_against_git;
 pub(super) use held::held;
@@ -25,6 +26,7 @@ pub(super) use release::{failed_only, failed_revision_back, finished, never_roll
 pub(super) use reload::{reload_refused, reloaded};
 pub(super) use rollback::{rollback_failed, rolling_back, verified};
 pub(super) use source::{source_back, source_lost};
+pub(super) use stepping::stepping;
 
 use jiff::Timestamp;
 
@@ -110,6 +112,8 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::OperationEnded
         | NoticeKind::OperationHeld
         | NoticeKind::OperationUndone
+        | NoticeKind::Traffic
+        | NoticeKind::TrafficHeld
         | NoticeKind::ReloadFailed
         | NoticeKind::Reloaded => false,
     }

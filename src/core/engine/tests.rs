@@ -1,5 +1,6 @@
 //! The engine in a scripted world: what it records, does and tells, second by second.
 
+mod routes;
 mod rules;
 mod target;
 mod workers;
@@ -29,3 +30,4 @@ mod reload_always;
 mod rollouts;
 mod silences;
 mod sources;
+mod stepping;

@@ -7,7 +7,7 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
     of_settings(context.settings).or_else(|| of_state(context.state?))
 }
 
-/// The annotation.
+/// The annotation on the target or its namespace.
 pub(super) fn of_state(state: &TargetState) -> Option<Hold> {
     let place = state.kill_switch.as_ref()?;
     Some(on(&format!(

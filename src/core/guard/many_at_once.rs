@@ -1,7 +1,9 @@
 //! Many targets that fail at once share a cause, and that is hardly the release of each: rolling all of them back would
 //! change much and help little.
 
-use super::{ActionContext, Guard, Hold};
+use jiff::Timestamp;
+
+use super::{ActionContext, Guard, GuardSettings, Hold};
 use crate::ids::TargetId;
 use crate::time::later;
 use crate::wording::{listed, span};
@@ -10,16 +12,23 @@ use crate::wording::{listed, span};
 const NAMED: usize = 3;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
-    let limit = context.settings.many_at_once;
-    let last = context.failures.iter().map(|(at, _)| *at).max()?;
+    hold(context.now, context.settings, context.failures)
+}
+
+pub(super) fn hold(
+    now: Timestamp,
+    settings: &GuardSettings,
+    failures: &[(Timestamp, TargetId)],
+) -> Option<Hold> {
+    let limit = settings.many_at_once;
+    let last = failures.iter().map(|(at, _)| *at).max()?;
     let until = later(last, limit.within);
-    if limit.number == 0 || context.now >= until {
+    if limit.number == 0 || now >= until {
         return None;
     }
     // Counted back from the last one: the first must not grow old while others still join.
     let joined = |at| later(at, limit.within) > last;
-    let mut targets: Vec<&TargetId> = context
-        .failures
+    let mut targets: Vec<&TargetId> = failures
         .iter()
         .filter(|(at, _)| joined(*at))
         .map(|(_, target)| target)

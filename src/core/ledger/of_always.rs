@@ -211,6 +211,11 @@ impl AlwaysLedger {
             | Record::Drift { .. }
             | Record::VerificationBegan { .. }
             | Record::VerificationEnded { .. }
+            | Record::SteppingBegan { .. }
+            | Record::TrafficBegan { .. }
+            | Record::TrafficHeld { .. }
+            | Record::TrafficReached { .. }
+            | Record::SteppingEnded { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::RuleWithoutData { .. }

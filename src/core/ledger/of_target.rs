@@ -17,6 +17,7 @@ use crate::pause::{Course, Pause, PauseNews, PauseState};
 use crate::record::{Record, Standing};
 use crate::rule::Question;
 use crate::saga::PlanState;
+use crate::stepping::{Moving, Stepping};
 use crate::target::TargetState;
 use crate::verify::Verification;
 
@@ -79,6 +80,9 @@ pub struct TargetLedger {
     /// When an operation last changed its template: the revision that comes of it is no release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Timestamp>,
+    /// The traffic of the last release that was stepped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepping: Option<Stepping>,
 }
 
 /// The evidence as it was last recorded.
@@ -135,6 +139,7 @@ impl TargetLedger {
             rules_without_data: BTreeSet::new(),
             owes: None,
             changed: None,
+            stepping: None,
         }
     }
 
@@ -353,6 +358,37 @@ impl TargetLedger {
                 if notice.correlation.is_some() && notice.correlation == self.latest {
                     self.said.insert(notice.kind);
                 }
+                if let Some(stepping) = &mut self.stepping
+                    && notice.correlation.as_ref() == Some(&stepping.analysis)
+                    && matches!(notice.kind, NoticeKind::Traffic | NoticeKind::TrafficHeld)
+                {
+                    stepping.told = stepping.news;
+                }
+            }
+            Record::SteppingBegan { stepping } => self.stepping = Some(Clone::clone(stepping)),
+            Record::TrafficBegan { plan } => {
+                if let Some(stepping) = &mut self.stepping {
+                    stepping.begin(plan, at);
+                }
+            }
+            Record::TrafficHeld { hold, .. } => {
+                if let Some(stepping) = &mut self.stepping {
+                    stepping.hold(hold);
+                }
+            }
+            Record::TrafficReached { reached, .. } => {
+                if let Some(stepping) = &mut self.stepping {
+                    stepping.reach(reached.clone());
+                    if stepping.in_full() {
+                        self.in_full(at);
+                    }
+                }
+            }
+            Record::SteppingEnded { end, .. } => {
+                if let Some(stepping) = &mut self.stepping {
+                    stepping.finish(end);
+                    self.in_full(at);
+                }
             }
             Record::Started { .. }
             | Record::Compacted { .. }
@@ -424,6 +460,21 @@ impl TargetLedger {
         self.told.clear();
         self.said.clear();
         self.rules_without_data.clear();
+    }
+
+    /// Its traffic is as high as it gets by steps: the watch of that release counts from here.
+    fn in_full(&mut self, at: Timestamp) {
+        if let (Some(stepping), Some(analysis)) = (&self.stepping, &mut self.analysis)
+            && stepping.analysis == analysis.id
+        {
+            analysis.in_full.get_or_insert(at);
+        }
+    }
+
+    /// The edit of the route that belongs to a plan.
+    pub(super) fn moving_mut(&mut self, plan: &PlanId) -> Option<&mut Moving> {
+        let moving = self.stepping.as_mut()?.moving.as_mut()?;
+        (moving.plan.id == *plan).then_some(moving)
     }
 
     fn supersede(&mut self, revision: &RevisionHash, at: Timestamp) {

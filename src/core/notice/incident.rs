@@ -101,6 +101,8 @@ impl Notice {
             | NoticeKind::PauseEnded
             | NoticeKind::LeftPaused
             | NoticeKind::HeldAgainstGit
+            | NoticeKind::Traffic
+            | NoticeKind::TrafficHeld
             // Why they are made, or were to be made, is told by notices of its own.
             | NoticeKind::OperationBegan
             | NoticeKind::OperationEnded

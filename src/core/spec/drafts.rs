@@ -6,8 +6,8 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, StuckPods,
-    Task, WhenStuck,
+    Assurance, Channel, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, Stepped,
+    StuckPods, Task, WhenStuck,
 };
 
 /// A place in one of the files.
@@ -56,6 +56,9 @@ pub(super) struct WatchDraft {
     pub(super) assurance: Assurance,
     pub(super) pause_at: Option<PauseAt>,
     pub(super) gitops: Option<GitOps>,
+    pub(super) stepped: Option<Stepped>,
+    /// Where `release.traffic` stands.
+    pub(super) traffic: Option<Span>,
     pub(super) dry_run: bool,
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::excerpt::quoted;
 use super::fields::{self, Fields};
 use super::report::{Report, Span};
+use super::traffic;
 use super::tree::Node;
-use crate::rule::{Assurance, Judging, PauseAt, WhenUnclear};
+use crate::rule::{Assurance, Judging, PauseAt, Stepped, WhenUnclear};
 
 /// Cold caches are slow for about so long, with every release (judge.md, section 12).
 const LATENCY_SKIP: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ const MOST_WATCH: Duration = Duration::from_hours(24);
 const MOST_FALSE_ALARMS: f64 = 0.05;
 
 /// The fields of `release`.
-pub(super) const RELEASE: &[&str] = &["watch", "falseAlarms", "whenUnclear", "pauseAt"];
+pub(super) const RELEASE: &[&str] = &["watch", "falseAlarms", "whenUnclear", "pauseAt", "traffic"];
 
 /// What a rule measures, as far as its judging depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +97,18 @@ pub(super) struct Release {
     pub(super) watch: Option<Duration>,
     pub(super) assurance: Option<Assurance>,
     pub(super) pause_at: Option<(PauseAt, Span)>,
+    pub(super) stepped: Option<Stepped>,
+    /// Where `traffic` stands.
+    pub(super) traffic: Option<Span>,
 }
 
-/// Reads `release`: how long a release is watched, how sure a verdict has to be, and where it is paused for that.
-pub(super) fn read_release(node: &Node, report: &mut Report<'_>) -> Release {
+/// Reads `release`: how long a release is watched, how sure a verdict has to be, where it is paused for that, and how its
+/// traffic is raised.
+pub(super) fn read_release(
+    node: &Node,
+    namespace: Option<&str>,
+    report: &mut Report<'_>,
+) -> Release {
     let Some(fields) = Fields::open(node, "`release`", RELEASE, report) else {
         return Release::default();
     };
@@ -126,10 +135,19 @@ pub(super) fn read_release(node: &Node, report: &mut Report<'_>) -> Release {
         let at = pause_at::read(&entry.value, report)?;
         Some((at, entry.key_span))
     });
+    if let (Some(_), Some(entry)) = (fields.get("pauseAt"), fields.entry("traffic")) {
+        report
+            .error(entry.key_span, "`traffic` does not go with `pauseAt`: the traffic waits until all pods are new, and they wait for the evidence")
+            .help("leave one of them out: `traffic` where an object splits it, `pauseAt` where none does");
+    }
     Release {
         watch,
         assurance: assurance(),
         pause_at,
+        stepped: fields
+            .get("traffic")
+            .and_then(|node| traffic::read(node, namespace, report)),
+        traffic: fields.entry("traffic").map(|entry| entry.key_span),
     }
 }
 

@@ -165,6 +165,8 @@ impl Names {
             assurance,
             pause_at,
             gitops,
+            stepped,
+            traffic: _,
             dry_run,
             rollback,
             stuck_pods,
@@ -190,6 +192,7 @@ impl Names {
             assurance,
             pause_at,
             gitops,
+            stepped,
             dry_run,
             on_fail: OnFail {
                 rollback,

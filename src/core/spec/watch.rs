@@ -73,10 +73,16 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             name: name.to_owned(),
         });
     let site = Site { file, span };
-    Some(WatchDraft {
-        scope,
-        ..read_body(&fields, name, target, site, report)
-    })
+    let body = read_body(&fields, name, target, site, report);
+    if let (Some(span), Some(_)) = (body.traffic, fields.entry("targets")) {
+        report
+            .error(
+                span,
+                "`traffic` does not go with `targets`: each workload has a route of its own",
+            )
+            .help("write a Watch with `target` for each workload whose traffic is stepped");
+    }
+    Some(WatchDraft { scope, ..body })
 }
 
 /// What does not go together with `targets`.
@@ -134,6 +140,8 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         assurance: Assurance::default(),
         pause_at: None,
         gitops: None,
+        stepped: None,
+        traffic: None,
         dry_run: false,
         rollback: true,
         stuck_pods: StuckPods::Tell,
@@ -174,9 +182,10 @@ fn read_body(
     let source = fields
         .get("source")
         .and_then(|node| read_source(node, report));
+    let namespace = name.as_ref().map(|name| name.namespace.as_str());
     let release = fields
         .get("release")
-        .map(|node| judging::read_release(node, report))
+        .map(|node| judging::read_release(node, namespace, report))
         .unwrap_or_default();
     if let Some((_, at)) = release.pause_at {
         let scoped = fields.get("targets").is_some();
@@ -186,7 +195,13 @@ fn read_body(
             judging::pause_at::check(kind, at, report);
         }
     }
-    let namespace = name.as_ref().map(|name| name.namespace.as_str());
+    if let (Some(span), Some((target, _))) = (release.traffic, &target)
+        && target.kind == TargetKind::Rollout
+    {
+        report
+            .error(span, "a Rollout steps its traffic itself")
+            .help("leave `traffic` out: Recant aborts the Rollout when the release fails; its own `strategy.canary.steps` may ask Recant before each step");
+    }
     let on_fail = read_on_fail(fields, namespace, file, report);
     let always = always::read(fields, namespace, file, report);
     let pass_channels = read_on_pass(fields, file, report);
@@ -220,6 +235,8 @@ fn read_body(
         assurance: release.assurance.unwrap_or_default(),
         pause_at: release.pause_at.map(|(at, _)| at),
         gitops,
+        stepped: release.stepped,
+        traffic: release.traffic,
         dry_run,
         rollback: on_fail.rollback,
         stuck_pods: on_fail.stuck_pods,

@@ -151,7 +151,10 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::IncidentEnded
         | NoticeKind::Reloaded => "✅",
         NoticeKind::Paused | NoticeKind::PauseEnded | NoticeKind::LeftPaused => "⏸️",
-        NoticeKind::Held | NoticeKind::ScalingHeld | NoticeKind::OperationHeld => "✋",
+        NoticeKind::Held
+        | NoticeKind::ScalingHeld
+        | NoticeKind::OperationHeld
+        | NoticeKind::TrafficHeld => "✋",
         NoticeKind::OperationBegan => "🔧",
         NoticeKind::OperationUndone => "↩️",
         NoticeKind::Scaled => "📈",
@@ -166,7 +169,8 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::IncidentBegan
         | NoticeKind::ScalingFailed
         | NoticeKind::OperationEnded
-        | NoticeKind::ReloadFailed => match severity {
+        | NoticeKind::ReloadFailed
+        | NoticeKind::Traffic => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",
             Severity::Critical => "🚨",

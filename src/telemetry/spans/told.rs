@@ -75,6 +75,7 @@ impl Spans {
                     .planned(plan.id.clone(), plan.analysis.clone(), target);
             }
             Record::HoldBegan { target, hold }
+            | Record::TrafficHeld { target, hold }
             | Record::Operation(OperationEvent::Held { target, hold, .. }) => {
                 let more = vec![
                     KeyValue::new("decision", "hold"),
@@ -190,6 +191,16 @@ impl Spans {
                     self.under_way.planned(id, of.clone(), target);
                 }
             }
+            Record::TrafficBegan { plan } => {
+                let more = vec![
+                    KeyValue::new("decision", "traffic"),
+                    KeyValue::new("plan.id", plan.id.0.clone()),
+                    KeyValue::new("traffic.percent", i64::from(plan.percent)),
+                ];
+                self.emit(of, decision(&plan.target, tick, more, None));
+                self.under_way
+                    .planned(plan.id.clone(), plan.analysis.clone(), plan.target.clone());
+            }
             Record::ScalingHeld { target, rule, hold } => {
                 let more = vec![
                     KeyValue::new("decision", "hold"),
@@ -268,6 +279,9 @@ impl Spans {
             | Record::Drift { .. }
             | Record::Checkpoint { .. }
             | Record::HoldEnded { .. }
+            | Record::SteppingBegan { .. }
+            | Record::TrafficReached { .. }
+            | Record::SteppingEnded { .. }
             | Record::Awaited { .. }
             | Record::VerificationBegan { .. }
             | Record::SourceLost { .. }

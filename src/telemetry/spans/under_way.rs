@@ -111,11 +111,16 @@ impl UnderWay {
                 Some(analysis.clone())
             }
             Record::PlanBegan { plan } => Some(plan.analysis.clone()),
+            Record::SteppingBegan { stepping } => Some(stepping.analysis.clone()),
+            Record::TrafficBegan { plan } => Some(plan.analysis.clone()),
             Record::StepBegun(command) => of_plan(&command.plan),
             Record::StepEnded(outcome) => of_plan(&outcome.plan),
             Record::Awaited { plan, .. } | Record::PlanEnded { plan, .. } => of_plan(plan),
             Record::VerificationBegan { verification } => Some(verification.analysis.clone()),
             Record::Promoted { target }
+            | Record::TrafficHeld { target, .. }
+            | Record::TrafficReached { target, .. }
+            | Record::SteppingEnded { target, .. }
             | Record::BaselineGone { target }
             | Record::FirstTraffic { target }
             | Record::RuleWithoutData { target, .. }

@@ -13,7 +13,7 @@ use crate::rule::{
     AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
     HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
     OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Runbook, Sampled, Scope,
-    SecretRef, Selector, SourceKind, StuckPods, Unit, Watch,
+    SecretRef, Selector, SourceKind, Stepped, StuckPods, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";
@@ -175,6 +175,7 @@ pub(super) struct Setup {
     pub(super) always: Vec<Always>,
     /// What follows a failed release besides.
     pub(super) run: Option<Arc<Runbook>>,
+    pub(super) stepped: Option<Stepped>,
 }
 
 impl Default for Setup {
@@ -195,6 +196,7 @@ impl Default for Setup {
             seed: 1,
             always: Vec::new(),
             run: None,
+            stepped: None,
         }
     }
 }
@@ -246,6 +248,7 @@ impl Setup {
             assurance: Assurance::default(),
             pause_at: self.pause_at,
             gitops: None,
+            stepped: self.stepped.clone(),
             dry_run: self.dry_run,
             on_fail: OnFail {
                 rollback: self.rollback,

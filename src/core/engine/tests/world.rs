@@ -9,11 +9,13 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::objects::Objects;
+use super::routes::Routes;
 use super::rules::Setup;
 use super::target::Target;
 use super::workers::Workers;
 use crate::analysis::Ending;
-use crate::engine::{Answer, Effect, Engine, Inputs, Output, ScaleAnswer};
+use crate::change::ObjectRef;
+use crate::engine::{Answer, Effect, Engine, Inputs, ObjectAnswer, Output, ScaleAnswer};
 use crate::ids::{AnalysisId, TargetId};
 use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
@@ -65,6 +67,9 @@ pub(super) struct World {
     looks: Vec<ScaleTarget>,
     /// What is changed.
     pub(super) objects: Objects,
+    /// What splits the traffic.
+    pub(super) routes: Routes,
+    route_looks: Vec<ObjectRef>,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
     /// What was answered, by the second.
@@ -110,6 +115,8 @@ impl World {
             workers: Workers::default(),
             looks: Vec::new(),
             objects: Objects::default(),
+            routes: Routes::default(),
+            route_looks: Vec::new(),
             shadow: Ledger::default(),
             outcomes: Vec::new(),
             retrying: Vec::new(),
@@ -194,7 +201,7 @@ impl World {
             steps,
             deliveries,
             scales: self.seen(),
-            objects: self.objects.seen(),
+            objects: [self.objects.seen(), self.seen_routes()].concat(),
             ..Inputs::default()
         };
         self.tick(inputs);
@@ -235,6 +242,18 @@ impl World {
             .map(|target| ScaleAnswer {
                 state: self.workers.look(&target),
                 target,
+            })
+            .collect()
+    }
+
+    /// What the cluster says of the routes that were looked at.
+    fn seen_routes(&mut self) -> Vec<ObjectAnswer> {
+        let looks = std::mem::take(&mut self.route_looks);
+        looks
+            .into_iter()
+            .map(|object| ObjectAnswer {
+                state: Ok(self.routes.look(&object)),
+                object,
             })
             .collect()
     }
@@ -309,6 +328,9 @@ impl World {
                     self.carry_out(command);
                 }
                 Effect::LookAtScale { target } => self.looks.push(target),
+                Effect::LookAtObject { object } if object.kind == "HTTPRoute" => {
+                    self.route_looks.push(object);
+                }
                 Effect::LookAtObject { object } => self.objects.looks.push(object),
                 Effect::Notify {
                     notice,
@@ -348,6 +370,9 @@ impl World {
                 target.pause(&command.plan, step, now)
             }
             (Action::Scale(change), None) => Some(self.workers.carry_out(&command.plan, change)),
+            (Action::Change(change), None) if change.object.kind == "HTTPRoute" => {
+                Some(self.routes.carry_out(&command.plan, command.index, change))
+            }
             (Action::Change(change), None) => Some(self.objects.carry_out(&command, change)),
         };
         let Some(result) = carried else {
@@ -370,6 +395,7 @@ impl World {
         self.retrying.clear();
         self.deliveries.clear();
         self.looks.clear();
+        self.route_looks.clear();
         self.shown.clear();
         let ledger = self.shadow.clone();
         self.engine = Engine::new(&self.setup.book(), self.setup.settings(), ledger);
@@ -508,6 +534,11 @@ fn line(record: &Record) -> Option<String> {
         Record::Operation(_) => crate::explain::texts(record).join("\n"),
         Record::ScalingHeld { hold, .. } => format!("scaling is held: {}", of(hold)),
         Record::ScalingEnded { end, .. } => format!("scaling ends: {end:?}"),
+        Record::SteppingBegan { .. } => "stepping begins".to_owned(),
+        Record::TrafficBegan { plan } => format!("traffic: {}", plan.in_words()),
+        Record::TrafficHeld { hold, .. } => format!("traffic is held: {}", of(hold)),
+        Record::TrafficReached { reached, .. } => format!("traffic is at {} %", reached.percent),
+        Record::SteppingEnded { end, .. } => format!("stepping ends: {}", end.in_words()),
         Record::DataBack { rule, .. } => format!("{rule} has data"),
         Record::TargetSeen { target, stable, .. } => format!("{target} is seen, at {stable}"),
         Record::TakenUp { target, by } => format!("{target} is taken up by {by}"),

@@ -1,0 +1,169 @@
+//! A release whose traffic is stepped, with the real agent and the users' canary Ingress: 10 → 50 → 100 % as the evidence
+//! allows, and back to 0 before the release is taken back when it is bad. Requests follow the weight.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::networking::v1::Ingress;
+use recant_core::notice::NoticeKind;
+use recant_core::record::Record;
+use recant_core::stepping::SteppingEnd;
+use serde_json::json;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::agent::{Agent, Options};
+use crate::bed::Bed;
+use crate::case::run;
+use crate::namespace::Namespace;
+use crate::traffic::Traffic;
+use crate::wait::wait_for;
+
+const INGRESS: &str = include_str!("../acceptance/nginx-canary-ingress.yaml");
+const WEIGHT: &str = "nginx.ingress.kubernetes.io/canary-weight";
+const WITHIN: Duration = Duration::from_mins(1);
+/// Requests a second to both colours together.
+const RATE: f64 = 100.0;
+
+fn rules(ns: &Namespace) -> String {
+    let namespace = ns.name();
+    format!(
+        r#"
+apiVersion: recant.dev/v1alpha1
+kind: RuleSet
+metadata: {{name: shop}}
+rules:
+- name: error-rate
+  ratio: {{bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total}}
+  max: 10%
+  least: 10
+---
+apiVersion: recant.dev/v1alpha1
+kind: Watch
+metadata: {{name: green, namespace: {namespace}}}
+target: {{kind: Deployment, name: green}}
+source: scrape
+rules: [shop]
+release:
+  watch: 3s
+  traffic: {{route: {{kind: Ingress, name: api-ingress}}, steps: [10%, 50%, 100%], each: 2s}}
+onFail: [{{rollback: {{}}}}, {{notify: [team]}}]
+onPass: [{{notify: [team]}}]
+"#
+    )
+}
+
+async fn weight(ns: &Namespace) -> u32 {
+    let ingress: Ingress = ns.api().get("api-ingress").await.expect("it is there");
+    let annotations = ingress.metadata.annotations.expect("it has some");
+    annotations[WEIGHT].parse().expect("a number")
+}
+
+/// What nginx would do: the canary gets its share of the requests, and every weight is noted.
+fn follow(ns: &'static Namespace) -> DropGuard {
+    let stop = CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let selector = BTreeMap::from([("app".to_owned(), "green".to_owned())]);
+        let mut now = (0, None::<Traffic>);
+        loop {
+            let weight = weight(ns).await;
+            if weight != now.0 {
+                let rate = RATE * f64::from(weight) / 100.0;
+                let traffic = (weight > 0)
+                    .then(|| Traffic::start(ns.bed(), ns.name(), selector.clone(), rate));
+                now = (weight, traffic);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }));
+    guard
+}
+
+fn ends(agent: &Agent) -> Vec<SteppingEnd> {
+    let journal = agent.journal();
+    let end = |record: &Record| match record {
+        Record::SteppingEnded { end, .. } => Some(end.clone()),
+        _ => None,
+    };
+    journal
+        .iter()
+        .filter_map(|entry| end(&entry.record))
+        .collect()
+}
+
+fn percents(agent: &Agent) -> Vec<u32> {
+    let journal = agent.journal();
+    let reached = |record: &Record| match record {
+        Record::TrafficReached { reached, .. } => Some(reached.percent),
+        _ => None,
+    };
+    journal
+        .iter()
+        .filter_map(|entry| reached(&entry.record))
+        .collect()
+}
+
+#[test]
+fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
+    run(async {
+        let bed = Bed::get().await;
+        let ns: &'static Namespace = Box::leak(Box::new(bed.namespace("stepped").await));
+        ns.apply(&json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "api-service-green"},
+            "spec": {"selector": {"app": "green"}, "ports": [{"port": 80, "targetPort": 8080}]},
+        }))
+        .await;
+        let apply = ["-n", ns.name(), "apply", "-f", "-"];
+        let applied = bed.kubectl_as(bed.admin(), &apply, INGRESS).await;
+        applied.unwrap_or_else(|error| panic!("{error}"));
+        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
+        for file in ["traffic-role.yaml", "traffic-role-binding.yaml"] {
+            let path = manifests.join(file);
+            ns.kubectl(&["apply", "-f", path.to_str().expect("a path in UTF-8")])
+                .await;
+        }
+        ns.deployment("green", "v1", 2).await;
+        let agent = Agent::start(&[ns], &rules(ns), Options::default()).await;
+        let _nginx = follow(ns);
+
+        ns.set_image("green", "v3").await;
+        wait_for("all steps, and a pass", WITHIN, || async {
+            match ends(&agent).as_slice() {
+                [SteppingEnd::Passed] => Ok(()),
+                other => Err(format!("{other:?}; weight {}", weight(ns).await)),
+            }
+        })
+        .await;
+        assert_eq!(percents(&agent), [10, 50, 100]);
+        assert_eq!(weight(ns).await, 100);
+
+        // The next release begins at the first step, whatever the weight is.
+        ns.set_image("green", "bad").await;
+        wait_for("no traffic for the bad release", WITHIN, || async {
+            match ends(&agent).as_slice() {
+                [_, SteppingEnd::Back] => Ok(()),
+                other => Err(format!("{other:?}; weight {}", weight(ns).await)),
+            }
+        })
+        .await;
+        assert_eq!(weight(ns).await, 0);
+        assert_eq!(percents(&agent), [10, 50, 100, 10, 0]);
+        ns.wait_template("green", "v3", WITHIN).await;
+        let journal = agent.journal();
+        let at =
+            |wanted: fn(&Record) -> bool| journal.iter().position(|entry| wanted(&entry.record));
+        let back =
+            at(|record| matches!(record, Record::TrafficBegan { plan } if plan.percent == 0));
+        let undo = at(|record| matches!(record, Record::PlanBegan { .. }));
+        assert!(back.is_some() && back < undo, "{back:?} {undo:?}");
+        agent.wait_slack("has no traffic any more", WITHIN).await;
+        let told = agent.notices();
+        let steps = told
+            .iter()
+            .filter(|notice| notice.kind == NoticeKind::Traffic);
+        assert!(steps.count() >= 6, "{told:#?}");
+    });
+}

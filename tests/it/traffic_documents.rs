@@ -1,0 +1,112 @@
+//! `release.traffic` of a watch: what is read, and what a person reads who made a mistake in it, with its place.
+
+use std::time::Duration;
+
+use recant::config::rules::shipped;
+use recant_core::rule::RuleBook;
+use recant_core::spec::{self, SourceFile};
+use recant_core::traffic::RouteKind;
+
+fn watch(target: &str, traffic: &str) -> String {
+    format!(
+        "apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: checkout, namespace: shop}}\n\
+         {target}\nrules: [http]\nrelease:\n  traffic: {traffic}\n"
+    )
+}
+
+const TARGET: &str = "target: {kind: Deployment, name: checkout}";
+
+fn load(text: String) -> (Option<RuleBook>, String) {
+    let file = SourceFile {
+        name: "rules.yaml".to_owned(),
+        text,
+    };
+    let loaded = spec::load(&[file], &shipped());
+    let shown: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    (loaded.book, shown.join("\n\n"))
+}
+
+#[test]
+fn steps_and_routes_are_read() {
+    let (book, said) = load(watch(
+        TARGET,
+        "{route: {kind: HTTPRoute, name: checkout}, canary: checkout-canary, steps: [10%, 50%, 100%]}",
+    ));
+    assert_eq!(said, "");
+    let stepped = book.expect("loads").watches[0]
+        .stepped
+        .clone()
+        .expect("steps");
+    assert_eq!(stepped.steps, [10, 50, 100]);
+    assert_eq!(stepped.each, Duration::from_mins(5));
+    let route = &stepped.route;
+    assert_eq!(route.to_string(), "HTTPRoute shop/checkout");
+    assert_eq!(route.canary.as_deref(), Some("checkout-canary"));
+    let (book, said) = load(watch(
+        TARGET,
+        "{route: {kind: VirtualService, name: v, rule: primary}, canary: orders/canary, stable: stable, steps: [5%], each: 30s}",
+    ));
+    assert!(said.contains("the last step is 5%"), "{said}");
+    let stepped = book.expect("loads").watches[0]
+        .stepped
+        .clone()
+        .expect("steps");
+    assert_eq!(stepped.route.kind, RouteKind::VirtualService);
+    assert_eq!(stepped.route.rule.as_deref(), Some("primary"));
+    assert_eq!(stepped.each, Duration::from_secs(30));
+    // A canary Ingress leads to one Service, which needs no name.
+    let (book, said) = load(watch(
+        TARGET,
+        "{route: {kind: Ingress, name: api}, steps: [10%, 100%]}",
+    ));
+    assert_eq!(said, "");
+    assert!(book.is_some());
+}
+
+#[test]
+fn each_mistake_is_said_with_its_place() {
+    const ROUTE: &str = "route: {kind: HTTPRoute, name: checkout}, canary: c";
+    let rollout = "target: {kind: Rollout, name: checkout}";
+    let on_request = "targets: {onRequest: true}";
+    let mut shown = String::new();
+    for (target, traffic) in [
+        (TARGET, "10%".to_owned()),
+        (TARGET, "{}".to_owned()),
+        (TARGET, format!("{{{ROUTE}, step: [10%]}}")),
+        (TARGET, format!("{{{ROUTE}, steps: []}}")),
+        (TARGET, format!("{{{ROUTE}, steps: [0%, 50%]}}")),
+        (TARGET, format!("{{{ROUTE}, steps: [50%, 10%]}}")),
+        (TARGET, format!("{{{ROUTE}, steps: [10, 12.5%, 110%]}}")),
+        (TARGET, format!("{{{ROUTE}, steps: [10%, 100%], each: 0s}}")),
+        (
+            TARGET,
+            format!("{{{ROUTE}, steps: [10%, 100%], each: 12h}}"),
+        ),
+        (TARGET, format!("{{{ROUTE}, stable: c, steps: [100%]}}")),
+        (
+            TARGET,
+            "{route: {kind: HttpRoute, name: a}, canary: c, steps: [100%]}".to_owned(),
+        ),
+        (
+            TARGET,
+            "{route: {kind: HTTPRoute, name: A_B}, canary: a/b, steps: [100%]}".to_owned(),
+        ),
+        (
+            TARGET,
+            "{route: {kind: HTTPRoute, name: a}, steps: [100%]}".to_owned(),
+        ),
+        (
+            TARGET,
+            "{route: {kind: Ingress, name: a, rule: 1}, stable: b, steps: [100%]}".to_owned(),
+        ),
+        (rollout, format!("{{{ROUTE}, steps: [10%, 100%]}}")),
+        (on_request, format!("{{{ROUTE}, steps: [10%, 100%]}}")),
+    ] {
+        let (book, said) = load(watch(target, &traffic));
+        assert!(book.is_none(), "{traffic} is refused: {said}");
+        shown.extend(["## ", &traffic, "\n", &said, "\n\n"]);
+    }
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("traffic_documents__mistakes", shown);
+    });
+}
