@@ -38,7 +38,7 @@ use crate::notify::Attempt;
 use crate::notify::outbox::Outbox;
 use crate::source::Source;
 
-use looking::{Look, Seen};
+use looking::Look;
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
@@ -123,10 +123,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
             Some(outcome) = parts.outcomes.recv() => inputs.steps.push(outcome),
             Some(delivery) = parts.deliveries.recv() => inputs.deliveries.push(delivery),
             Some(gathered) = answers.recv() => take(&mut parts, &mut inputs, &mut gatherer, gathered),
-            Some(answer) = looker.answer() => match answer {
-                Seen::Scale(answer) => inputs.scales.push(answer),
-                Seen::Object(answer) => inputs.objects.push(answer),
-            },
+            Some(seen) = looker.answer() => seen.put(&mut inputs),
             Some(update) = parts.updates.recv() => {
                 updating::take_up(&mut parts, &mut gatherer, &mut inputs, update);
             }
@@ -230,6 +227,7 @@ fn hand_out(
             }
             Effect::LookAtScale { target } => looks.push(Look::Scale(target)),
             Effect::LookAtObject { object } => looks.push(Look::Object(object)),
+            Effect::LookAtWayBack(question) => looks.push(Look::WayBack(question)),
             Effect::Notify {
                 notice,
                 channels,

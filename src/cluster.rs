@@ -10,6 +10,7 @@ pub use recant_core::change::KILL_SWITCH_ANNOTATION;
 use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
+use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
@@ -56,6 +57,12 @@ pub trait Cluster: Send + Sync {
 
     /// Reads an object that a change is decided from; `None`: it does not exist.
     async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError>;
+
+    /// Looks at a way back before it is taken. Where there is nothing besides the workloads, nothing is missing.
+    async fn preflight(&self, question: &WayBackQuestion) -> Result<Preflight, ClusterError> {
+        let _ = question;
+        Ok(Preflight::default())
+    }
 }
 
 /// Why a step was not carried out this time.

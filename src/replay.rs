@@ -14,6 +14,7 @@ use recant_core::ids::TargetId;
 use recant_core::notice::{Delivery, DeliveryOutcome};
 use recant_core::observation::Observation;
 use recant_core::plan::{StepCommand, StepOutcome, StepResult};
+use recant_core::preflight::{Preflight, WayBackAnswer};
 use recant_core::record::Record;
 use recant_core::rule::{Question, ScaleTarget};
 use recant_core::target::TargetNews;
@@ -60,6 +61,7 @@ pub struct Replay {
     engine: Engine,
     scales: Vec<ScaleAnswer>,
     objects: Vec<ObjectAnswer>,
+    ways_back: Vec<WayBackAnswer>,
     retrying: Vec<StepCommand>,
     outcomes: Vec<StepOutcome>,
     deliveries: Vec<Delivery>,
@@ -72,6 +74,7 @@ impl Replay {
             engine,
             scales: Vec::new(),
             objects: Vec::new(),
+            ways_back: Vec::new(),
             retrying: Vec::new(),
             outcomes: Vec::new(),
             deliveries: Vec::new(),
@@ -125,6 +128,15 @@ impl Replay {
         };
         let output = self.engine.tick(now, inputs);
         self.take(output, now, world);
+        // The cluster answers at once.
+        while !self.ways_back.is_empty() {
+            let inputs = Inputs {
+                ways_back: std::mem::take(&mut self.ways_back),
+                ..Inputs::default()
+            };
+            let output = self.engine.tick(now, inputs);
+            self.take(output, now, world);
+        }
     }
 
     fn take(&mut self, output: Output, now: Timestamp, world: &mut impl World) {
@@ -138,6 +150,11 @@ impl Replay {
                 Effect::LookAtObject { object } => {
                     self.objects.push(world.look_at_object(object));
                 }
+                // What else there was in the cluster is not known: nothing was missing.
+                Effect::LookAtWayBack(question) => self.ways_back.push(WayBackAnswer {
+                    question,
+                    seen: Ok(Preflight::default()),
+                }),
                 Effect::Notify {
                     notice, channels, ..
                 } => {

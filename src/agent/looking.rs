@@ -1,5 +1,5 @@
-//! Looks at workloads that are to be scaled and at objects that are to be changed: each in a task of its own, one at a
-//! time for each of them.
+//! Looks at what an action is decided from: workloads that are to be scaled, objects that are to be changed, ways back.
+//! Each in a task of its own, one at a time for each of them.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use recant_core::change::ObjectRef;
-use recant_core::engine::{ObjectAnswer, ScaleAnswer};
+use recant_core::engine::{Inputs, ObjectAnswer, ScaleAnswer};
+use recant_core::preflight::{WayBackAnswer, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -24,12 +25,25 @@ const MOST: usize = 16;
 pub(super) enum Look {
     Scale(ScaleTarget),
     Object(ObjectRef),
+    WayBack(WayBackQuestion),
 }
 
 /// What was seen.
 pub(super) enum Seen {
     Scale(ScaleAnswer),
     Object(ObjectAnswer),
+    WayBack(WayBackAnswer),
+}
+
+impl Seen {
+    /// The engine hears of it with the next tick.
+    pub(super) fn put(self, inputs: &mut Inputs) {
+        match self {
+            Self::Scale(answer) => inputs.scales.push(answer),
+            Self::Object(answer) => inputs.objects.push(answer),
+            Self::WayBack(answer) => inputs.ways_back.push(answer),
+        }
+    }
 }
 
 pub(super) struct Looker {
@@ -66,6 +80,10 @@ impl Looker {
                     let state = within(cluster.object(&object)).await;
                     Seen::Object(ObjectAnswer { object, state })
                 }
+                Look::WayBack(question) => {
+                    let seen = within(cluster.preflight(&question)).await;
+                    Seen::WayBack(WayBackAnswer { question, seen })
+                }
             };
             // Nobody listens any more when the agent shuts down.
             drop(sender.send(seen));
@@ -78,6 +96,7 @@ impl Looker {
         self.busy.remove(&match &answer {
             Seen::Scale(answer) => Look::Scale(answer.target.clone()),
             Seen::Object(answer) => Look::Object(answer.object.clone()),
+            Seen::WayBack(answer) => Look::WayBack(answer.question.clone()),
         });
         Some(answer)
     }

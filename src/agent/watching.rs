@@ -282,6 +282,7 @@ pub fn log_record(record: &Record) {
         | Record::Silenced { .. }
         | Record::NoticeReleased { .. }
         | Record::TargetSeen { .. }
+        | Record::Ran { .. }
         | Record::AnalysisBegan { .. }
         | Record::StepBegun(_)
         | Record::StepEnded(_)

@@ -149,6 +149,7 @@ impl Stage {
                     phase: if complete { "Healthy" } else { "Progressing" }.to_owned(),
                     message: String::new(),
                     workload_ref: false,
+                    active: None,
                 }),
             },
             current: Some(current),

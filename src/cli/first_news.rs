@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
+use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
@@ -142,5 +143,9 @@ impl Cluster for Primed {
 
     async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
         self.cluster.object(object).await
+    }
+
+    async fn preflight(&self, question: &WayBackQuestion) -> Result<Preflight, ClusterError> {
+        self.cluster.preflight(question).await
     }
 }

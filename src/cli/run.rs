@@ -493,6 +493,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
             .filter(|watch| watch.target.kind == TargetKind::StatefulSet)
             .map(|watch| watch.target.namespace.clone())
             .collect(),
+        checks_secrets: settings.guards.check_secrets,
         scales: book.scaled().cloned().collect(),
         objects: book.changed().cloned().collect(),
         routes: book

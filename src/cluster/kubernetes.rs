@@ -21,6 +21,8 @@ mod objects;
 mod openapi;
 mod own_pause;
 mod pod;
+mod preflight;
+mod references;
 mod scale;
 mod state;
 mod stuck_pods;
@@ -40,6 +42,7 @@ use kube::{Client, Config};
 use recant_core::change::{ObjectRef, ObjectState};
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
+use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::naming::{Named, Naming};
@@ -185,6 +188,10 @@ impl Cluster for KubernetesCluster {
 
     async fn object(&self, object: &ObjectRef) -> Result<Option<ObjectState>, ClusterError> {
         self.objects.read(object).await
+    }
+
+    async fn preflight(&self, question: &WayBackQuestion) -> Result<Preflight, ClusterError> {
+        preflight::look(&self.shared.client, question).await
     }
 }
 

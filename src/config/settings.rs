@@ -266,6 +266,11 @@ pub const TABLE: &[Entry] = &[
         "namespaces in which it acts, elsewhere it only tells; without any it acts wherever its role lets it",
     ),
     entry(
+        "guards.checkSecrets",
+        "false",
+        "before a rollback, whether the Secrets that the earlier template names still exist; needs the right to `get` secrets",
+    ),
+    entry(
         "silences.actions",
         "act",
         "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",

@@ -21,6 +21,7 @@ mod observe;
 mod on_request;
 mod operations;
 mod pausing;
+mod preflight;
 mod progress;
 mod questions;
 mod releases;
@@ -50,6 +51,7 @@ use crate::ledger::{Ledger, TargetLedger};
 use crate::notice::{Delivery, Notice};
 use crate::observation::Observation;
 use crate::plan::{StepCommand, StepOutcome};
+use crate::preflight::{WayBackAnswer, WayBackQuestion};
 use crate::record::Record;
 use crate::rule::{Question, RuleBook, ScaleTarget, SourceKind, Watch};
 use crate::scaling::ScaleState;
@@ -87,6 +89,7 @@ pub struct Inputs {
     pub steps: Vec<StepOutcome>,
     pub scales: Vec<ScaleAnswer>,
     pub objects: Vec<ObjectAnswer>,
+    pub ways_back: Vec<WayBackAnswer>,
     pub deliveries: Vec<Delivery>,
     /// Files of rules or settings have changed; in the order in which they did.
     pub reloads: Vec<Reload>,
@@ -142,6 +145,8 @@ pub enum Effect {
     LookAtObject {
         object: ObjectRef,
     },
+    /// Look at a way back before it is taken; nothing is written.
+    LookAtWayBack(WayBackQuestion),
     Notify {
         notice: Notice,
         channels: Vec<ChannelName>,
@@ -327,6 +332,9 @@ impl Engine {
             }
         }
         operations.hear(&turn, live, inputs.objects, &looked);
+        for answer in inputs.ways_back {
+            preflight::take_in(live, now, answer);
+        }
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
             if !live.due(now) {

@@ -226,6 +226,7 @@ impl Story {
             | Record::TakenUp { target, .. }
             | Record::LetGo { target, .. }
             | Record::TargetSeen { target, .. }
+            | Record::Ran { target, .. }
             | Record::TargetGone { target }
             | Record::RevisionReturned { target, .. }
             | Record::Promoted { target }
@@ -380,6 +381,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             vec![format!("somebody asked about it: taken up by Watch {by}")]
         }
         Record::LetGo { reason, .. } => vec![format!("let go: {reason}")],
+        Record::Ran { revision, .. } => vec![format!("a pod of revision {revision} was ready")],
         Record::TargetSeen { target, stable, .. } => {
             vec![format!("{target} seen: revision {stable} is the way back")]
         }

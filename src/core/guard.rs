@@ -3,14 +3,17 @@
 pub mod action_rate;
 pub mod blast_radius;
 pub mod circuit_breaker;
+pub mod configuration;
 pub mod cool_down;
 pub mod dry_run;
 pub mod flapping;
+pub mod floor;
 pub mod freeze;
 pub mod fresh_evidence;
 pub mod gitops;
 pub mod kill_switch;
 pub mod many_at_once;
+pub mod migration;
 pub mod object_changed;
 pub mod scope;
 mod settings;
@@ -25,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, WayBack};
 use crate::drift::Reverted;
-use crate::ids::{RuleName, TargetId, WatchName};
+use crate::ids::{RevisionHash, RuleName, TargetId, WatchName};
 use crate::rule::GitOps;
 use crate::saga::PlanState;
 use crate::silence::Silence;
@@ -59,6 +62,9 @@ pub enum Guard {
     Autoscaler,
     Silence,
     GitOps,
+    Floor,
+    Configuration,
+    Migration,
 }
 
 impl Guard {
@@ -86,6 +92,9 @@ impl Guard {
             Self::Autoscaler => "autoscaler",
             Self::Silence => "silence",
             Self::GitOps => "GitOps",
+            Self::Floor => "floor",
+            Self::Configuration => "configuration missing",
+            Self::Migration => "migration under way",
         }
     }
 }
@@ -134,6 +143,9 @@ impl Hold {
             | Guard::Scope
             | Guard::NoWayBack
             | Guard::Autoscaler
+            | Guard::Floor
+            | Guard::Configuration
+            | Guard::Migration
             | Guard::Silence
             | Guard::GitOps => true,
             Guard::TooLittleData
@@ -164,6 +176,8 @@ pub struct ActionContext<'a> {
     pub state: Option<&'a TargetState>,
     pub plan: Option<&'a PlanState>,
     pub way_back: Option<&'a WayBack>,
+    /// The revision that was stable at first sight, if no pod of it was ever seen ready.
+    pub never_ran: Option<&'a RevisionHash>,
     pub last_action: Option<Timestamp>,
     /// Actions over all targets, oldest first.
     pub actions: &'a [Timestamp],
@@ -338,6 +352,7 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
         under_way::check(context),
         way_back::check(context),
         gitops::check(context),
+        floor::check(context),
         cool_down::check(context),
         flapping::check(context),
         circuit_breaker::check(context),

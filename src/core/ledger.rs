@@ -100,8 +100,10 @@ impl Ledger {
                 target,
                 uid,
                 stable,
+                unready,
             } => {
-                let fresh = TargetLedger::new(uid.clone(), stable.clone());
+                let mut fresh = TargetLedger::new(uid.clone(), stable.clone());
+                fresh.never_ran = unready.then(|| stable.clone());
                 self.targets.insert(target.clone(), fresh);
             }
             Record::TakenUp { target, by } => {
@@ -257,6 +259,7 @@ impl Ledger {
                 self.on(at, &verification.target, record);
             }
             Record::RevisionReturned { target, .. }
+            | Record::Ran { target, .. }
             | Record::Promoted { target }
             | Record::BaselineGone { target }
             | Record::FirstTraffic { target }

@@ -27,6 +27,7 @@ pub mod observation;
 pub mod operation;
 pub mod pause;
 pub mod plan;
+pub mod preflight;
 pub mod record;
 pub mod restored;
 pub mod rule;

@@ -76,6 +76,14 @@ pub enum Record {
         uid: String,
         /// The way back until a revision is known good.
         stable: RevisionHash,
+        /// No pod of it was ready then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unready: bool,
+    },
+    /// A pod of a revision that had none at first sight was ready.
+    Ran {
+        target: TargetId,
+        revision: RevisionHash,
     },
     /// Somebody asked about a target: it is watched from now on, by the watch of this name, which is one on request.
     TakenUp {
@@ -300,6 +308,7 @@ impl Record {
             Self::TakenUp { target, .. }
             | Self::LetGo { target, .. }
             | Self::TargetSeen { target, .. }
+            | Self::Ran { target, .. }
             | Self::TargetGone { target }
             | Self::RevisionReturned { target, .. }
             | Self::Promoted { target }

@@ -314,12 +314,18 @@ impl PlanState {
                 .any(|pod| pod.hash == *hash && pod.ready && !pod.terminating)
         };
         let settled = if let Some(rollout) = &state.rollout {
+            // The preview of a blue-green Rollout may run on for as long as it likes: its Service decides what serves.
+            if let Some(active) = &rollout.active {
+                return rollout.stable.as_ref() == Some(to) && active == to && serves(to);
+            }
             rollout.stable.as_ref() == Some(to)
         } else {
             let waited = elapsed(self.step_began, now) >= SETTLE;
             state.current.as_ref() == Some(to) && (state.complete || waited)
         };
-        settled && !serves(&self.plan.fence.judged) && serves(to)
+        let judged = &self.plan.fence.judged;
+        // What its controller will not replace is for a person to delete.
+        settled && !serves(judged) && serves(to) && state.stuck(judged).next().is_none()
     }
 }
 
@@ -378,3 +384,6 @@ fn names<'a>(pods: impl Iterator<Item = &'a Pod>) -> String {
     let names: Vec<&str> = pods.take(MOST).map(|pod| pod.name.as_str()).collect();
     names.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

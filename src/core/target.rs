@@ -68,6 +68,9 @@ pub struct RolloutStatus {
     pub message: String,
     /// The template lives in another object.
     pub workload_ref: bool,
+    /// Of a blue-green Rollout: the revision that its active Service points at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<RevisionHash>,
 }
 
 /// One version of a target.

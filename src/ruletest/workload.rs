@@ -172,6 +172,7 @@ impl Workload {
                     .to_owned(),
                     message: String::new(),
                     workload_ref: false,
+                    active: None,
                 }),
             },
             revisions: each()

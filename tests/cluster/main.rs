@@ -45,3 +45,4 @@ mod services;
 mod stepping;
 mod traffic;
 mod wait;
+mod workloads;

@@ -359,6 +359,12 @@ fn watches() {
             watch(&format!("{TARGET}\nrules: [http, http/error-rate, http]")),
         ),
         (
+            "stuck_pods",
+            watch(&format!(
+                "{TARGET}\nrules: [http]\nonFail: [{{rollback: {{deleteStuckPods: 3, orphans: true}}}}]"
+            )),
+        ),
+        (
             "target_kind",
             watch("target: {kind: CronJob, name: checkout}\nrules: [http]"),
         ),

@@ -53,9 +53,19 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "guard",
         &[
-            "analysis", "drift", "ids", "rule", "saga", "silence", "target", "time", "wording",
+            "analysis",
+            "drift",
+            "ids",
+            "preflight",
+            "rule",
+            "saga",
+            "silence",
+            "target",
+            "time",
+            "wording",
         ],
     ),
+    ("preflight", &["ids"]),
     ("verify", &["ids"]),
     (
         "incident",
@@ -159,6 +169,7 @@ const CORE: &[(&str, &[&str])] = &[
             "observation",
             "pause",
             "plan",
+            "preflight",
             "record",
             "rule",
             "saga",

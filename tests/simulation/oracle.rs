@@ -217,6 +217,7 @@ impl Oracle {
                 target,
                 uid,
                 stable,
+                unready: _,
             } => {
                 // Another object of the same name begins anew.
                 self.last_plan.remove(target);

@@ -8,6 +8,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         Record::Checkpoint { .. } | Record::AlwaysCheckpoint { .. } => return None,
         Record::Started { .. } => "starts".to_owned(),
         Record::Compacted { through, .. } => format!("drops its records up to {through}"),
+        Record::Ran { target, revision } => format!("sees that {revision} of {target} ran"),
         Record::TargetSeen { target, stable, .. } => format!("sees {target} at {stable}"),
         Record::TargetGone { target } => format!("{target} is gone"),
         Record::RevisionReturned {

@@ -370,6 +370,7 @@ impl Workload {
                 phase: "Progressing".to_owned(),
                 message: String::new(),
                 workload_ref: false,
+                active: None,
             }),
             revisions: self
                 .revisions

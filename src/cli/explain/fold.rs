@@ -321,6 +321,7 @@ impl Fold {
             | Record::TakenUp { .. }
             | Record::LetGo { .. }
             | Record::TargetGone { .. }
+            | Record::Ran { .. }
             | Record::RevisionReturned { .. }
             | Record::StepBegun(_)
             | Record::StepEnded(_)

@@ -17,8 +17,8 @@ use recant_core::traffic::{Route, RouteKind};
 
 use super::api::Call;
 use super::objects::{
-    autoscaler_resource, budget_resource, history_resource, pod_resource, scale_resource,
-    well_known, workload_resource,
+    autoscaler_resource, budget_resource, config_map_resource, history_resource, job_resource,
+    pod_resource, scale_resource, secret_resource, well_known, workload_resource,
 };
 use crate::cluster::ClusterError;
 
@@ -31,6 +31,8 @@ pub struct Needs {
     pub targets: Vec<TargetId>,
     /// Namespaces in which stuck pods are deleted.
     pub deletes_pods: BTreeSet<String>,
+    /// Secrets that earlier templates name are looked for.
+    pub checks_secrets: bool,
     /// Workloads that rules between releases scale.
     pub scales: Vec<ScaleTarget>,
     /// Objects that are changed otherwise.
@@ -71,6 +73,8 @@ enum Role {
     Targets,
     /// The same, where traffic is stepped or shifted.
     Traffic,
+    /// Where stuck pods are deleted.
+    DeletePods,
     /// In the agent's own namespace.
     Agent,
     /// In the agent's own namespace, where there are several replicas.
@@ -93,6 +97,13 @@ impl fmt::Display for Missing {
         let (role, file) = match role {
             Role::Targets => ("recant", "role.yaml"),
             Role::Traffic => ("recant-traffic", "traffic-role.yaml"),
+            Role::DeletePods => {
+                return write!(
+                    f,
+                    "`{verb}` on `{resource}` in namespace `{namespace}` is missing: add the Role `recant-delete-pods` and \
+                     its binding (charts/manifests/delete-pods-role.yaml), or leave `deleteStuckPods` out"
+                );
+            }
             Role::Agent => ("recant-agent", "agent-role.yaml"),
             Role::Replicas => ("recant-replicas", "replicas-role.yaml"),
             Role::Once => ("recant-once", "once-role.yaml"),
@@ -163,14 +174,17 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
         );
         need(&["list", "watch"], &pod_resource(), "", namespace);
         if needs.acts {
+            // What an earlier template names, and what else of the release is running.
+            need(&["get"], &config_map_resource(), "", namespace);
+            need(&["list"], &job_resource(), "", namespace);
+            if needs.checks_secrets {
+                need(&["get"], &secret_resource(), "", namespace);
+            }
             need(&["patch"], &workload, "", namespace);
             if target.kind == TargetKind::Rollout {
                 need(&["patch"], &workload, "/status", namespace);
             }
         }
-    }
-    for namespace in needs.deletes_pods.iter().filter(|_| needs.acts) {
-        need(&["delete"], &pod_resource(), "", namespace);
     }
     // In a dry run of the whole process nothing is looked at that would only lead to a write.
     for scaled in needs.scales.iter().filter(|_| needs.acts) {
@@ -222,6 +236,15 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
             namespace: namespace.clone(),
             name: Some(namespace.clone()),
             role: Role::Targets,
+        });
+    }
+    for namespace in needs.deletes_pods.iter().filter(|_| needs.acts) {
+        rights.insert(Missing {
+            verb: "delete",
+            resource: super::objects::resource_name(&pod_resource()),
+            namespace: namespace.clone(),
+            name: None,
+            role: Role::DeletePods,
         });
     }
     if needs.reviews_tokens {
@@ -455,6 +478,44 @@ mod tests {
         );
         needs.acts = false;
         assert!(asked(&needs).is_empty());
+    }
+
+    #[test]
+    fn rights_that_most_do_without_are_asked_for_only_where_they_are_used() {
+        let mut needs = Needs {
+            targets: vec![target(TargetKind::StatefulSet, "a")],
+            acts: true,
+            ..Needs::default()
+        };
+        let plain = asked(&needs);
+        for right in [
+            "get configmaps",
+            "list jobs.batch",
+            "watch controllerrevisions.apps",
+        ] {
+            assert!(
+                plain.iter().any(|asked| asked == right),
+                "{right}: {plain:?}"
+            );
+        }
+        for right in ["get secrets", "delete pods", "list replicasets.apps"] {
+            assert!(
+                !plain.iter().any(|asked| asked == right),
+                "{right}: {plain:?}"
+            );
+        }
+        needs.checks_secrets = true;
+        needs.deletes_pods = BTreeSet::from(["shop".to_owned()]);
+        let all = asked(&needs);
+        let new: Vec<_> = all.iter().filter(|right| !plain.contains(right)).collect();
+        assert_eq!(new, ["delete pods", "get secrets"]);
+        let texts: Vec<_> = rights(&needs).iter().map(ToString::to_string).collect();
+        assert!(
+            texts
+                .iter()
+                .any(|text| text.contains("charts/manifests/delete-pods-role.yaml")),
+            "{texts:#?}"
+        );
     }
 
     #[test]

@@ -142,9 +142,9 @@ async fn pause(
 }
 
 /// A workload as it was read just now, with what holds its earlier templates.
-struct Fresh {
+pub(super) struct Fresh {
     state: TargetState,
-    workload: Workload,
+    pub(super) workload: Workload,
     history: History,
 }
 
@@ -154,7 +154,10 @@ struct History {
     revisions: Vec<ControllerRevision>,
 }
 
-async fn read(client: &Client, target: &TargetId) -> Result<Option<Fresh>, ClusterError> {
+pub(super) async fn read(
+    client: &Client,
+    target: &TargetId,
+) -> Result<Option<Fresh>, ClusterError> {
     let Some(workload) = call("get", target, "")
         .answer(workloads(client, target).get(&target.name))
         .await?
@@ -240,6 +243,20 @@ where
 }
 
 impl Fresh {
+    /// The pod template of a revision, if it is still there.
+    pub(super) fn template(&self, target: &TargetId, of: &RevisionHash) -> Option<Value> {
+        match target.kind {
+            TargetKind::Deployment | TargetKind::Rollout => {
+                let set = self.way_back(target, of).ok()?;
+                Some(set.spec.template.clone())
+            }
+            TargetKind::StatefulSet | TargetKind::DaemonSet => {
+                let revision = self.earlier(target, of).ok()?;
+                revision.data.pointer("/data/spec/template").cloned()
+            }
+        }
+    }
+
     /// The `ReplicaSet` whose template is put back, or why there is none.
     fn way_back(&self, target: &TargetId, to: &RevisionHash) -> Result<&ReplicaSet, String> {
         if self.workload.spec.workload_ref.is_some() {

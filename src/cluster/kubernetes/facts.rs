@@ -96,6 +96,10 @@ impl WorkloadFacts {
                 phase: status.phase.clone().unwrap_or_default(),
                 message: status.message.clone().unwrap_or_default(),
                 workload_ref: spec.workload_ref.is_some(),
+                active: status
+                    .blue_green
+                    .as_ref()
+                    .and_then(|blue_green| hash(blue_green.active_selector.clone())),
             },
         });
         let given_up = status.conditions.iter().flatten().any(|condition| {

@@ -73,10 +73,17 @@ pub(super) struct WorkloadStatus {
     pub(super) current_pod_hash: Option<String>,
     #[serde(rename = "stableRS")]
     pub(super) stable_rs: Option<String>,
+    pub(super) blue_green: Option<BlueGreenStatus>,
     pub(super) abort: Option<bool>,
     pub(super) promote_full: Option<bool>,
     pub(super) phase: Option<String>,
     pub(super) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct BlueGreenStatus {
+    pub(super) active_selector: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -214,6 +221,18 @@ pub(super) fn budget_resource() -> ApiResource {
         "PodDisruptionBudget",
         "poddisruptionbudgets",
     )
+}
+
+pub(super) fn config_map_resource() -> ApiResource {
+    resource("", "v1", "ConfigMap", "configmaps")
+}
+
+pub(super) fn secret_resource() -> ApiResource {
+    resource("", "v1", "Secret", "secrets")
+}
+
+pub(super) fn job_resource() -> ApiResource {
+    resource("batch", "v1", "Job", "jobs")
 }
 
 pub(super) fn pod_resource() -> ApiResource {

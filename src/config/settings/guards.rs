@@ -52,6 +52,7 @@ impl Getter<'_> {
         let gitops = faults.take(self.one_of("gitops.policy", &GitOps::WRITTEN));
         let sync_period = faults.take(self.time("gitops.syncPeriod", SECOND, DAY));
         let namespaces = faults.take(self.list("guards.namespaces"));
+        let check_secrets = faults.take(self.parse("guards.checkSecrets", yes_or_no));
         Ok(GuardSettings {
             cool_down: cool_down.ok_or(Told)?,
             actions_per_hour: actions_per_hour.ok_or(Told)?,
@@ -64,6 +65,7 @@ impl Getter<'_> {
             silences: silences.ok_or(Told)?,
             gitops: gitops.ok_or(Told)?,
             sync_period: sync_period.ok_or(Told)?,
+            check_secrets: check_secrets.ok_or(Told)?,
             dry_run: dry_run.ok_or(Told)?,
             kill_switch: kill_switch.ok_or(Told)?,
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::live::Live;
+use super::preflight::{self, Looked};
 use super::{Objects, Turn, finish, hold, progress, releases, stepping, tell};
 use crate::analysis::{Analysis, Ending};
 use crate::guard::{ActionContext, Hold, holds};
@@ -63,7 +64,14 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     }
     let mut held = hold::of_evidence(turn, live, &analysis);
     if failed {
-        let action = of_action(turn, target, live, &analysis, still);
+        let mut action = of_action(turn, target, live, &analysis, still);
+        if action.is_empty() {
+            match look_at_way_back(turn, target, live, &analysis) {
+                // What was said to be held stays so until the answer is there.
+                Looked::Awaited => return,
+                Looked::Holds(holds) => action = holds,
+            }
+        }
         if action.is_empty() {
             progress::roll_back(turn, target, live, &analysis);
             return;
@@ -74,6 +82,20 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     }
     hold::hold(turn, target, live, &analysis, held);
     finish::finish(turn, target, live, &analysis);
+}
+
+fn look_at_way_back(
+    turn: &mut Turn<'_>,
+    target: &TargetId,
+    live: &mut Live,
+    analysis: &Analysis,
+) -> Looked {
+    let known = turn.known(target);
+    let to = known.and_then(|known| known.destination(&analysis.canary, live.state.as_ref()));
+    match to {
+        Some(to) => preflight::look(turn, live, analysis, &to),
+        None => Looked::Holds(Vec::new()),
+    }
 }
 
 fn fail(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, analysis: &Analysis) {
@@ -158,6 +180,7 @@ fn of_action(
         state: live.state.as_ref(),
         plan: known.plan.as_ref(),
         way_back: destination.as_ref(),
+        never_ran: known.never_ran.as_ref(),
         last_action: known.last_action,
         actions: &turn.ledger.actions,
         rollbacks: &known.rollbacks,

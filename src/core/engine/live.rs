@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::EngineSettings;
 use super::always::AlwaysLive;
+use super::preflight::Look;
 use super::stepping::SteppingLive;
 use super::verdict::Together;
 use crate::guard::Hold;
@@ -54,6 +55,8 @@ pub(super) struct Live {
     pub(super) handed: Option<(PlanId, usize)>,
     /// Index of the write of a pause that this process handed out last.
     pub(super) handed_pause: Option<usize>,
+    /// The last look at the way back.
+    pub(super) way_back: Option<Look>,
     /// Something came for this target that has not been looked at.
     pub(super) news: bool,
     /// When it was looked at last.
@@ -154,6 +157,7 @@ impl Live {
             candidates: Vec::new(),
             handed: None,
             handed_pause: None,
+            way_back: None,
             news: true,
             looked: None,
             hears_alerts,

@@ -63,6 +63,23 @@ fn see(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId) {
         Some(_) => {}
     }
     promoted(turn, target, &state);
+    ran(turn, target, &state);
+}
+
+/// What had no ready pod at first sight has one now.
+fn ran(turn: &mut Turn<'_>, target: &TargetId, state: &TargetState) {
+    let never_ran = turn.known(target).and_then(|known| known.never_ran.clone());
+    if let Some(revision) = never_ran.filter(|revision| has_ready_pod(state, revision)) {
+        turn.record(Record::Ran {
+            target: target.clone(),
+            revision,
+        });
+    }
+}
+
+fn has_ready_pod(state: &TargetState, revision: &RevisionHash) -> bool {
+    let mut pods = state.pods.iter();
+    pods.any(|pod| pod.hash == *revision && pod.ready && !pod.terminating)
 }
 
 /// The revision that is new since the last look, at the time when it came.
@@ -141,10 +158,12 @@ fn replaced(turn: &mut Turn<'_>, live: &mut Live, target: &TargetId, reason: &st
 /// One revision with pods is the way back and is not judged; of two the newer is judged from now on.
 fn first_sight(turn: &mut Turn<'_>, live: &mut Live, state: &TargetState, current: &RevisionHash) {
     let older = older_revision(state, current);
+    let stable = older.clone().unwrap_or_else(|| current.clone());
     turn.record(Record::TargetSeen {
         target: state.id.clone(),
         uid: state.uid.clone(),
-        stable: older.clone().unwrap_or_else(|| current.clone()),
+        unready: !turn.past && !has_ready_pod(state, &stable),
+        stable,
     });
     if older.is_some() {
         begin(turn, live, state, current.clone(), older);
@@ -276,12 +295,7 @@ fn baseline_for(
     past: bool,
 ) -> Option<RevisionHash> {
     let fit = |revision: &RevisionHash| revision != canary && !known.has_failed(revision);
-    let serves = |revision: &RevisionHash| {
-        state
-            .pods
-            .iter()
-            .any(|pod| pod.hash == *revision && pod.ready && !pod.terminating)
-    };
+    let serves = |revision: &RevisionHash| has_ready_pod(state, revision);
     let ran = match &state.rollout {
         Some(rollout) => rollout.stable.clone(),
         None if known.analysis.is_some() => None,

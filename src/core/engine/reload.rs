@@ -228,6 +228,7 @@ fn changed(
         candidates: old.candidates,
         handed: old.handed,
         handed_pause: old.handed_pause,
+        way_back: old.way_back,
         looked: old.looked,
         together: next.together,
         stepping: old.stepping,

@@ -9,6 +9,7 @@ mod world;
 mod alerts;
 mod always;
 mod bad;
+mod before_rollback;
 mod compared;
 mod crash;
 mod drifting;

@@ -32,6 +32,8 @@ pub struct GuardSettings {
     pub gitops: GitOps,
     /// Within this time a `GitOps` tool reverts what it does not want.
     pub sync_period: SignedDuration,
+    /// Before a rollback, Secrets that the earlier template names are looked for as well.
+    pub check_secrets: bool,
     /// Decides and tells, but writes to nothing.
     pub dry_run: bool,
     /// Nothing is written to a workload (P13).
@@ -53,6 +55,7 @@ impl GuardSettings {
             silences: Silenced::Act,
             gitops: GitOps::Verify,
             sync_period: SignedDuration::from_mins(5),
+            check_secrets: false,
             dry_run: false,
             kill_switch: false,
         }

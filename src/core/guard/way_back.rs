@@ -1,23 +1,79 @@
-//! There must be a revision to go back to: one that did not fail, and that still exists.
+//! There must be a revision to go back to: one that did not fail, that still exists, that ran, that is another one, and
+//! that can be put back.
 
 use super::{ActionContext, Guard, Hold};
+use crate::analysis::WayBack;
+use crate::ids::TargetId;
+use crate::target::TargetState;
 
 pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
     let target = &context.analysis.target;
     let reason = match (context.way_back, context.state) {
         (None, _) => format!("{target} has no earlier revision that did not fail"),
-        (Some(way_back), Some(state))
-            if !state
-                .revisions
-                .iter()
-                .any(|revision| revision.hash == way_back.revision) =>
-        {
-            format!(
-                "revision {} of {target} no longer exists (see `revisionHistoryLimit`); ship a good version by hand",
-                way_back.revision
-            )
-        }
-        (Some(_), _) => return None,
+        (Some(way_back), Some(state)) => elsewhere(target, way_back, state)
+            .or_else(|| gone(target, way_back, state))
+            .or_else(|| the_same(target, way_back, state))
+            .or_else(|| never_ran(target, way_back, context))?,
+        (Some(_), None) => return None,
     };
     Some(Hold::action(Guard::NoWayBack, reason, None))
+}
+
+/// An abort needs no template. Everything else would change a template that is not the Rollout's own.
+fn elsewhere(target: &TargetId, way_back: &WayBack, state: &TargetState) -> Option<String> {
+    let rollout = state.rollout.as_ref()?;
+    let in_flight = rollout.stable.as_ref() == Some(&way_back.revision);
+    (rollout.workload_ref && !in_flight).then(|| {
+        format!(
+            "the template of {target} lives in another object (`spec.workloadRef`): undo that one by hand, to revision {}",
+            way_back.revision
+        )
+    })
+}
+
+fn gone(target: &TargetId, way_back: &WayBack, state: &TargetState) -> Option<String> {
+    let mut revisions = state.revisions.iter();
+    // An abort goes by the status alone.
+    let stable = state
+        .rollout
+        .as_ref()
+        .and_then(|rollout| rollout.stable.as_ref());
+    if stable == Some(&way_back.revision)
+        || revisions.any(|revision| revision.hash == way_back.revision)
+    {
+        return None;
+    }
+    let why = match state.for_rollback.history_limit {
+        Some(0) => "`revisionHistoryLimit: 0` keeps none; raise it",
+        Some(_) | None => "see `revisionHistoryLimit`",
+    };
+    Some(format!(
+        "revision {} of {target} no longer exists ({why}); ship a good version by hand",
+        way_back.revision
+    ))
+}
+
+fn the_same(target: &TargetId, way_back: &WayBack, state: &TargetState) -> Option<String> {
+    let same = state
+        .for_rollback
+        .same_as_current
+        .contains(&way_back.revision);
+    same.then(|| {
+        format!(
+            "revision {} of {target} has the same template as the one that failed: going back would change nothing; \
+             look for what else changed, such as a ConfigMap",
+            way_back.revision
+        )
+    })
+}
+
+/// What was never seen with a ready pod may not run at all.
+fn never_ran(target: &TargetId, way_back: &WayBack, context: &ActionContext<'_>) -> Option<String> {
+    (context.never_ran == Some(&way_back.revision)).then(|| {
+        format!(
+            "revision {} of {target} was never seen with a pod that was ready, so nobody knows whether it runs; ship a \
+             good version",
+            way_back.revision
+        )
+    })
 }

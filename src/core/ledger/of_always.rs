@@ -190,6 +190,7 @@ impl AlwaysLedger {
             | Record::TakenUp { .. }
             | Record::LetGo { .. }
             | Record::TargetSeen { .. }
+            | Record::Ran { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
             | Record::AnalysisBegan { .. }

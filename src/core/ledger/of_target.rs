@@ -35,6 +35,9 @@ pub struct TargetLedger {
     pub current: RevisionHash,
     /// The last revision known good that ran; before there is any, what was stable before the last release.
     pub stable: RevisionHash,
+    /// What was stable at first sight, if no pod of it has been seen ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never_ran: Option<RevisionHash>,
     pub standings: BTreeMap<RevisionHash, Standing>,
     /// The analyses that found them bad, of revisions that failed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -118,6 +121,7 @@ impl TargetLedger {
             uid,
             current: stable.clone(),
             stable,
+            never_ran: None,
             standings: BTreeMap::new(),
             failed_by: BTreeMap::new(),
             superseded: BTreeMap::new(),
@@ -246,6 +250,9 @@ impl TargetLedger {
             Record::AnalysisBegan { analysis } => {
                 self.owes = None;
                 self.begin(analysis);
+            }
+            Record::Ran { revision, .. } => {
+                self.never_ran.take_if(|never| never == revision);
             }
             Record::Promoted { .. } => self.with_analysis(|analysis| analysis.promoted = Some(at)),
             Record::BaselineGone { .. } => {

@@ -20,6 +20,7 @@ fn ledger() -> TargetLedger {
         target: target(),
         uid: "1".to_owned(),
         stable: "v1".into(),
+        unready: false,
     };
     ledger.apply(at(0), &seen);
     ledger.targets.remove(&target()).expect("was seen")

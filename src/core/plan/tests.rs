@@ -58,6 +58,7 @@ fn rollout() -> TargetState {
             phase: "Paused".into(),
             message: "CanaryPauseStep".into(),
             workload_ref: false,
+            active: None,
         }),
         ..deployment()
     }

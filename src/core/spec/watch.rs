@@ -203,6 +203,19 @@ fn read_body(
             .help("leave `traffic` out: Recant aborts the Rollout when the release fails; its own `strategy.canary.steps` may ask Recant before each step");
     }
     let on_fail = read_on_fail(fields, namespace, file, report);
+    let is_set = target
+        .as_ref()
+        .is_none_or(|(target, _)| target.kind == TargetKind::StatefulSet);
+    if let (StuckPods::Delete, false, Some(entry)) =
+        (on_fail.stuck_pods, is_set, fields.entry("onFail"))
+    {
+        report
+            .warn(
+                entry.key_span,
+                "`deleteStuckPods` is not used: only a StatefulSet waits for pods that are not ready",
+            )
+            .help("leave it out");
+    }
     let always = always::read(fields, namespace, file, report);
     let pass_channels = read_on_pass(fields, file, report);
     let dry_run = fields

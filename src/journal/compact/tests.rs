@@ -23,6 +23,7 @@ fn seen(name: &str) -> Record {
         target: target(name),
         uid: "1".to_owned(),
         stable: "v1".into(),
+        unready: false,
     }
 }
 

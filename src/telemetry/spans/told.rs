@@ -272,6 +272,7 @@ impl Spans {
             | Record::TakenUp { .. }
             | Record::LetGo { .. }
             | Record::TargetSeen { .. }
+            | Record::Ran { .. }
             | Record::RevisionReturned { .. }
             | Record::Promoted { .. }
             | Record::BaselineGone { .. }

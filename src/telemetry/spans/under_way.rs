@@ -160,6 +160,7 @@ impl UnderWay {
             | Record::TakenUp { .. }
             | Record::LetGo { .. }
             | Record::TargetSeen { .. }
+            | Record::Ran { .. }
             | Record::TargetGone { .. }
             | Record::RevisionReturned { .. }
             | Record::SourceLost { .. }

@@ -194,6 +194,7 @@ fn a_rollout_in_flight() {
             phase: "Paused".into(),
             message: "CanaryPauseStep".into(),
             workload_ref: false,
+            active: None,
         })
     );
     let mut arms: Vec<_> = state.pods.iter().map(|pod| pod.hash.as_str()).collect();

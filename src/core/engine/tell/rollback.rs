@@ -1,8 +1,8 @@
 //! Notices about a rollback: that it begins and why, that it stopped, and whether it helped.
 
 use super::{Role, Told, facts, full, judged_against, send, sentences_of_findings, way_back};
-use crate::engine::Turn;
 use crate::engine::live::Live;
+use crate::engine::{Turn, preflight};
 use crate::ids::TargetId;
 use crate::judge::Finding;
 use crate::ledger::Judged;
@@ -25,6 +25,7 @@ pub(in crate::engine) fn rolling_back(
     sentences.push(what_is_done(plan));
     sentences.extend(about_stuck_pods(live, judged, plan));
     sentences.extend(super::gitops::before_rollback(turn, live, plan));
+    sentences.extend(preflight::notes(live));
     sentences.push(what_comes_next(target, plan));
     let mut facts = facts(
         live,

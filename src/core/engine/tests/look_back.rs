@@ -14,6 +14,7 @@ use crate::ids::TargetId;
 use crate::judge::Before;
 use crate::ledger::Ledger;
 use crate::notice::NoticeKind;
+use crate::preflight::{Preflight, WayBackAnswer};
 use crate::record::Record;
 use crate::rule::Always;
 use crate::target::{TargetNews, TargetState};
@@ -127,6 +128,19 @@ fn a_bad_release_is_found_as_early_and_taken_back_only_now() {
             |record: &Record| matches!(record, Record::PlanBegan { .. } | Record::Noticed(_));
         assert_eq!(both.when(early), None, "seed {seed}");
         let output = both.tick();
+        let [Effect::LookAtWayBack(question)] = &output.effects[..] else {
+            panic!("seed {seed}: {output:?}");
+        };
+        let output = both.engine.tick(
+            at(both.world.now),
+            Inputs {
+                ways_back: vec![WayBackAnswer {
+                    question: question.clone(),
+                    seen: Ok(Preflight::default()),
+                }],
+                ..Inputs::default()
+            },
+        );
         let steps = output
             .effects
             .iter()
@@ -261,7 +275,10 @@ fn a_watch_that_ended_between_two_looks_passed_then_and_is_told_now() {
 fn told(output: &Output) -> Vec<NoticeKind> {
     let notices = output.effects.iter().filter_map(|effect| match effect {
         Effect::Notify { notice, .. } => Some(notice.kind),
-        Effect::Step(_) | Effect::LookAtScale { .. } | Effect::LookAtObject { .. } => None,
+        Effect::Step(_)
+        | Effect::LookAtScale { .. }
+        | Effect::LookAtObject { .. }
+        | Effect::LookAtWayBack(_) => None,
     });
     notices.collect()
 }

@@ -78,6 +78,7 @@ fn news() -> impl Strategy<Value = TargetNews> {
             phase: String::new(),
             message: String::new(),
             workload_ref: false,
+            active: None,
         },
     );
     let state = (

@@ -75,6 +75,7 @@ pub(super) struct Target {
     pub(super) owner: Option<GitOwner>,
     pub(super) shipped_by: Option<String>,
     pub(super) kill_switch: Option<String>,
+    pub(super) for_rollback: ForRollback,
     pub(super) replicas: usize,
     /// Requests a second over all pods.
     pub(super) rate: usize,
@@ -147,6 +148,7 @@ impl Target {
             revisions: vec![("v1".to_owned(), 1, -3600)],
             pods: Vec::new(),
             last_plan: None,
+            for_rollback: ForRollback::default(),
             changed: -3600,
             first_bad: BTreeMap::new(),
             random: seed,
@@ -391,6 +393,7 @@ impl Target {
                 phase: "Progressing".to_owned(),
                 message: String::new(),
                 workload_ref: false,
+                active: None,
             }),
             revisions: self
                 .revisions
@@ -405,7 +408,7 @@ impl Target {
             pods,
             kill_switch: self.kill_switch.clone(),
             last_plan: self.last_plan.clone(),
-            for_rollback: ForRollback::default(),
+            for_rollback: self.for_rollback.clone(),
             pause: self.pause.clone(),
             rolling: (self.id.kind == TargetKind::Deployment).then(|| Rolling {
                 wanted: u32::try_from(self.replicas).expect("a few"),

@@ -21,6 +21,7 @@ use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
 use crate::observation::Observation;
 use crate::plan::{Action, StepCommand, StepOutcome, StepResult};
+use crate::preflight::{Preflight, WayBackAnswer};
 use crate::record::Record;
 use crate::rule::{Question, ScaleTarget};
 use crate::saga::PlanEnd;
@@ -70,6 +71,9 @@ pub(super) struct World {
     /// What splits the traffic.
     pub(super) routes: Routes,
     route_looks: Vec<ObjectRef>,
+    ways_back: Vec<WayBackAnswer>,
+    /// What a look at any way back sees; `None`: it is never answered.
+    pub(super) preflight: Option<Preflight>,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
     /// What was answered, by the second.
@@ -117,6 +121,8 @@ impl World {
             objects: Objects::default(),
             routes: Routes::default(),
             route_looks: Vec::new(),
+            ways_back: Vec::new(),
+            preflight: Some(Preflight::default()),
             shadow: Ledger::default(),
             outcomes: Vec::new(),
             retrying: Vec::new(),
@@ -310,6 +316,14 @@ impl World {
             *self.engine.ledger(),
             "a fold of the journal is not the live state"
         );
+        // The cluster answers at once.
+        if !self.ways_back.is_empty() {
+            let ways_back = std::mem::take(&mut self.ways_back);
+            self.tick(Inputs {
+                ways_back,
+                ..Inputs::default()
+            });
+        }
     }
 
     fn write(&mut self, record: Record) {
@@ -332,6 +346,11 @@ impl World {
                     self.route_looks.push(object);
                 }
                 Effect::LookAtObject { object } => self.objects.looks.push(object),
+                Effect::LookAtWayBack(question) => {
+                    let seen = self.preflight.clone().map(Ok);
+                    let answer = seen.map(|seen| WayBackAnswer { question, seen });
+                    self.ways_back.extend(answer);
+                }
                 Effect::Notify {
                     notice,
                     channels,
@@ -508,6 +527,7 @@ fn check_effects(output: &Output) {
             // Nothing is written, or it was before the restart.
             Effect::LookAtScale { .. }
             | Effect::LookAtObject { .. }
+            | Effect::LookAtWayBack(_)
             | Effect::Notify { repeat: true, .. } => true,
             Effect::Notify { notice, .. } => output.records.iter().any(|record| match record {
                 Record::Noticed(noticed)
@@ -540,6 +560,7 @@ fn line(record: &Record) -> Option<String> {
         Record::TrafficReached { reached, .. } => format!("traffic is at {} %", reached.percent),
         Record::SteppingEnded { end, .. } => format!("stepping ends: {}", end.in_words()),
         Record::DataBack { rule, .. } => format!("{rule} has data"),
+        Record::Ran { target, revision } => format!("{target}: {revision} ran"),
         Record::TargetSeen { target, stable, .. } => format!("{target} is seen, at {stable}"),
         Record::TakenUp { target, by } => format!("{target} is taken up by {by}"),
         Record::LetGo { target, reason } => format!("{target} is let go: {reason}"),
