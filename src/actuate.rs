@@ -224,6 +224,9 @@ fn log(command: &StepCommand, result: &StepResult) {
         StepResult::Done => {
             tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` was carried out on {target}");
         }
+        StepResult::Kept { place, sha256 } => {
+            tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` kept evidence in {place}, sha256 {sha256}");
+        }
         StepResult::AlreadyDone => {
             tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` was carried out on {target} before");
         }

@@ -268,6 +268,12 @@ impl replay::World for World {
                 });
                 Some(self.scaled.carry_out(change, &command.plan))
             }
+            Action::Apply(apply) => Some(StepResult::Refused {
+                reason: format!("there is no {} in a test of rules", apply.applied),
+            }),
+            Action::Evidence(evidence) => Some(StepResult::Refused {
+                reason: format!("there is no {} in a test of rules", evidence.into),
+            }),
             // No object but workloads with replicas is in a test of rules.
             Action::Change(change) => Some(StepResult::Refused {
                 reason: format!("there is no {} in a test of rules", change.object),

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod change;
 pub mod config_map;
+mod evidence;
 mod execute;
 mod facts;
 mod feeds;

@@ -278,6 +278,16 @@ impl Cluster for MemoryCluster {
             Action::Change(change) => {
                 change.admit(plan, command.index, world.object(&change.object).as_ref())
             }
+            Action::Apply(_) => {
+                return Ok(StepResult::Refused {
+                    reason: "no manifest is applied in memory".to_owned(),
+                });
+            }
+            Action::Evidence(_) => {
+                return Ok(StepResult::Refused {
+                    reason: "pods in memory have no logs that could be kept".to_owned(),
+                });
+            }
         };
         match admission {
             Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
@@ -304,6 +314,7 @@ impl Cluster for MemoryCluster {
             Action::Scale(change) => world.deployment.scale(change.to, plan),
             Action::Change(change) => world.change(plan, command.index, change),
             Action::Pause(step) => world.deployment.pause(plan, &step.write),
+            Action::Evidence(_) | Action::Apply(_) => StepResult::AlreadyDone,
         };
         drop(world);
         self.spec_changed.notify_one();

@@ -5,6 +5,7 @@
 //! object, asks [`Change::admit`] (in `plan`), and writes [`Change::patch`] under the lock of that read.
 
 mod annotation;
+mod apply;
 mod environment;
 mod json;
 mod traffic;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use annotation::Annotation;
+pub use apply::Apply;
 pub use environment::Environment;
 pub use json::{annotation as annotation_of, is_on, pod_template, pointer_token};
 

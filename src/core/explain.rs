@@ -1,6 +1,7 @@
 //! The audit trail for people: what happened and why, one decision a paragraph.
 
 mod operation;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +16,14 @@ use crate::incident::{IncidentEnd, ScalingEnd};
 use crate::notice::{Delivery, DeliveryOutcome};
 use crate::operation::{Cause, OperationEvent};
 use crate::pause::{PauseEnd, PauseNews, Reached};
-use crate::plan::{Action, PauseWrite, Step, StepResult};
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
 use crate::stepping::Stepping;
 use crate::verify::VerificationEnd;
 use crate::wording::{plural, short};
+
+pub use steps::step;
+use steps::{action, result};
 
 /// Characters of a digest that people are shown: enough to tell two sets apart.
 const SHOWN_DIGEST: usize = 13;
@@ -635,50 +638,5 @@ fn pause(news: &PauseNews) -> String {
             PauseEnd::BySomebody { reason } => format!("the pause is over: {reason}"),
             PauseEnd::NotPaused { reason } => format!("not paused: {reason}"),
         },
-    }
-}
-
-fn action(action: &Action) -> String {
-    match action {
-        Action::Rollback(rollback) => step(&rollback.step),
-        Action::Scale(change) => format!("scale {}", change.in_words()),
-        Action::Change(change) => change.in_words(),
-        Action::Pause(step) => match step.write {
-            PauseWrite::Pause { until } => {
-                format!("pause {} until {until:.0}", step.fence.target)
-            }
-            PauseWrite::Resume => format!("resume {}", step.fence.target),
-        },
-    }
-}
-
-/// What a step does, for people: `undo the Deployment to revision 5d4f`.
-pub fn step(step: &Step) -> String {
-    match step {
-        Step::UndoDeployment { to } => format!("undo the Deployment to revision {to}"),
-        Step::ApplyRevision { to } => format!("put the template of revision {to} back"),
-        Step::AwaitStuck => {
-            "wait until no pod of the bad revision serves, or one is stuck".to_owned()
-        }
-        Step::DeleteStuckPods { .. } => {
-            "delete the unready pods of the bad revision, which block the way back".to_owned()
-        }
-        Step::AbortRollout => "abort the Rollout".to_owned(),
-        Step::UndoRollout { to } => format!("undo the Rollout to revision {to}"),
-        Step::AwaitCurrent { hash } => {
-            format!("wait until the controller works on revision {hash}")
-        }
-        Step::PromoteFull { of } => format!("promote revision {of} in full"),
-        Step::AwaitRestored => "wait until no pod of the bad revision serves".to_owned(),
-    }
-}
-
-fn result(result: &StepResult) -> String {
-    match result {
-        StepResult::Done => "done".to_owned(),
-        StepResult::AlreadyDone => "had been done before".to_owned(),
-        StepResult::Fenced { reason } => format!("was stopped by its fence: {reason}"),
-        StepResult::Refused { reason } => format!("is not possible: {reason}"),
-        StepResult::Failed { reason } => format!("failed: {reason}"),
     }
 }

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod change;
 pub mod drift;
 pub mod engine;
+pub mod evidence;
 pub mod explain;
 pub mod gate;
 pub mod guard;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, ObjectRef};
+use crate::change::{Apply, Change, ObjectRef, pod_template};
+use crate::evidence::KeepEvidence;
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, ChannelName, IncidentId, PlanId, RuleName, TargetId, WatchName};
 use crate::plan::{Action, StepResult};
@@ -82,6 +83,14 @@ pub enum Step {
     },
     Scale {
         change: Box<ScaleChange>,
+    },
+    Apply {
+        apply: Box<Apply>,
+    },
+    /// Keep what pods say before they go. Where that is not `required`, the next step does not depend on it.
+    Evidence {
+        evidence: Box<KeepEvidence>,
+        required: bool,
     },
     /// Wait until so many pods of a workload are ready; given up after this long.
     Ready {
@@ -172,16 +181,19 @@ impl Step {
         match self {
             Self::Change { change } => Some(Action::Change(change.clone())),
             Self::Scale { change } => Some(Action::Scale(ScaleChange::clone(change))),
+            Self::Apply { apply } => Some(Action::Apply(apply.clone())),
+            Self::Evidence { evidence, .. } => Some(Action::Evidence(evidence.clone())),
             Self::Ready { .. } => None,
         }
     }
 
-    /// The object that is written to.
+    /// The object that is written to, and would be written to by an undo.
     pub fn object(&self) -> Option<ObjectRef> {
         match self {
             Self::Change { change } => Some(change.object.clone()),
             Self::Scale { change } => Some(change.target.object()),
-            Self::Ready { .. } => None,
+            Self::Apply { apply } => Some(apply.applied.clone()),
+            Self::Evidence { .. } | Self::Ready { .. } => None,
         }
     }
 
@@ -189,7 +201,8 @@ impl Step {
     pub fn is_of_template(&self) -> bool {
         match self {
             Self::Change { change } => change.edit.is_of_template(),
-            Self::Scale { .. } | Self::Ready { .. } => false,
+            Self::Apply { apply } => pod_template(&apply.applied.kind).is_some(),
+            Self::Scale { .. } | Self::Evidence { .. } | Self::Ready { .. } => false,
         }
     }
 
@@ -198,6 +211,8 @@ impl Step {
         match self {
             Self::Change { change } => change.in_words(),
             Self::Scale { change } => format!("scale {}", change.in_words()),
+            Self::Evidence { evidence, .. } => evidence.in_words(),
+            Self::Apply { apply } => apply.in_words(),
             Self::Ready {
                 target, replicas, ..
             } => format!("wait until {replicas} pods of {target} are ready"),
@@ -222,7 +237,7 @@ impl Operation {
 /// Whether a step ended so that the next one may follow.
 pub(crate) fn went_well(result: &StepResult) -> bool {
     match result {
-        StepResult::Done | StepResult::AlreadyDone => true,
+        StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => true,
         StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => false,
     }
 }

@@ -6,7 +6,8 @@ mod pause;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::change::Change;
+use crate::change::{Apply, Change};
+use crate::evidence::KeepEvidence;
 use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use crate::scaling::{ScaleChange, ScaleObject, ScaleState};
 use crate::target::TargetState;
@@ -77,6 +78,10 @@ pub enum Action {
     /// One edit of one object.
     Change(Box<Change>),
     Pause(PauseStep),
+    /// What pods say before they go.
+    Evidence(Box<KeepEvidence>),
+    /// A given manifest.
+    Apply(Box<Apply>),
 }
 
 /// One step of a rollback.
@@ -92,6 +97,12 @@ pub struct RollbackStep {
 #[serde(rename_all = "camelCase", tag = "result")]
 pub enum StepResult {
     Done,
+    /// It was carried out, and what it kept lies there.
+    Kept {
+        place: String,
+        /// Of what was kept, in hexadecimal.
+        sha256: String,
+    },
     /// The object shows that this plan's step was carried out before.
     AlreadyDone,
     /// The object is no longer what was judged; nothing was written.
@@ -153,7 +164,7 @@ impl StepResult {
     pub fn wrote_nothing(&self) -> bool {
         match self {
             Self::Fenced { .. } | Self::Refused { .. } => true,
-            Self::Done | Self::AlreadyDone | Self::Failed { .. } => false,
+            Self::Done | Self::Kept { .. } | Self::AlreadyDone | Self::Failed { .. } => false,
         }
     }
 }
@@ -163,7 +174,11 @@ impl StepCommand {
     pub fn rollback(&self) -> Option<&RollbackStep> {
         match &self.action {
             Action::Rollback(rollback) => Some(rollback),
-            Action::Scale(_) | Action::Change(_) | Action::Pause(_) => None,
+            Action::Scale(_)
+            | Action::Change(_)
+            | Action::Evidence(_)
+            | Action::Apply(_)
+            | Action::Pause(_) => None,
         }
     }
 
@@ -172,7 +187,7 @@ impl StepCommand {
         match &self.action {
             Action::Rollback(rollback) => Some(&rollback.fence),
             Action::Pause(pause) => Some(&pause.fence),
-            Action::Scale(_) | Action::Change(_) => None,
+            Action::Scale(_) | Action::Change(_) | Action::Evidence(_) | Action::Apply(_) => None,
         }
     }
 
@@ -183,6 +198,8 @@ impl StepCommand {
             Action::Scale(change) => change.written(),
             Action::Change(change) => change.object.to_string(),
             Action::Pause(pause) => pause.fence.target.to_string(),
+            Action::Evidence(evidence) => evidence.into.to_string(),
+            Action::Apply(apply) => apply.applied.to_string(),
         }
     }
 }
@@ -379,7 +396,10 @@ impl ScaleChange {
         if fresh.paused {
             return fenced(format!("{target} was paused by somebody else"));
         }
+        // At no replicas an autoscaler rests.
+        let rests = self.from == 0 || self.to == 0;
         match (&self.object, fresh.autoscalers.as_slice()) {
+            (ScaleObject::Workload, _) if rests => {}
             (ScaleObject::Workload, [autoscaler, ..]) => {
                 return fenced(format!(
                     "HorizontalPodAutoscaler `{}` scales {target} now",

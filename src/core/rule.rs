@@ -38,7 +38,7 @@ pub use on_request::{OnRequest, Scope};
 pub use pause_at::PauseAt;
 pub use promql::{PLACEHOLDERS, Promql, PromqlRange};
 pub use question::{Question, What};
-pub use runbook::{Runbook, Task, WhenStuck};
+pub use runbook::{EvidenceRule, Runbook, Task, WhenStuck};
 pub use selector::{MatchOp, Matcher, Selector};
 pub use stepped::Stepped;
 
@@ -122,7 +122,7 @@ impl RuleBook {
         let tasks = tasks.flat_map(|runbook| &runbook.steps);
         alone.chain(tasks.filter_map(|task| match task {
             Task::Scale { scale, .. } => Some(&scale.target),
-            Task::SetEnv { .. } | Task::Annotate { .. } => None,
+            Task::SetEnv { .. } | Task::Annotate { .. } | Task::Apply { .. } => None,
         }))
     }
 
@@ -132,7 +132,9 @@ impl RuleBook {
         let tasks = tasks.flat_map(|runbook| &runbook.steps);
         tasks.filter_map(|task| match task {
             Task::Scale { .. } => None,
-            Task::SetEnv { object, .. } | Task::Annotate { object, .. } => Some(object),
+            Task::SetEnv { object, .. }
+            | Task::Annotate { object, .. }
+            | Task::Apply { object, .. } => Some(object),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Scaling: from what a rule asks for and what the cluster shows to a change that leaves nothing to choose (P4).
 //!
-//! It never lowers. Where an autoscaler has the workload, it raises `minReplicas` and leaves the replicas alone. An undo
+//! It never lowers, but to no replicas at all where that is asked for. Where an autoscaler has the workload, it raises `minReplicas` and leaves the replicas alone. An undo
 //! puts back what was there, if what was set is still there, and never less than a disruption budget needs.
 
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,7 @@ pub fn decide(scale: &Scale, state: Option<&ScaleState>) -> Decided {
             let product = u64::from(state.replicas) * u64::from(hundredths);
             u32::try_from(product.div_ceil(100)).unwrap_or(u32::MAX)
         }
+        ScaleTo::Zero => return to_zero(target, state, autoscaler),
     };
     if let Some(budget) = neediest(state).filter(|budget| budget.needs > wanted) {
         wanted = budget.needs;
@@ -189,6 +190,35 @@ pub fn decide(scale: &Scale, state: Option<&ScaleState>) -> Decided {
     Decided::Change { change, notes }
 }
 
+/// All pods go. An autoscaler of Kubernetes rests at no replicas; KEDA does not.
+fn to_zero(target: &ScaleTarget, state: &ScaleState, autoscaler: Option<&Autoscaler>) -> Decided {
+    if let Some(keda) = autoscaler.and_then(|autoscaler| autoscaler.keda.as_ref()) {
+        return Decided::Held {
+            obstacle: Obstacle::Autoscaler,
+            why: format!(
+                "ScaledObject `{}` would bring the pods of {target} back: pause it by hand",
+                keda.name
+            ),
+        };
+    }
+    if state.replicas == 0 {
+        return Decided::Nothing {
+            why: format!("{target} has no replicas already"),
+        };
+    }
+    let change = ScaleChange {
+        target: target.clone(),
+        uid: state.uid.clone(),
+        object: ScaleObject::Workload,
+        from: state.replicas,
+        to: 0,
+    };
+    Decided::Change {
+        change,
+        notes: Vec::new(),
+    }
+}
+
 /// How what a change did is taken back; only while what it set is still there.
 pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
     let target = &done.target;
@@ -204,7 +234,8 @@ pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
         Ok(found) => found,
         Err((obstacle, why)) => return Decided::Held { obstacle, why },
     };
-    if let (ScaleObject::Workload, Some(autoscaler)) = (&done.object, autoscaler) {
+    if let (ScaleObject::Workload, Some(autoscaler), true) = (&done.object, autoscaler, done.to > 0)
+    {
         return leave(format!(
             "HorizontalPodAutoscaler `{}` scales {target} now",
             autoscaler.name
@@ -230,7 +261,7 @@ pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
             budget.name
         ));
     }
-    if back >= done.to {
+    if done.to > 0 && back >= done.to {
         return leave(notes.join("; "));
     }
     let change = ScaleChange {

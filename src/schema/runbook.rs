@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use super::watch::{Annotate, Scale, SetEnv};
+use super::watch::{Annotate, Apply, Scale, SetEnv};
 use super::{ApiVersion, Metadata};
 
 /// Steps that are decided together and carried out one after the other.
@@ -36,6 +36,8 @@ pub struct Step {
     pub set_env: Option<SetEnv>,
     /// Sets an annotation of an object.
     pub annotate: Option<Annotate>,
+    /// Applies a manifest.
+    pub apply: Option<Apply>,
     /// The steps of another `Runbook`.
     pub run: Option<String>,
     /// Tells these channels.

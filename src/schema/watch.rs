@@ -191,6 +191,8 @@ pub struct OnFail {
     pub set_env: Option<SetEnv>,
     /// Sets an annotation of an object, when the rollback is over.
     pub annotate: Option<Annotate>,
+    /// Applies a manifest, when the rollback is over.
+    pub apply: Option<Apply>,
     /// Runs the `Runbook` of this name, when the rollback is over.
     pub run: Option<String>,
     /// Tells these channels.
@@ -237,6 +239,8 @@ pub struct AlwaysAction {
     pub set_env: Option<SetEnv>,
     /// Sets an annotation of an object.
     pub annotate: Option<Annotate>,
+    /// Applies a manifest.
+    pub apply: Option<Apply>,
     /// Runs the `Runbook` of this name.
     pub run: Option<String>,
     /// Tells these channels.
@@ -254,10 +258,22 @@ pub struct Scale {
     pub factor: Option<String>,
     /// Never above this.
     pub ceiling: Option<u32>,
+    /// With `replicas: 0`: what is kept before the pods go.
+    pub evidence: Option<Evidence>,
     /// The next action waits until the pods are ready, for this long at most, such as `2m`.
     pub wait: Option<String>,
     /// Back to what it was when the rule has been kept again for this long, such as `30m`.
     pub undo: Option<String>,
+}
+
+/// What is kept of pods before they go, in a `ConfigMap`: their last logs and their states.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Evidence {
+    /// Of the log of each container, the last lines; 1000 when left out.
+    pub lines: Option<u32>,
+    /// What cannot be kept within a minute holds the scaling up; when left out, that goes on without it.
+    pub required: Option<bool>,
 }
 
 /// An environment variable in the pod template of a workload.
@@ -274,6 +290,14 @@ pub struct SetEnv {
     pub value: String,
     /// Put back as it was after this long, such as `30m`; of an incident, after its end.
     pub undo: Option<String>,
+}
+
+/// A manifest that is applied by server-side apply, with the field manager `recant`: what others manage is not taken over.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Apply {
+    /// One object in the namespace of the watch, with `apiVersion`, `kind` and `metadata.name`.
+    pub manifest: serde_json::Map<String, serde_json::Value>,
 }
 
 /// An annotation of an object.

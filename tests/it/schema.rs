@@ -122,12 +122,20 @@ const MAPPINGS: &[(&str, &str)] = &[
         "kind: Watch\nalways: [{rule: a, onFail: [{scale: {HERE}}]}]",
     ),
     (
+        "Evidence",
+        "kind: Watch\nalways: [{rule: a, onFail: [{scale: {target: Deployment/a, replicas: 0, evidence: {HERE}}}]}]",
+    ),
+    (
         "SetEnv",
         "kind: Watch\nalways: [{rule: a, onFail: [{setEnv: {HERE}}]}]",
     ),
     (
         "Annotate",
         "kind: Watch\nalways: [{rule: a, onFail: [{annotate: {HERE}}]}]",
+    ),
+    (
+        "Apply",
+        "kind: Watch\nalways: [{rule: a, onFail: [{apply: {HERE}}]}]",
     ),
     ("Runbook", "kind: Runbook\nmetadata: {name: a}\nHERE"),
     (

@@ -167,6 +167,7 @@ fn named<'a>(all: &'a BTreeMap<TargetId, Workload>, action: &Action) -> Option<&
         Action::Scale(change) => all.values().find(|one| one.is_scaled_as(&change.target)),
         Action::Change(change) => all.values().find(|one| one.is_named(&change.object)),
         Action::Pause(step) => all.get(&step.fence.target),
+        Action::Evidence(_) | Action::Apply(_) => None,
     };
     found.filter(|workload| !workload.deleted)
 }
@@ -177,6 +178,8 @@ fn written(action: &Action) -> String {
         Action::Scale(change) => format!("{} -> {}", change.from, change.to),
         Action::Change(change) => change.in_words(),
         Action::Pause(step) => format!("{:?}", step.write),
+        Action::Evidence(evidence) => evidence.in_words(),
+        Action::Apply(apply) => apply.in_words(),
     }
 }
 
@@ -198,8 +201,8 @@ fn admit(command: &StepCommand, fresh: &Workload, now: i64) -> Admission {
         }
         Action::Scale(change) => change.admit(plan, Some(&fresh.scale_state(now))),
         Action::Change(change) => change.admit(plan, index, Some(&fresh.object(&change.object))),
-        Action::Pause(_) => Admission::Fenced {
-            reason: "nothing is paused here".to_owned(),
+        Action::Pause(_) | Action::Evidence(_) | Action::Apply(_) => Admission::Fenced {
+            reason: "nothing is paused, kept or applied here".to_owned(),
         },
     }
 }
@@ -235,7 +238,7 @@ fn land(
                 .carry_out_change(&command.plan, command.index, change)
                 .map_err(drop)?;
         }
-        Action::Pause(_) => {}
+        Action::Pause(_) | Action::Evidence(_) | Action::Apply(_) => {}
     }
     if let Err(broken) = checked {
         world.violated(seconds, broken);

@@ -76,7 +76,7 @@ impl Workload {
                 autoscaler.last_scaling = Some(plan.clone());
                 self.scaling.replicas = self.scaling.replicas.max(change.to);
             }
-            (ScaleObject::Autoscaler { .. }, None) => {}
+            (ScaleObject::Autoscaler { .. }, None) | (ScaleObject::ScaledObject { .. }, _) => {}
         }
         self.written();
     }

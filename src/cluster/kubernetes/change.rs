@@ -10,7 +10,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, Scope};
 use kube::{Api, Client};
-use recant_core::change::{Change, ObjectRef, ObjectState};
+use recant_core::change::{Apply, Change, ObjectRef, ObjectState};
 use recant_core::ids::PlanId;
 use recant_core::plan::{Admission, StepResult};
 
@@ -115,6 +115,51 @@ impl Objects {
 
     pub(super) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// Applies a manifest; what others manage is not taken over.
+    pub(super) async fn apply(
+        &self,
+        plan: &PlanId,
+        index: usize,
+        apply: &Apply,
+    ) -> Result<StepResult, ClusterError> {
+        let object = &apply.applied;
+        let fresh = self.read(object).await?;
+        let stopped = namespace_kill_switch(&self.client, &object.namespace).await?;
+        match apply.admit(plan, index, fresh.as_ref(), stopped) {
+            Admission::Write => {}
+            Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
+            Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+            Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
+        }
+        let body = apply.body(plan, index, fresh.as_ref().map(|fresh| &fresh.object));
+        let resource = self.resource(object).await?;
+        let api = self.api(object, &resource);
+        // Not by force: a conflict names who else manages a field.
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let taken = Mutex::new(None);
+        let sent = async {
+            let sent = api.patch(&object.name, &params, &Patch::Apply(body)).await;
+            if let Err(kube::Error::Api(status)) = &sent
+                && status.code == 409
+                && status.message.starts_with("Apply failed")
+            {
+                *taken.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(status.message.clone());
+            }
+            sent
+        };
+        let written = call("patch", object, &resource).answer(sent).await;
+        let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = taken {
+            return Ok(StepResult::Refused {
+                reason: format!("others manage what the manifest sets: {reason}"),
+            });
+        }
+        written?
+            .map(|_| StepResult::Done)
+            .ok_or(ClusterError::Conflict)
     }
 
     fn api(&self, object: &ObjectRef, resource: &ApiResource) -> Api<DynamicObject> {

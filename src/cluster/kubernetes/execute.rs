@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::api::{Call, namespace_kill_switch};
 use super::change::Objects;
+use super::evidence;
 use super::facts::{RevisionFacts, WorkloadFacts};
 use super::objects::{
     ControllerRevision, ReplicaSet, Workload, controlled_by, hash_in, hash_label, history_resource,
@@ -35,6 +36,8 @@ pub(super) async fn execute(
     match &command.action {
         Action::Rollback(rollback) => roll_back(client, &command.plan, rollback).await,
         Action::Scale(change) => scale::scale(client, &command.plan, change).await,
+        Action::Apply(apply) => objects.apply(&command.plan, command.index, apply).await,
+        Action::Evidence(evidence) => evidence::keep(client, &command.plan, evidence).await,
         Action::Change(change) => objects.change(&command.plan, command.index, change).await,
         Action::Pause(step) => pause(client, &command.plan, step).await,
     }

@@ -160,7 +160,7 @@ impl Operations {
             self.glances.want_task(task);
         }
         let choice = match self.glances.all(turn)? {
-            Ok(looks) => choose(&wish.runbook, &looks),
+            Ok(looks) => choose(&wish.id, &wish.runbook, &looks),
             Err(why) => Choice::Held {
                 guard: Guard::SourceUnavailable,
                 why: short(&why, MOST_REASON),

@@ -89,7 +89,7 @@ impl AlwaysLedger {
         };
         scaling.in_hand = None;
         match outcome.result {
-            StepResult::Done | StepResult::AlreadyDone => {}
+            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {}
             StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => {
                 return;
             }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Step;
-use crate::change::{Annotation, Change, Edit, Environment, ObjectRef, ObjectState, Seen};
+use crate::change::{Annotation, Apply, Change, Edit, Environment, ObjectRef, ObjectState, Seen};
+use crate::evidence::KeepEvidence;
 use crate::guard::Guard;
+use crate::ids::PlanId;
 use crate::rule::{Runbook, ScaleTarget, Task};
 use crate::scaling::{self, Decided, Obstacle, ScaleState};
 
@@ -45,10 +47,10 @@ enum One {
 }
 
 /// Decides all tasks of a runbook. What is not possible now holds all of them: half of a runbook is not begun.
-pub fn choose(runbook: &Runbook, looks: &Looks<'_>) -> Choice {
+pub fn choose(id: &PlanId, runbook: &Runbook, looks: &Looks<'_>) -> Choice {
     let mut chosen = Chosen::default();
     for task in &runbook.steps {
-        match of_task(task, looks) {
+        match of_task(id, task, looks) {
             One::Steps(steps, notes) => {
                 chosen.steps.extend(steps);
                 chosen.notes.extend(notes);
@@ -90,9 +92,13 @@ fn act(chosen: Chosen) -> Choice {
     }
 }
 
-fn of_task(task: &Task, looks: &Looks<'_>) -> One {
+fn of_task(id: &PlanId, task: &Task, looks: &Looks<'_>) -> One {
     match task {
-        Task::Scale { scale, ready } => {
+        Task::Scale {
+            scale,
+            ready,
+            evidence,
+        } => {
             let state = looks.scales.get(&scale.target).copied().flatten();
             match scaling::decide(scale, state) {
                 Decided::Change { change, notes } => {
@@ -101,8 +107,17 @@ fn of_task(task: &Task, looks: &Looks<'_>) -> One {
                         replicas: change.to,
                         within,
                     });
+                    let kept = evidence.map(|rule| Step::Evidence {
+                        evidence: Box::new(KeepEvidence::new(
+                            change.target.clone(),
+                            change.uid.clone(),
+                            &id.0,
+                            rule.lines,
+                        )),
+                        required: rule.required,
+                    });
                     let change = Box::new(change);
-                    let steps = std::iter::once(Step::Scale { change }).chain(wait);
+                    let steps = kept.into_iter().chain([Step::Scale { change }]).chain(wait);
                     One::Steps(steps.collect(), notes)
                 }
                 Decided::Nothing { why } => One::Nothing(why),
@@ -117,6 +132,18 @@ fn of_task(task: &Task, looks: &Looks<'_>) -> One {
         } => edit(object, looks, |state| {
             Environment::decide(&state.object, container.as_deref(), name, value)
         }),
+        Task::Apply { object, manifest } => {
+            let found = looks.objects.get(object).copied().flatten();
+            if let Some(place) = found.and_then(|found| found.kill_switch.as_ref()) {
+                return One::Held(Guard::KillSwitch, stopped(place));
+            }
+            let apply = Box::new(Apply {
+                applied: object.clone(),
+                uid: found.map(|found| found.uid().to_owned()),
+                manifest: manifest.clone(),
+            });
+            One::Steps(vec![Step::Apply { apply }], Vec::new())
+        }
         Task::Annotate { object, key, value } => edit(object, looks, |state| {
             Ok(Annotation::decide(&state.object, key, value.as_deref()))
         }),
@@ -160,7 +187,11 @@ fn edit(
 
 fn undo_of(step: &Step, looks: &Looks<'_>) -> One {
     match step {
-        Step::Ready { .. } => One::Nothing(String::new()),
+        Step::Evidence { .. } | Step::Ready { .. } => One::Nothing(String::new()),
+        Step::Apply { apply } => One::Nothing(format!(
+            "{} is left as it is: what a manifest set is not taken back",
+            apply.applied
+        )),
         Step::Scale { change } => {
             let state = looks.scales.get(&change.target).copied().flatten();
             match scaling::undo(change, state) {

@@ -136,7 +136,8 @@ impl OperationState {
             .done
             .last()
             .and_then(|last| reason_of(&last.result))
-            .filter(|_| self.operation.when_stuck != WhenStuck::GoOn);
+            .filter(|_| self.operation.when_stuck != WhenStuck::GoOn)
+            .filter(|_| !self.goes_on_without());
         if let Some(reason) = stuck {
             return Next::End(self.stopped(reason));
         }
@@ -171,6 +172,19 @@ impl OperationState {
             deadline: later(now, STEP_TIME),
             again: self.in_hand.is_some(),
         }))
+    }
+
+    /// The last step is one that the next does not depend on.
+    fn goes_on_without(&self) -> bool {
+        let last = self.done.len().checked_sub(1);
+        let last = last.and_then(|last| self.operation.steps.get(last));
+        matches!(
+            last,
+            Some(Step::Evidence {
+                required: false,
+                ..
+            })
+        )
     }
 
     /// All steps have ended.
@@ -232,7 +246,7 @@ impl OperationState {
 /// Why a step was not carried out.
 pub(super) fn reason_of(result: &StepResult) -> Option<&str> {
     match result {
-        StepResult::Done | StepResult::AlreadyDone => None,
+        StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => None,
         StepResult::Fenced { reason }
         | StepResult::Refused { reason }
         | StepResult::Failed { reason } => Some(reason),

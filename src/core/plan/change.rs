@@ -1,7 +1,7 @@
 //! The fence of a change: what must still be true of the object when it is written.
 
 use super::{Admission, fenced};
-use crate::change::{Change, ObjectState, Seen};
+use crate::change::{Apply, CHANGE_ANNOTATION, Change, ObjectState, Seen, annotation_of};
 use crate::ids::PlanId;
 
 impl Change {
@@ -34,6 +34,40 @@ impl Change {
                 "{object} {now}: somebody else changed it meanwhile"
             )),
             Seen::Impossible { reason } => fenced(format!("{object} cannot be changed: {reason}")),
+        }
+    }
+}
+
+impl Apply {
+    /// The same for a manifest. `stopped`: the kill switch is on the namespace.
+    pub fn admit(
+        &self,
+        plan: &PlanId,
+        index: usize,
+        fresh: Option<&ObjectState>,
+        stopped: bool,
+    ) -> Admission {
+        let object = &self.applied;
+        let mark = Change::mark(plan, index);
+        let marked = |fresh: &ObjectState| {
+            annotation_of(&fresh.object, CHANGE_ANNOTATION) == Some(mark.as_str())
+        };
+        if fresh.is_some_and(marked) {
+            return Admission::AlreadyDone;
+        }
+        let on_namespace = stopped.then(|| format!("namespace {}", object.namespace));
+        let place = fresh.and_then(|fresh| fresh.kill_switch.clone());
+        if let Some(place) = place.or(on_namespace) {
+            return fenced(format!(
+                "the kill switch is on: annotation `recant.dev/kill-switch` of {place}"
+            ));
+        }
+        match (&self.uid, fresh) {
+            (None, None) => Admission::Write,
+            (None, Some(_)) => fenced(format!("{object} was made by somebody else meanwhile")),
+            (Some(_), None) => fenced(format!("{object} does not exist any more")),
+            (Some(uid), Some(fresh)) if fresh.uid() == uid => Admission::Write,
+            (Some(_), Some(_)) => fenced(format!("{object} was deleted and created again")),
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum ScaleTo {
     Replicas(u32),
     /// In hundredths of what there is: 150 is one and a half times, rounded up. Above 100.
     Factor(u32),
+    /// None at all: the only way down, and only where evidence is kept first.
+    Zero,
 }
 
 impl ScaleTarget {
@@ -99,6 +101,7 @@ impl fmt::Display for Scale {
         match self.to {
             ScaleTo::Replicas(replicas) => write!(f, "to {replicas} replicas")?,
             ScaleTo::Factor(hundredths) => write!(f, "to {hundredths} % of its replicas")?,
+            ScaleTo::Zero => write!(f, "to 0 replicas")?,
         }
         match self.ceiling {
             Some(ceiling) => write!(f, ", at most {ceiling}"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Scale;
 use crate::change::ObjectRef;
@@ -36,6 +37,16 @@ pub enum WhenStuck {
     Undo,
 }
 
+/// What is kept of pods before they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceRule {
+    /// Of the log of each container, the last lines.
+    pub lines: u32,
+    /// What cannot be kept within a minute holds the rest up; else that goes on without it.
+    pub required: bool,
+}
+
 /// One step, as a document asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -49,6 +60,9 @@ pub enum Task {
         /// The next step waits until the pods are ready, for this long at most; `None`: it does not wait.
         #[serde(default)]
         ready: Option<Duration>,
+        /// What is kept before the pods go.
+        #[serde(default)]
+        evidence: Option<EvidenceRule>,
     },
     SetEnv {
         object: ObjectRef,
@@ -65,6 +79,10 @@ pub enum Task {
         #[serde(default)]
         value: Option<String>,
     },
+    Apply {
+        object: ObjectRef,
+        manifest: Value,
+    },
 }
 
 impl Task {
@@ -73,7 +91,9 @@ impl Task {
     pub fn object(&self) -> ObjectRef {
         match self {
             Self::Scale { scale, .. } => scale.target.object(),
-            Self::SetEnv { object, .. } | Self::Annotate { object, .. } => object.clone(),
+            Self::SetEnv { object, .. }
+            | Self::Annotate { object, .. }
+            | Self::Apply { object, .. } => object.clone(),
         }
     }
 }
@@ -83,7 +103,9 @@ impl Task {
     pub fn in_namespace(mut self, namespace: &str) -> Self {
         match &mut self {
             Self::Scale { scale, .. } => namespace.clone_into(&mut scale.target.namespace),
-            Self::SetEnv { object, .. } | Self::Annotate { object, .. } => {
+            Self::SetEnv { object, .. }
+            | Self::Annotate { object, .. }
+            | Self::Apply { object, .. } => {
                 namespace.clone_into(&mut object.namespace);
             }
         }
@@ -105,6 +127,7 @@ impl Task {
                 ..
             } => format!("variable {name} of container `{container}`"),
             Self::Annotate { key, .. } => format!("annotation `{key}`"),
+            Self::Apply { .. } => "the manifest".to_owned(),
         }
     }
 
@@ -112,6 +135,7 @@ impl Task {
     pub fn value(&self) -> Option<String> {
         match self {
             Self::Scale { .. } => None,
+            Self::Apply { manifest, .. } => Some(crate::wording::short(&manifest.to_string(), 100)),
             Self::SetEnv { value, .. } => Some(format!("{value:?}")),
             Self::Annotate { value, .. } => Some(match value {
                 Some(value) => format!("{value:?}"),
@@ -137,6 +161,7 @@ impl fmt::Display for Task {
                 key,
                 value: Some(value),
             } => write!(f, "set annotation `{key}` of {object} to {value:?}"),
+            Self::Apply { object, .. } => write!(f, "apply the given manifest to {object}"),
             Self::Annotate { object, key, .. } => {
                 write!(f, "remove annotation `{key}` of {object}")
             }

@@ -49,13 +49,19 @@ pub(super) fn read_on_fail(
         &entry.value,
         "onFail",
         "an action of `onFail`",
-        &["rollback", "scale", "setEnv", "annotate", "run", "notify"],
+        &[
+            "rollback", "scale", "setEnv", "annotate", "apply", "run", "notify",
+        ],
         HELP,
         report,
     ) {
         match action {
             Action::Notify(channels) => notify(channels, &mut draft.notify, file, report),
-            Action::Scale(_) | Action::SetEnv(_) | Action::Annotate(_) | Action::Run(_) => {
+            Action::Scale(_)
+            | Action::SetEnv(_)
+            | Action::Annotate(_)
+            | Action::Run(_)
+            | Action::Apply(_) => {
                 draft
                     .tasks
                     .extend(tasks::read(&action, namespace, file, report));
@@ -129,6 +135,7 @@ pub(super) enum Action<'n> {
     SetEnv(&'n Node),
     Annotate(&'n Node),
     Run(&'n Node),
+    Apply(&'n Node),
     Notify(&'n Node),
 }
 
@@ -155,6 +162,7 @@ pub(super) fn actions<'n>(
                 "annotate" => {
                     "write `- annotate: {target: Service/api, key: example.org/mode, value: a}`"
                 }
+                "apply" => "write `- apply: {manifest: {apiVersion: v1, kind: ConfigMap, …}}`",
                 "run" => "write `- run: emergency`, with the name of a Runbook",
                 _ => "write `- notify: [oncall]`, with names of channels",
             };
@@ -200,6 +208,9 @@ pub(super) fn actions<'n>(
                 }
                 "annotate" if known.contains(&"annotate") => {
                     actions.push(Action::Annotate(&entry.value));
+                }
+                "apply" if known.contains(&"apply") => {
+                    actions.push(Action::Apply(&entry.value));
                 }
                 "run" if known.contains(&"run") => {
                     actions.push(Action::Run(&entry.value));

@@ -77,7 +77,9 @@ fn entry_of(
     let mut tasks: Vec<TaskDraft> = Vec::new();
     let mut channels = Vec::new();
     let on_fail = fields.need("onFail", ON_FAIL, report);
-    let known = ["scale", "setEnv", "annotate", "run", "notify", "rollback"];
+    let known = [
+        "scale", "setEnv", "annotate", "apply", "run", "notify", "rollback",
+    ];
     let what = "an action of `always`";
     for action in on_fail.map_or_else(Vec::new, |node| {
         actions(node, "onFail", what, &known, ON_FAIL, report)
@@ -89,7 +91,11 @@ fn entry_of(
                     .error(key, "between releases there is no `rollback`")
                     .help("nothing was released that could be taken back: write `scale` or `notify`; what follows a bad release stands in `onFail` of the watch");
             }
-            Action::Scale(_) | Action::SetEnv(_) | Action::Annotate(_) | Action::Run(_) => {
+            Action::Scale(_)
+            | Action::SetEnv(_)
+            | Action::Annotate(_)
+            | Action::Run(_)
+            | Action::Apply(_) => {
                 tasks.extend(tasks::read(&action, namespace, file, report));
             }
         }
@@ -124,7 +130,9 @@ pub(super) fn read_scale(
     report: &mut Report<'_>,
 ) -> Option<Scale> {
     const HELP: &str = "write `scale: {target: Deployment/worker, replicas: 5}`";
-    const KNOWN: [&str; 6] = ["target", "replicas", "factor", "ceiling", "wait", "undo"];
+    const KNOWN: [&str; 7] = [
+        "target", "replicas", "factor", "ceiling", "wait", "evidence", "undo",
+    ];
     let fields = Fields::open(node, "`scale`", &KNOWN, report)?;
     let target = fields
         .need("target", HELP, report)
@@ -144,15 +152,28 @@ pub(super) fn read_scale(
         }
         (Some(entry), None) => {
             let wanted = replicas(&entry.value, "replicas", report);
-            if wanted == Some(0) {
+            let evidence = fields.entry("evidence");
+            if let (Some(1..), Some(evidence)) = (wanted, evidence) {
                 report
+                    .error(
+                        evidence.key_span,
+                        "`evidence` is kept only before all pods go",
+                    )
+                    .help("leave it out, or write `replicas: 0`");
+            }
+            if wanted == Some(0) && evidence.is_some() {
+                Some(ScaleTo::Zero)
+            } else {
+                if wanted == Some(0) {
+                    report
                     .warn(
                         entry.value.span,
                         "with `replicas: 0` nothing is ever scaled",
                     )
-                    .help("scaling never lowers: write how many there shall be");
+                    .help("scaling never lowers: write how many there shall be; to no pods at all it goes with `evidence: {}` besides");
+                }
+                wanted.map(ScaleTo::Replicas)
             }
-            wanted.map(ScaleTo::Replicas)
         }
         (None, Some(entry)) => read_factor(&entry.value, report).map(ScaleTo::Factor),
         (None, None) => {

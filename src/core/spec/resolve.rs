@@ -219,7 +219,12 @@ impl Names {
             let scale = match draft.tasks.as_slice() {
                 [
                     TaskDraft {
-                        what: What::Task(Task::Scale { scale, ready: None }),
+                        what:
+                            What::Task(Task::Scale {
+                                scale,
+                                ready: None,
+                                evidence: None,
+                            }),
                         ..
                     },
                 ] => Some(scale.clone()),

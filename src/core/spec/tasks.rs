@@ -1,5 +1,7 @@
 //! Actions that change something: `scale`, `setEnv`, `annotate`, and `run`, which names a `Runbook`.
 
+mod manifest;
+
 use std::time::Duration;
 
 use super::actions::Action;
@@ -11,7 +13,7 @@ use super::nearest::nearest;
 use super::report::Report;
 use super::tree::Node;
 use crate::change::ObjectRef;
-use crate::rule::Task;
+use crate::rule::{EvidenceRule, Task};
 
 /// Kinds whose `apiVersion` need not be written.
 const KINDS: [(&str, &str); 9] = [
@@ -35,6 +37,9 @@ const WITH_PODS: [&str; 5] = [
 ];
 /// The longest value of a variable; far below what an object may hold.
 const LONGEST_VALUE: usize = 4096;
+/// Lines of a log that are kept, when the document does not say, and at most.
+const LINES: u32 = 1000;
+const MOST_LINES: u64 = 100_000;
 /// Pods that are not ready after this long never will be.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
@@ -52,7 +57,13 @@ pub(super) fn read(
             let scale = read_scale(node, namespace, report)?;
             let ready = wait(node, report);
             let undo = scale.undo_after;
-            (What::Task(Task::Scale { scale, ready }), node, undo)
+            let evidence = evidence(node, report);
+            let task = Task::Scale {
+                scale,
+                ready,
+                evidence,
+            };
+            (What::Task(task), node, undo)
         }
         Action::SetEnv(node) => {
             let (task, undo) = set_env(node, namespace, report)?;
@@ -62,6 +73,11 @@ pub(super) fn read(
             let (task, undo) = annotate(node, namespace, report)?;
             (What::Task(task), node, undo)
         }
+        Action::Apply(node) => (
+            What::Task(manifest::read(node, namespace, report)?),
+            node,
+            None,
+        ),
         Action::Run(node) => {
             const HELP: &str = "name a document of kind Runbook: `run: emergency`";
             let name = fields::text(node, "run", HELP, report)?;
@@ -92,6 +108,34 @@ fn wait(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
         return None;
     }
     Some(wait)
+}
+
+/// What is kept before all pods go.
+fn evidence(node: &Node, report: &mut Report<'_>) -> Option<EvidenceRule> {
+    const HELP: &str = "write `evidence: {}`, or `evidence: {lines: 500, required: true}`";
+    let super::tree::Kind::Map(entries) = &node.kind else {
+        return None;
+    };
+    let entry = entries.iter().find(|entry| entry.key == "evidence")?;
+    if entry.value.is_null() {
+        report
+            .error(entry.key_span, "`evidence` has no value")
+            .help(HELP);
+        return None;
+    }
+    let fields = Fields::open(&entry.value, "`evidence`", &["lines", "required"], report)?;
+    let lines = fields
+        .get("lines")
+        .and_then(|node| fields::integer(node, "lines", (1, MOST_LINES), report));
+    let required = fields
+        .get("required")
+        .and_then(|node| fields::boolean(node, "required", report));
+    Some(EvidenceRule {
+        lines: lines
+            .and_then(|lines| u32::try_from(lines).ok())
+            .unwrap_or(LINES),
+        required: required.unwrap_or(false),
+    })
 }
 
 fn set_env(

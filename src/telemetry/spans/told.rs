@@ -101,6 +101,8 @@ impl Spans {
                         PauseWrite::Pause { .. } => "pause the Deployment".to_owned(),
                         PauseWrite::Resume => "resume the Deployment".to_owned(),
                     },
+                    Action::Evidence(evidence) => evidence.in_words(),
+                    Action::Apply(apply) => apply.in_words(),
                 };
                 let step = (command.plan.clone(), command.index);
                 self.under_way.step_begun(step, at, what);
@@ -334,6 +336,7 @@ impl Spans {
         let target = target.map_or_else(String::new, ToString::to_string);
         let (result, fault) = match &outcome.result {
             StepResult::Done => ("done", None),
+            StepResult::Kept { .. } => ("kept", None),
             StepResult::AlreadyDone => ("already done", None),
             StepResult::Fenced { reason } => ("fenced", Some(reason)),
             StepResult::Refused { reason } => ("refused", Some(reason)),

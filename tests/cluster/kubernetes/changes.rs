@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace as Object};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use recant::cluster::{Cluster as _, ClusterError};
-use recant_core::change::{Annotation, Change, Edit, Environment, ObjectRef, ObjectState};
+use recant_core::change::{Annotation, Apply, Change, Edit, Environment, ObjectRef, ObjectState};
 use recant_core::ids::TargetKind;
 use recant_core::plan::{Action, StepCommand, StepResult};
 use serde_json::{Value, json};
@@ -179,6 +179,67 @@ fn a_change_is_held_back_when_the_object_is_not_what_was_decided_about() {
             "nothing was written"
         );
         assert_eq!(objects.execute("p1", &up).await, StepResult::Done);
+    });
+}
+
+#[test]
+fn a_manifest_is_applied_once_and_takes_nothing_over_from_others() {
+    run(async {
+        let mut objects = Objects::of("apply").await;
+        objects.watched = Watched::start(
+            objects.admin.clone(),
+            target(&objects.ns, TargetKind::Deployment),
+        );
+        let object = objects.named("v1", "ConfigMap", "mode");
+        let apply = |uid: Option<String>, mode: &str| Apply {
+            applied: object.clone(),
+            uid,
+            manifest: json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mode"},
+                "data": {"mode": mode},
+            }),
+        };
+        let command = |plan: &str, apply: &Apply| StepCommand {
+            plan: plan.into(),
+            index: 0,
+            action: Action::Apply(Box::new(apply.clone())),
+            deadline: jiff::Timestamp::now() + std::time::Duration::from_mins(1),
+            again: false,
+        };
+        let make = command("p1", &apply(None, "safe"));
+        assert_eq!(objects.watched.execute(&make).await, StepResult::Done);
+        assert_eq!(
+            objects.watched.execute(&make).await,
+            StepResult::AlreadyDone
+        );
+        let held = reason(
+            objects
+                .watched
+                .execute(&command("p2", &apply(None, "safe")))
+                .await,
+        );
+        assert!(held.contains("made by somebody else meanwhile"), "{held}");
+        let made: ConfigMap = objects.ns.api().get("mode").await.expect("it is there");
+        assert_eq!(made.data.expect("data")["mode"], "safe");
+        // A person takes the field: ours is refused, and names the other manager.
+        let take = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mode"}, "data": {"mode": "fast"},
+        });
+        objects
+            .ns
+            .api::<ConfigMap>()
+            .patch(
+                "mode",
+                &PatchParams::apply("person").force(),
+                &Patch::Apply(&take),
+            )
+            .await
+            .expect("by force");
+        let again = command("p3", &apply(made.metadata.uid, "safe"));
+        let held = reason(objects.watched.execute(&again).await);
+        assert!(held.contains("conflict with \"person\""), "{held}");
+        let kept: ConfigMap = objects.ns.api().get("mode").await.expect("it is there");
+        assert_eq!(kept.data.expect("data")["mode"], "fast");
     });
 }
 

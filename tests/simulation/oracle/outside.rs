@@ -55,7 +55,9 @@ impl Oracle {
         let rollback = match &command.action {
             Action::Rollback(rollback) => rollback,
             Action::Scale(change) => return self.scales(command, change, object),
-            Action::Change(_) | Action::Pause(_) => return Ok(()),
+            Action::Change(_) | Action::Pause(_) | Action::Evidence(_) | Action::Apply(_) => {
+                return Ok(());
+            }
         };
         let fence = &rollback.fence;
         let Some(known) = self.plans.get(plan) else {

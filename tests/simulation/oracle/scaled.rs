@@ -46,7 +46,7 @@ impl Oracle {
             (ScaleObject::Workload, Some(_)) => {
                 return broken("P6", format!("{plan} fights an autoscaler"));
             }
-            (ScaleObject::Autoscaler { .. }, None) => {
+            (ScaleObject::Autoscaler { .. }, None) | (ScaleObject::ScaledObject { .. }, _) => {
                 return broken("P6", format!("{plan} writes to an autoscaler that is gone"));
             }
         };

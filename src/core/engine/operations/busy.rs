@@ -1,6 +1,6 @@
 //! At most one operation works on an object at a time, and none on what a release or a rollback is about.
 
-use crate::change::ObjectRef;
+use crate::change::{ObjectRef, pod_template};
 use crate::engine::Turn;
 use crate::operation::Step;
 use crate::rule::{ScaleTarget, Task};
@@ -19,7 +19,10 @@ pub(super) fn with_task(turn: &Turn<'_>, task: &Task) -> Option<String> {
             with_object(turn, &object).or_else(|| scaled(turn, &scale.target))
         }
         Task::SetEnv { .. } => with_object(turn, &object).or_else(|| released(turn, &object)),
-        Task::Annotate { .. } => with_object(turn, &object),
+        Task::Apply { .. } if pod_template(&object.kind).is_some() => {
+            with_object(turn, &object).or_else(|| released(turn, &object))
+        }
+        Task::Annotate { .. } | Task::Apply { .. } => with_object(turn, &object),
     }
 }
 
@@ -32,7 +35,9 @@ pub(super) fn with_step(turn: &Turn<'_>, step: &Step) -> Option<String> {
         Step::Change { change } if change.edit.is_of_template() => {
             other.or_else(|| released(turn, &object))
         }
-        Step::Change { .. } | Step::Ready { .. } => other,
+        Step::Change { .. } | Step::Apply { .. } | Step::Evidence { .. } | Step::Ready { .. } => {
+            other
+        }
     }
 }
 

@@ -120,7 +120,9 @@ impl Glances {
     pub(super) fn want_task(&mut self, task: &Task) {
         match task {
             Task::Scale { scale, .. } => self.want_scale(&scale.target),
-            Task::SetEnv { object, .. } | Task::Annotate { object, .. } => self.want_object(object),
+            Task::SetEnv { object, .. }
+            | Task::Annotate { object, .. }
+            | Task::Apply { object, .. } => self.want_object(object),
         }
     }
 
@@ -128,7 +130,7 @@ impl Glances {
         match step {
             Step::Change { change } => self.want_object(&change.object),
             Step::Scale { change } => self.want_scale(&change.target),
-            Step::Ready { .. } => {}
+            Step::Apply { .. } | Step::Evidence { .. } | Step::Ready { .. } => {}
         }
     }
 

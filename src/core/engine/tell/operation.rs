@@ -124,9 +124,14 @@ fn ended(state: &OperationState, end: &OperationEnd, kind: NoticeKind) -> Words 
     let mut done = Vec::new();
     let mut unknown = Vec::new();
     let mut not = Vec::new();
+    let mut kept = None;
     for (index, step) in operation.steps.iter().enumerate() {
         let words = step.in_words();
         match state.done.get(index).map(|done| &done.result) {
+            Some(StepResult::Kept { place, sha256 }) => {
+                done.push(format!("{words} (sha256 {sha256})"));
+                kept = Some(place.clone());
+            }
             Some(StepResult::Done | StepResult::AlreadyDone) => done.push(words),
             Some(StepResult::Failed { .. }) if step.object().is_some() => unknown.push(words),
             Some(
@@ -144,6 +149,7 @@ fn ended(state: &OperationState, end: &OperationEnd, kind: NoticeKind) -> Words 
             sentences.push(format!("{word}: {}.", some(steps)));
         }
     }
+    sentences.extend(kept.map(|place| format!("Evidence lies in {place}.")));
     sentences.extend(reason.map(|reason| format!("{}.", capitalised(reason))));
     sentences.extend(notes(&operation.notes));
     let well = reason.is_none();

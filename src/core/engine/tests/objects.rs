@@ -17,6 +17,8 @@ pub(super) struct Objects {
     pub(super) writes: Vec<String>,
     /// They cannot be read.
     pub(super) unreadable: bool,
+    /// Evidence cannot be kept.
+    pub(super) unkept: bool,
 }
 
 pub(super) fn api() -> ObjectRef {
@@ -64,6 +66,19 @@ impl Objects {
     fn state(&self, object: &ObjectRef) -> Option<ObjectState> {
         let found = self.all.get(object)?.clone();
         Some(ObjectState::new(object, found, false))
+    }
+
+    pub(super) fn keep(&mut self, evidence: &crate::evidence::KeepEvidence) -> StepResult {
+        if self.unkept {
+            return StepResult::Refused {
+                reason: "not allowed to create configmaps".to_owned(),
+            };
+        }
+        self.writes.push(evidence.in_words());
+        StepResult::Kept {
+            place: evidence.into.to_string(),
+            sha256: "ab12".to_owned(),
+        }
     }
 
     pub(super) fn carry_out(&mut self, command: &StepCommand, change: &Change) -> StepResult {

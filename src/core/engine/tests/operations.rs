@@ -15,7 +15,7 @@ use crate::guard::Guard;
 use crate::notice::NoticeKind;
 use crate::operation::{OperationEnd, OperationEvent};
 use crate::record::Record;
-use crate::rule::{Always, Runbook, Task, WhenStuck};
+use crate::rule::{Always, EvidenceRule, Runbook, Scale, ScaleTo, Task, WhenStuck};
 
 fn set_env() -> Task {
     Task::SetEnv {
@@ -34,6 +34,7 @@ fn emergency(when_stuck: WhenStuck) -> Runbook {
             Task::Scale {
                 scale: to_five(),
                 ready: Some(Duration::from_mins(1)),
+                evidence: None,
             },
             set_env(),
         ],
@@ -327,4 +328,54 @@ fn a_failed_release_is_taken_back_first_and_then_the_rest_is_done() {
     assert_eq!(world.objects.environment(), json!([]));
     world.run(60);
     assert_eq!(begun(&world), 2, "{}", world.transcript());
+}
+
+/// A P0 incident: no pods, after what they said was kept.
+fn to_zero(required: bool) -> Runbook {
+    Runbook {
+        steps: vec![Task::Scale {
+            scale: Scale {
+                to: ScaleTo::Zero,
+                ..to_five()
+            },
+            ready: None,
+            evidence: Some(EvidenceRule {
+                lines: 100,
+                required,
+            }),
+        }],
+        ..emergency(WhenStuck::Stop)
+    }
+}
+
+#[test]
+fn evidence_is_kept_before_all_pods_go() {
+    let mut world = settled(setup(to_zero(true)));
+    breaks(&mut world);
+    world.run_until(30, |world| ends(world).len() == 1);
+    assert_eq!(ends(&world), [OperationEnd::Done], "{}", world.transcript());
+    assert_eq!(numbers(&world), [(2, 0)]);
+    assert_eq!(world.objects.writes.len(), 1, "{:?}", world.objects.writes);
+    let told = world.read(NoticeKind::OperationEnded);
+    assert!(
+        told.contains("Evidence lies in ConfigMap shop/recant-evidence-worker-"),
+        "{told}"
+    );
+    assert!(told.contains("sha256 ab12"), "{told}");
+    heals(&mut world);
+    world.run_until(300, |world| ends(world).len() == 2);
+    assert_eq!(numbers(&world), [(2, 0), (0, 2)], "{}", world.transcript());
+}
+
+#[test]
+fn evidence_that_cannot_be_kept_holds_or_is_told() {
+    for (required, scaled) in [(true, vec![]), (false, vec![(2, 0)])] {
+        let mut world = settled(setup(to_zero(required)));
+        world.objects.unkept = true;
+        breaks(&mut world);
+        world.run_until(30, |world| ends(world).len() == 1);
+        assert_eq!(numbers(&world), scaled, "{}", world.transcript());
+        let told = world.read(NoticeKind::OperationEnded);
+        assert!(told.contains("ot allowed to create configmaps"), "{told}");
+    }
 }

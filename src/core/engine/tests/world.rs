@@ -393,6 +393,8 @@ impl World {
                 Some(self.routes.carry_out(&command.plan, command.index, change))
             }
             (Action::Change(change), None) => Some(self.objects.carry_out(&command, change)),
+            (Action::Apply(apply), None) => panic!("nobody asked for {apply:?}"),
+            (Action::Evidence(evidence), None) => Some(self.objects.keep(evidence)),
         };
         let Some(result) = carried else {
             self.retrying.push(command);
@@ -607,6 +609,7 @@ fn line(record: &Record) -> Option<String> {
         Record::StepEnded(outcome) => {
             let result = match &outcome.result {
                 StepResult::Done => "done".to_owned(),
+                StepResult::Kept { place, .. } => format!("kept in {place}"),
                 StepResult::AlreadyDone => "already done".to_owned(),
                 StepResult::Fenced { reason } => format!("fenced: {reason}"),
                 StepResult::Refused { reason } => format!("refused: {reason}"),
