@@ -252,6 +252,7 @@ impl Audit {
             | Record::Reloaded { .. }
             | Record::ReloadRefused { .. }
             | Record::TargetSeen { .. }
+            | Record::Ran { .. }
             | Record::TakenUp { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
@@ -369,6 +370,7 @@ fn section(record: &Record) -> Option<Section> {
         | Record::Reloaded { .. }
         | Record::ReloadRefused { .. }
         | Record::TargetSeen { .. }
+        | Record::Ran { .. }
         | Record::TakenUp { .. }
         | Record::LetGo { .. }
         | Record::TargetGone { .. }

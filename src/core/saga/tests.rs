@@ -42,6 +42,8 @@ fn state(kind: TargetKind, current: &str, pods: Vec<Pod>) -> TargetState {
         last_plan: None,
         pause: None,
         rolling: None,
+        owner: None,
+        shipped_by: None,
         for_rollback: ForRollback {
             replacement: Replacement {
                 waits_for_ready: kind == TargetKind::StatefulSet,
@@ -68,6 +70,8 @@ fn plan(state: &TargetState, stuck_pods: StuckPods) -> PlanState {
         first_traffic: None,
         promoted: None,
         failed: None,
+        stepped: false,
+        in_full: None,
     };
     let to = WayBack {
         revision: "good".into(),

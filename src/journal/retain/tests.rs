@@ -35,6 +35,7 @@ fn record(number: u64) -> Record {
             target: target(number % 7),
             uid: format!("uid-{number}"),
             stable: "good".into(),
+            unready: false,
         },
         2 => Record::SourceLost {
             source: SourceKind::Prometheus,
@@ -205,6 +206,7 @@ fn a_large_state_is_more_than_one_line() {
         target: target(number),
         uid: format!("{number} {}", "x".repeat(300)),
         stable: "good".into(),
+        unready: false,
     };
     let all: Vec<Record> = (0..3000).map(seen).collect();
     journal.append(at(0), &all).unwrap();

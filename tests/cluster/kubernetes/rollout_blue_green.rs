@@ -76,6 +76,8 @@ fn plan(judged: &TargetState, to: &RevisionHash) -> Plan {
         first_traffic: None,
         promoted: None,
         failed: None,
+        stepped: false,
+        in_full: None,
     };
     let way_back = WayBack {
         revision: to.clone(),
