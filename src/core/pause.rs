@@ -172,7 +172,10 @@ impl PauseState {
             // A pause that may have been written is looked for on the object.
             (
                 Course::Pausing,
-                StepResult::Done | StepResult::AlreadyDone | StepResult::Failed { .. },
+                StepResult::Done
+                | StepResult::Kept { .. }
+                | StepResult::AlreadyDone
+                | StepResult::Failed { .. },
             ) => {
                 self.course = Course::Paused;
                 self.since = at;
@@ -183,7 +186,10 @@ impl PauseState {
             ) => self.not_before = Some(later(at, AGAIN)),
             // The engine ends it.
             (Course::Pausing, StepResult::Fenced { .. } | StepResult::Refused { .. })
-            | (Course::Resuming { .. }, StepResult::Done | StepResult::AlreadyDone)
+            | (
+                Course::Resuming { .. },
+                StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone,
+            )
             | (Course::Paused, _) => {}
         }
     }

@@ -197,7 +197,9 @@ impl Moving {
     pub fn ended(&mut self, result: &StepResult, at: Timestamp) {
         self.in_hand = None;
         match result {
-            StepResult::Done | StepResult::AlreadyDone => self.written = Some(at),
+            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {
+                self.written = Some(at)
+            }
             StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => {}
         }
     }

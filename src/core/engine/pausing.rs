@@ -79,7 +79,10 @@ pub(super) fn step_ended(
                 reason: reason.clone(),
             }
         }
-        (Course::Resuming { .. }, StepResult::Done | StepResult::AlreadyDone) => PauseEnd::Resumed,
+        (
+            Course::Resuming { .. },
+            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone,
+        ) => PauseEnd::Resumed,
         (
             Course::Resuming { .. },
             StepResult::Fenced { reason }
@@ -93,7 +96,10 @@ pub(super) fn step_ended(
         }
         (
             Course::Pausing,
-            StepResult::Done | StepResult::AlreadyDone | StepResult::Failed { .. },
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::AlreadyDone
+            | StepResult::Failed { .. },
         )
         | (Course::Paused, _) => {
             if let Some(live) = live {
