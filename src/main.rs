@@ -32,12 +32,7 @@ enum Command {
     Replay(cli::replay::ReplayArgs),
     Resume(cli::resume::ResumeArgs),
     Run(cli::run::RunArgs),
-    /// Prints the JSON Schema of all documents, for editors
-    ///
-    /// Keep it in a file, and begin documents with a comment that names it:
-    ///   # yaml-language-server: $schema=recant.schema.json
-    #[command(verbatim_doc_comment)]
-    Schema,
+    Schema(cli::schema::SchemaArgs),
     Test(cli::test::TestArgs),
 }
 
@@ -62,7 +57,9 @@ fn main() -> ExitCode {
         Command::Once(args) => cli::once::once(&args),
         Command::Resume(args) => cli::resume::resume(&args, &mut io::stdout().lock()),
         Command::Run(args) => cli::run::run(&args),
-        Command::Schema => cli::schema::print(&mut io::stdout()).map_err(anyhow::Error::from),
+        Command::Schema(args) => {
+            cli::schema::print(&args, &mut io::stdout()).map_err(anyhow::Error::from)
+        }
         Command::Test(args) => cli::test::test(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Replay(args) => cli::replay::replay(&args, &mut io::stdout().lock()),
         Command::Journal(args) => cli::journal::journal(&args, &mut io::stdout().lock()),

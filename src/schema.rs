@@ -3,10 +3,15 @@
 //! These types say the shape and nothing more: what the documents mean, and every error about them, is
 //! `recant_core::spec`, and a test holds that both know the same fields. The descriptions are the doc comments here.
 
+mod cel;
 pub mod channel;
+pub mod crd;
 pub mod metric;
+mod pattern;
 pub mod rule;
 pub mod runbook;
+pub mod status;
+mod structural;
 pub mod test;
 pub mod watch;
 
@@ -52,6 +57,20 @@ pub struct Metadata {
     pub annotations: Option<BTreeMap<String, String>>,
 }
 
+/// Name of a document that may belong to a namespace.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct SharedMetadata {
+    /// Lower-case letters, digits, `-` and `.`.
+    pub name: String,
+    /// Only watches of this namespace can name it; left out, all can.
+    pub namespace: Option<String>,
+    /// Not used by Recant.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Not used by Recant.
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+
 /// Name and namespace of a document.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -68,9 +87,25 @@ pub struct NamespacedMetadata {
 
 /// The schema of all documents, as a JSON Schema of 2020-12.
 pub fn schema() -> Value {
+    schema_of::<Document>()
+}
+
+/// The schema of one type with all that it is made of.
+fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<Document>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
+    schema
+}
+
+/// The same for editors, to whom what only an API server understands says nothing.
+pub fn for_editors() -> Value {
+    let mut schema = schema();
+    if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
+        for definition in definitions.values_mut().filter_map(Value::as_object_mut) {
+            definition.remove("x-kubernetes-validations");
+        }
+    }
     schema
 }
 

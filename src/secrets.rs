@@ -18,11 +18,16 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest secret, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Reads the values of Kubernetes Secrets in the agent's own namespace.
+/// Reads the values of Kubernetes Secrets.
 #[async_trait]
 pub trait SecretReader: Send + Sync + std::fmt::Debug {
-    /// The value of one key.
-    async fn read(&self, name: &str, key: &str) -> Result<SecretString, SecretError>;
+    /// The value of one key; without a namespace, of a Secret in the agent's own.
+    async fn read(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        key: &str,
+    ) -> Result<SecretString, SecretError>;
 }
 
 /// Resolves references to secrets.
@@ -69,8 +74,12 @@ impl Secrets {
             match reference {
                 SecretRef::Env(name) => from_environment(name, place(reference)),
                 SecretRef::File(path) => from_file(path, place(reference)).await,
-                SecretRef::KubernetesSecret { name, key } => match &self.kubernetes {
-                    Some(reader) => reader.read(name, key).await,
+                SecretRef::KubernetesSecret {
+                    name,
+                    key,
+                    namespace,
+                } => match &self.kubernetes {
+                    Some(reader) => reader.read(namespace.as_deref(), name, key).await,
                     None => Err(SecretError::NoCluster {
                         place: place(reference),
                     }),
@@ -93,9 +102,16 @@ pub fn place(reference: &SecretRef) -> String {
     match reference {
         SecretRef::Env(name) => format!("the environment variable `{name}`"),
         SecretRef::File(path) => format!("the file `{path}`"),
-        SecretRef::KubernetesSecret { name, key } => {
-            format!("key `{key}` of the Kubernetes Secret `{name}`")
-        }
+        SecretRef::KubernetesSecret {
+            name,
+            key,
+            namespace,
+        } => match namespace {
+            Some(namespace) => {
+                format!("key `{key}` of the Kubernetes Secret `{name}` in namespace `{namespace}`")
+            }
+            None => format!("key `{key}` of the Kubernetes Secret `{name}`"),
+        },
     }
 }
 

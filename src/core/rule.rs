@@ -291,6 +291,17 @@ impl Rule {
         }
     }
 
+    /// Its Secret is one of this namespace.
+    pub(crate) fn belong_to(&mut self, namespace: &str) {
+        match &mut self.check {
+            Check::Counts(_) => {}
+            Check::Level(check) => match &mut check.metric.sampled {
+                Sampled::Rate { .. } => {}
+                Sampled::Level(level) => level.belong_to(namespace),
+            },
+        }
+    }
+
     /// The secret without which it cannot be measured.
     pub fn secret(&self) -> Option<&SecretRef> {
         match &self.check {

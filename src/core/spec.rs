@@ -25,6 +25,7 @@ mod places;
 mod quantity;
 mod report;
 mod resolve;
+mod resources;
 mod rule_set;
 mod runbook;
 mod secret;
@@ -45,7 +46,10 @@ pub use self::manifest::{
     shipped_shapes,
 };
 pub use self::nearest::nearest;
-pub use self::places::places;
+pub use self::places::{fields_by_line, places};
+pub use self::resources::{
+    Found as FoundResource, LastGood, Merged, Resource, ResourceKey, ResourceKind, merge,
+};
 pub use self::selector::{SelectorError, anchored, selector};
 pub use self::tree::MOST_BYTES;
 pub use self::units::{duration, share};
@@ -181,16 +185,29 @@ fn read(
         let documents = tree::parse(report);
         drafts.incomplete |= documents.broken;
         let mut empty = true;
-        for root in documents.roots {
+        for mut root in documents.roots {
             empty &= root.node.is_null();
+            let items = document::listed(&mut root.node);
+            if let Some(ours) = &items {
+                for unfollowed in std::mem::take(&mut root.unfollowed) {
+                    unfollowed.refuse(report);
+                }
+                for item in ours {
+                    document::read(item, first + index, drafts, report);
+                }
+                if document::is_empty_list(&root.node) {
+                    continue;
+                }
+            }
             let left = match others.as_deref_mut() {
                 Some(others) => others.take(root, first + index, report),
                 None => Some(root),
             };
-            if let Some(root) = left {
+            if let Some(mut root) = left {
                 for unfollowed in root.unfollowed {
                     unfollowed.refuse(report);
                 }
+                document::without_what_servers_add(&mut root.node);
                 document::read(&root.node, first + index, drafts, report);
             }
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::{ApiVersion, Metadata};
+use super::pattern::{SECRET_KEY, SUBDOMAIN, VARIABLE};
+use super::{ApiVersion, SharedMetadata};
 
 /// Always `Channel`.
 #[derive(Debug, JsonSchema)]
@@ -18,7 +19,7 @@ pub enum Kind {
 pub struct Channel {
     pub api_version: ApiVersion,
     pub kind: Kind,
-    pub metadata: Metadata,
+    pub metadata: SharedMetadata,
     /// An incoming webhook of Slack.
     pub slack: Option<ChannelUrl>,
     /// A Workflows webhook of Microsoft Teams.
@@ -52,10 +53,11 @@ pub struct ChannelUrl {
 #[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct SecretRef {
     /// Name of an environment variable.
+    #[schemars(extend("pattern" = VARIABLE))]
     pub env: Option<String>,
     /// Path of a file.
     pub file: Option<String>,
-    /// A Kubernetes Secret in the agent's namespace.
+    /// A Kubernetes Secret in the namespace of this document; of one without a namespace, in the agent's.
     pub secret: Option<SecretKey>,
 }
 
@@ -63,6 +65,8 @@ pub struct SecretRef {
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct SecretKey {
+    #[schemars(extend("pattern" = SUBDOMAIN))]
     pub name: String,
+    #[schemars(extend("pattern" = SECRET_KEY))]
     pub key: String,
 }

@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::channel::SecretRef;
+use super::pattern::DURATION;
 
 /// Counted events: `bad` or `good` ones of a `total`.
 #[derive(Debug, JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["bad"]}, {"required": ["good"]}])
+)]
 pub struct Ratio {
     /// A selector of the counter of bad events, for `max`.
     pub bad: Option<String>,
@@ -42,6 +47,7 @@ pub struct Rate {
     /// A selector of the counter.
     pub counter: String,
     /// How long events are counted together, such as `5m`.
+    #[schemars(extend("pattern" = DURATION))]
     pub per: String,
 }
 
@@ -60,8 +66,10 @@ pub struct PromqlQuery {
     /// `${namespace}` and `${name}` are those of the target.
     pub query: String,
     /// How long ago the first point is, such as `10m`; with `step`.
+    #[schemars(extend("pattern" = DURATION))]
     pub range: Option<String>,
     /// How far apart the points are, such as `15s`.
+    #[schemars(extend("pattern" = DURATION))]
     pub step: Option<String>,
 }
 
@@ -90,6 +98,7 @@ pub enum Fact {
 pub struct KubernetesFact {
     pub fact: Fact,
     /// How long it is counted together, such as `10m`.
+    #[schemars(extend("pattern" = DURATION))]
     pub per: Option<String>,
 }
 
@@ -107,7 +116,10 @@ pub struct HttpJson {
 
 /// The length of a list or of a stream.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["list"]}, {"required": ["stream"]}])
+)]
 pub struct Redis {
     /// `host:port`.
     pub address: String,
@@ -142,6 +154,7 @@ pub struct AlertSelector {
     /// What ties it to the target; `target` when left out.
     pub scope: Option<AlertScope>,
     /// The `for` of the alerting rule, such as `5m`: what began that much before a release is no symptom of it.
+    #[schemars(extend("pattern" = DURATION))]
     pub pending: Option<String>,
 }
 

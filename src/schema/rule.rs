@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 
 use super::metric::{Alert, Arms, HttpJson, Kubernetes, Over, Promql, Rate, Ratio, Redis, Unit};
-use super::{ApiVersion, Metadata};
+use super::pattern::{DURATION, LABEL, PERCENT};
+use super::{ApiVersion, SharedMetadata, cel};
 
 /// Always `RuleSet`.
 #[derive(Debug, JsonSchema)]
@@ -17,7 +18,7 @@ pub enum Kind {
 pub struct RuleSet {
     pub api_version: ApiVersion,
     pub kind: Kind,
-    pub metadata: Metadata,
+    pub metadata: SharedMetadata,
     /// What is measured, and what must hold of it.
     #[schemars(length(min = 1))]
     pub rules: Vec<Rule>,
@@ -25,15 +26,34 @@ pub struct RuleSet {
 
 /// One metric with what must hold of it: a limit, a comparison with the revision before, or both.
 #[derive(Debug, JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    extend(
+        "oneOf" = [
+            {"required": ["ratio"]},
+            {"required": ["histogram"]},
+            {"required": ["gauge"]},
+            {"required": ["rate"]},
+            {"required": ["promql"]},
+            {"required": ["kubernetes"]},
+            {"required": ["httpJson"]},
+            {"required": ["redis"]},
+            {"required": ["alert"]},
+        ],
+        "x-kubernetes-validations" = cel::rule(),
+    )
+)]
 pub struct Rule {
     /// Lower-case letters, digits and `-`; its full name is `<rule set>/<rule>`.
+    #[schemars(extend("pattern" = LABEL))]
     pub name: String,
     /// Counted events: which of how many.
     pub ratio: Option<Ratio>,
     /// The name of a histogram, without `_bucket`; with `quantile`.
     pub histogram: Option<String>,
     /// Which quantile of the histogram, such as `95%`.
+    #[schemars(extend("pattern" = PERCENT))]
     pub quantile: Option<String>,
     /// The unit of the histogram's buckets, when its name does not say.
     pub unit: Option<Unit>,
@@ -61,7 +81,7 @@ pub struct Rule {
     /// value it is advisory.
     pub compare: Option<Compare>,
     /// How long it must be broken without a break before it fails, such as `5m`.
-    #[schemars(rename = "for")]
+    #[schemars(rename = "for", extend("pattern" = DURATION))]
     pub lasting: Option<String>,
     /// Events below which nothing is decided; 20 when left out.
     #[schemars(range(min = 1))]
@@ -70,6 +90,7 @@ pub struct Rule {
     pub arms: Option<Arms>,
     /// What a pod counts within so long after its start is left out: `30s` for quantiles and `0s` for shares when left
     /// out.
+    #[schemars(extend("pattern" = DURATION))]
     pub skip: Option<String>,
     /// Whether a limit, while the old revision runs beside, fails only what is also worse than that; `true` when left
     /// out.
@@ -94,6 +115,7 @@ pub enum Limit {
 #[schemars(deny_unknown_fields)]
 pub struct Compare {
     /// Relative: `50%` allows one and a half times as much.
+    #[schemars(extend("pattern" = PERCENT))]
     pub margin: Option<String>,
     /// Absolute, on top: `0.1%`; of a value in the unit of its limit, such as `100MiB`.
     pub plus: Option<Limit>,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::{ApiVersion, NamespacedMetadata};
+use super::pattern::{DURATION, PERCENT, RULE_NAME, SCALED, SUBDOMAIN};
+use super::{ApiVersion, NamespacedMetadata, cel};
 
 /// Always `Watch`.
 #[derive(Debug, JsonSchema)]
@@ -17,7 +18,10 @@ pub enum Kind {
 #[schemars(
     rename_all = "camelCase",
     deny_unknown_fields,
-    extend("oneOf" = [{"required": ["target"]}, {"required": ["targets"]}])
+    extend(
+        "oneOf" = [{"required": ["target"]}, {"required": ["targets"]}],
+        "x-kubernetes-validations" = cel::watch(),
+    )
 )]
 pub struct Watch {
     pub api_version: ApiVersion,
@@ -67,6 +71,7 @@ pub enum GitOps {
 #[schemars(deny_unknown_fields)]
 pub struct Target {
     pub kind: TargetKind,
+    #[schemars(extend("pattern" = SUBDOMAIN))]
     pub name: String,
 }
 
@@ -75,6 +80,7 @@ pub struct Target {
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Targets {
     /// Always `true`.
+    #[schemars(extend("enum" = [true]))]
     pub on_request: bool,
     /// Left out, the namespace of the watch.
     #[schemars(length(min = 1, max = 100))]
@@ -109,8 +115,10 @@ pub enum Source {
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Release {
     /// How long a release is watched from its first traffic on, such as `30m`, which it is when left out.
+    #[schemars(extend("pattern" = DURATION))]
     pub watch: Option<String>,
     /// The chance that a release which keeps every rule is ever called bad: `1%` when left out, at most `5%`.
+    #[schemars(extend("pattern" = PERCENT))]
     pub false_alarms: Option<String>,
     /// What a watch ends with when its evidence says neither; `inconclusive` when left out.
     pub when_unclear: Option<WhenUnclear>,
@@ -221,8 +229,10 @@ pub struct OnPass {
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Always {
     /// A rule set (`queue`) or a single rule (`queue/depth`).
+    #[schemars(extend("pattern" = RULE_NAME))]
     pub rule: String,
     /// How long events are looked at together, such as `5m`; for rules that count events.
+    #[schemars(extend("pattern" = DURATION))]
     pub window: Option<String>,
     /// What is done.
     #[schemars(length(min = 1))]
@@ -249,12 +259,17 @@ pub struct AlwaysAction {
 
 /// More replicas, never fewer: as many as `replicas`, or `factor` times as many.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["replicas"]}, {"required": ["factor"]}])
+)]
 pub struct Scale {
     /// Kind and name, such as `Deployment/worker`; in the namespace of the watch.
+    #[schemars(extend("pattern" = SCALED))]
     pub target: String,
     pub replicas: Option<u32>,
     /// A percentage of what there is, such as `150%`.
+    #[schemars(extend("pattern" = PERCENT))]
     pub factor: Option<String>,
     /// Never above this.
     pub ceiling: Option<u32>,
@@ -263,6 +278,7 @@ pub struct Scale {
     /// The next action waits until the pods are ready, for this long at most, such as `2m`.
     pub wait: Option<String>,
     /// Back to what it was when the rule has been kept again for this long, such as `30m`.
+    #[schemars(extend("pattern" = DURATION))]
     pub undo: Option<String>,
 }
 

@@ -9,10 +9,11 @@ use recant_core::rule::SecretRef;
 
 use super::{SecretError, SecretReader, from_bytes, place};
 
-/// Reads Secrets of one namespace.
+/// Reads Secrets.
 #[derive(Clone)]
 pub struct KubernetesSecrets {
-    api: Api<Secret>,
+    client: Client,
+    /// The agent's own.
     namespace: String,
 }
 
@@ -25,10 +26,10 @@ impl std::fmt::Debug for KubernetesSecrets {
 }
 
 impl KubernetesSecrets {
-    /// Reads with `client` in `namespace`, the agent's own.
+    /// Reads with `client`; `namespace` is the agent's own.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
-            api: Api::namespaced(client, namespace),
+            client,
             namespace: namespace.to_owned(),
         }
     }
@@ -36,16 +37,20 @@ impl KubernetesSecrets {
 
 #[async_trait]
 impl SecretReader for KubernetesSecrets {
-    async fn read(&self, name: &str, key: &str) -> Result<SecretString, SecretError> {
-        let place = format!(
-            "{} in namespace `{}`",
-            place(&SecretRef::KubernetesSecret {
-                name: name.to_owned(),
-                key: key.to_owned(),
-            }),
-            self.namespace
-        );
-        let secret = match self.api.get(name).await {
+    async fn read(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        key: &str,
+    ) -> Result<SecretString, SecretError> {
+        let namespace = namespace.unwrap_or(&self.namespace);
+        let place = place(&SecretRef::KubernetesSecret {
+            name: name.to_owned(),
+            key: key.to_owned(),
+            namespace: Some(namespace.to_owned()),
+        });
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secret = match api.get(name).await {
             Ok(secret) => secret,
             Err(kube::Error::Api(status)) if status.code == 404 => {
                 return Err(SecretError::Missing { place });

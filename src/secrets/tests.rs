@@ -89,6 +89,7 @@ fn secret(name: &str, key: &str) -> SecretRef {
     SecretRef::KubernetesSecret {
         name: name.to_owned(),
         key: key.to_owned(),
+        namespace: None,
     }
 }
 

@@ -292,7 +292,8 @@ webhook: {url: {file: /etc/recant/hook}}
                 ChannelKind::Slack,
                 SecretRef::KubernetesSecret {
                     name: "slack".to_owned(),
-                    key: "webhook-url".to_owned()
+                    key: "webhook-url".to_owned(),
+                    namespace: None,
                 }
             ),
         ]
@@ -329,6 +330,7 @@ alertmanager:
     let token = SecretRef::KubernetesSecret {
         name: "alertmanager".to_owned(),
         key: "token".to_owned(),
+        namespace: None,
     };
     assert_eq!(bearer, Some(token));
 }
@@ -383,4 +385,58 @@ fn watches_share_their_rules() {
         panic!("{book:?}")
     };
     assert!(std::sync::Arc::ptr_eq(first, second));
+}
+
+/// What `kubectl get -o yaml` and `kubectl apply` make of documents.
+#[test]
+fn documents_are_read_as_a_cluster_shows_them() {
+    let text = "apiVersion: v1
+kind: List
+items:
+- apiVersion: recant.dev/v1alpha1
+  kind: Watch
+  metadata:
+    name: checkout
+    namespace: shop
+    uid: 6f1f8d2c
+    generation: 4
+    resourceVersion: '81'
+    creationTimestamp: '2026-01-01T00:00:00Z'
+    annotations: {kubectl.kubernetes.io/last-applied-configuration: '{}'}
+    managedFields: [{manager: kubectl, operation: Apply}]
+  target: {kind: Deployment, name: checkout}
+  rules: [team, http]
+  onFail: [{rollback: {}}, {notify: [team]}]
+  status: {conditions: [{type: Ready, status: 'True'}]}
+- apiVersion: recant.dev/v1alpha1
+  kind: RuleSet
+  metadata: {name: team, namespace: shop, uid: a}
+  rules: [{name: queue, gauge: jobs, max: 100}]
+- apiVersion: recant.dev/v1alpha1
+  kind: Channel
+  metadata: {name: team, namespace: shop}
+  slack: {url: {secret: {name: slack, key: url}}}
+metadata: {resourceVersion: ''}
+";
+    let book = load(text);
+    let watch = book.watches.first().expect("there is a watch");
+    let names: Vec<&str> = watch.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["team/queue", "http/error-rate", "http/latency-p95"]);
+    assert_eq!(watch.on_fail.notify, [ChannelName::from("shop/team")]);
+    assert!(book.channels.contains_key(&ChannelName::from("shop/team")));
+    // Another namespace has none of that.
+    let files = [SourceFile {
+        name: "rules.yaml".to_owned(),
+        text: text.replacen("namespace: shop", "namespace: other", 1),
+    }];
+    let loaded = spec::load(&files, &shipped());
+    let said: Vec<&str> = loaded
+        .diagnostics
+        .iter()
+        .map(|d| d.message.as_str())
+        .collect();
+    assert_eq!(
+        said,
+        ["there is no rule set `team`", "there is no channel `team`"]
+    );
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::program::recant;
 
 const COMMITTED: &str = "src/schema/recant.schema.json";
+const DEFINITIONS: &str = "charts/crds/recant.yaml";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -28,25 +29,83 @@ fn documents(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
 
-#[test]
-fn the_committed_schema_is_what_the_command_prints() {
-    let ran = recant(&root(), &["schema"], &[]);
+/// What the command prints, which must be what the file holds.
+fn printed(arguments: &[&str], committed: &str) -> String {
+    let ran = recant(&root(), arguments, &[]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    let path = root().join(COMMITTED);
+    let path = root().join(committed);
     if std::env::var_os("RECANT_WRITE_SCHEMA").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &ran.out).unwrap();
     }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        committed == ran.out,
-        "{COMMITTED} is old: write the output of `recant schema` into it"
+        fs::read_to_string(&path).unwrap_or_default() == ran.out,
+        "{committed} is old: write the output of `recant {}` into it (RECANT_WRITE_SCHEMA=1 does)",
+        arguments.join(" ")
     );
+    ran.out
+}
+
+#[test]
+fn the_committed_schema_is_what_the_command_prints() {
+    let committed = printed(&["schema"], COMMITTED);
     let schema: Value = serde_json::from_str(&committed).unwrap();
     assert_eq!(
         schema["$schema"],
         "https://json-schema.org/draft/2020-12/schema"
     );
     jsonschema::meta::validate(&schema).unwrap();
+}
+
+#[test]
+fn the_committed_definitions_are_what_the_command_prints() {
+    let text = printed(&["schema", "--crds"], DEFINITIONS);
+    let definitions = documents(&text);
+    let kinds: Vec<&Value> = definitions
+        .iter()
+        .map(|definition| &definition["spec"]["names"]["kind"])
+        .collect();
+    assert_eq!(kinds, ["Watch", "RuleSet", "Channel"]);
+    for definition in &definitions {
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        structural(schema, "");
+    }
+}
+
+/// Every field has one type, or is of the two kinds that need none; nothing is a float, and everything is bounded.
+fn structural(schema: &Value, path: &str) {
+    let untyped = [
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-preserve-unknown-fields",
+    ];
+    if untyped.iter().any(|key| schema[*key] == true) {
+        assert!(schema.get("type").is_none(), "{path}");
+        return;
+    }
+    match schema["type"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{path} has no type"))
+    {
+        "string" => assert!(
+            schema.get("enum").is_some() || schema.get("maxLength").is_some(),
+            "{path}"
+        ),
+        "array" => {
+            assert!(schema["maxItems"].is_u64(), "{path}");
+            structural(&schema["items"], &format!("{path}[]"));
+        }
+        "object" => {
+            for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                let top =
+                    path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind" | "metadata");
+                if !top {
+                    structural(field, &format!("{path}.{name}"));
+                }
+            }
+        }
+        "integer" | "boolean" => {}
+        other => panic!("{path} is of type {other}"),
+    }
 }
 
 /// Every mapping of the documents: what the schema calls it, and a document in which `HERE` stands for its fields.
@@ -100,7 +159,8 @@ const MAPPINGS: &[(&str, &str)] = &[
         "AlertSelector",
         "kind: RuleSet\nmetadata: {name: a}\nrules: [{name: a, alert: {HERE}}]",
     ),
-    ("Metadata", "kind: RuleSet\nmetadata: {HERE}"),
+    ("Metadata", "kind: Test\nmetadata: {HERE}"),
+    ("SharedMetadata", "kind: RuleSet\nmetadata: {HERE}"),
     ("NamespacedMetadata", "kind: Watch\nmetadata: {HERE}"),
     (
         "Watch",
@@ -236,84 +296,7 @@ fn the_schema_has_the_fields_that_are_read() {
 }
 
 /// A document of each kind, with everything in it.
-const WHOLE: &str = "apiVersion: recant.dev/v1alpha1
-kind: RuleSet
-metadata: {name: all, labels: {team: shop}, annotations: {a: b}}
-rules:
-- {name: a, ratio: {bad: 'b{c=\"5\"}', total: b, absentBad: zero}, max: 5%, compare: {margin: 50%, plus: 0.1%}, least: 50, dryRun: true, for: 1m}
-- {name: b, ratio: {good: 'b{c=\"2\"}', total: b}, min: 99%, arms: {label: version, canary: v2, baseline: v1}}
-- {name: c, histogram: h, quantile: 99.9%, unit: milliseconds, max: 500ms, compare: {}}
-- {name: d, gauge: process_resident_memory_bytes, over: mean, max: 512Mi, for: 5m, compare: {margin: 20%, plus: 100MiB, decides: true}}
-- {name: e, rate: {counter: 'b{c=\"5\"}', per: 5m}, max: 10, compare: {plus: 5}}
-- {name: f, promql: 'max(up{namespace=\"${namespace}\"})', min: 1}
-- {name: g, promql: {query: up, range: 10m, step: 15s}, min: 1}
-- {name: h, kubernetes: restarts, max: 3}
-- {name: al, alert: HighErrorRate}
-- {name: am, alert: {name: HighErrorRate, labels: {service: '${name}'}, scope: target, pending: 5m}, for: 1m}
-- {name: i, kubernetes: {fact: outOfMemoryKills, per: 30m}, max: 0}
-- {name: j, httpJson: {url: 'http://stats.shop/q', path: '$.n', authorization: {env: TOKEN}}, max: 100}
-- {name: k, redis: {address: 'redis.shop:6379', list: q, database: 1, username: u, password: {secret: {name: redis, key: k}}}, max: 100}
-- {name: l, redis: {address: 'redis.shop:6379', stream: q}, max: 100}
----
-apiVersion: recant.dev/v1alpha1
-kind: Watch
-metadata: {name: checkout, namespace: shop}
-target: {kind: Rollout, name: checkout}
-rules: [all, http/error-rate]
-source: scrape
-release: {watch: 20m}
-onFail: [{rollback: {deleteStuckPods: true}}, {notify: [oncall]}]
-onPass: [{notify: [oncall]}]
-always:
-- {rule: all/k, onFail: [{scale: {target: Deployment/worker, replicas: 5, ceiling: 8, undo: 30m}}, {notify: [oncall]}]}
-- {rule: all/a, window: 5m, onFail: [{scale: {target: StatefulSet/db, factor: 150%}}]}
-dryRun: false
-scrape: {port: 9090, path: /metrics}
-links: [{label: Dashboard, url: 'https://grafana.example/d/x'}]
----
-apiVersion: recant.dev/v1alpha1
-kind: Watch
-metadata: {name: canary, namespace: shop}
-target: {kind: Deployment, name: canary}
-rules: [all]
-release:
-  traffic: {route: {kind: VirtualService, name: checkout, rule: primary}, canary: canary, stable: stable, steps: [10%, 50%, 100%], each: 5m}
----
-apiVersion: recant.dev/v1alpha1
-kind: Channel
-metadata: {name: oncall}
-slack: {url: {env: SLACK_WEBHOOK_URL}}
----
-apiVersion: recant.dev/v1alpha1
-kind: Channel
-metadata: {name: hook}
-webhook: {url: {file: /run/secrets/hook}}
----
-apiVersion: recant.dev/v1alpha1
-kind: Channel
-metadata: {name: alerts}
-alertmanager: {url: {env: ALERTMANAGER_URL}, labels: {team: shop}, bearer: {secret: {name: a, key: token}}}
----
-apiVersion: recant.dev/v1alpha1
-kind: Channel
-metadata: {name: teams}
-teams: {url: {secret: {name: a, key: url}}}
----
-apiVersion: recant.dev/v1alpha1
-kind: Test
-metadata: {name: everything}
-watch: shop/checkout
-interval: 30s
-revisions: {v1: [web-1], v2: [web-2]}
-releases: [{revision: v2, at: 5m, completes: 6m}]
-series: [{series: 'b{pod=\"web-1\"}', values: 0+5x20 _ stale}, {series: 'b{pod=\"web-2\"}', values: 3}]
-answers: [{rule: f, values: 1x20}, {rule: h, pod: web-1, values: 0x20}, {rule: j, label: x, values: 1}]
-expect:
-- {at: 1m, verdict: none, actions: []}
-- {at: 6m, rules: {all/a: no-data}, says: [a, b], actions: [rollback to v1, scale Deployment/worker to 5]}
-- {at: 7m, says: nothing}
-never: [rollback, scale, notify]
-";
+const WHOLE: &str = include_str!("../documents/whole.yaml");
 
 #[test]
 fn good_documents_are_good_by_the_schema() {

@@ -27,7 +27,12 @@ struct Reader {
 
 #[async_trait]
 impl SecretReader for Reader {
-    async fn read(&self, _name: &str, _key: &str) -> Result<SecretString, SecretError> {
+    async fn read(
+        &self,
+        _namespace: Option<&str>,
+        _name: &str,
+        _key: &str,
+    ) -> Result<SecretString, SecretError> {
         let scheme = if self.garbled {
             "not-an-address:"
         } else {
@@ -116,6 +121,7 @@ impl Notifier for SimNotifier {
         let place = SecretRef::KubernetesSecret {
             name: "channels".to_owned(),
             key: self.channel.to_string(),
+            namespace: None,
         };
         let address = secrets.resolve(&place).await?;
         if !address.expose_secret().starts_with("https://") {

@@ -82,6 +82,7 @@ pub(crate) fn book<'a>(
         url: SecretRef::KubernetesSecret {
             name: "channels".to_owned(),
             key: name.to_string(),
+            namespace: None,
         },
     };
     RuleBook {

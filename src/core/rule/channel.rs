@@ -24,6 +24,20 @@ impl Channel {
         };
         std::iter::once(url).chain(other)
     }
+
+    /// Its Secrets are those of this namespace.
+    pub(crate) fn belong_to(&mut self, namespace: &str) {
+        let Self { name: _, kind, url } = self;
+        url.belong_to(namespace);
+        match kind {
+            ChannelKind::Slack | ChannelKind::Webhook | ChannelKind::Teams => {}
+            ChannelKind::Alertmanager { labels: _, bearer } => {
+                if let Some(bearer) = bearer {
+                    bearer.belong_to(namespace);
+                }
+            }
+        }
+    }
 }
 
 /// The dialects of channels.
@@ -50,9 +64,21 @@ pub enum ChannelKind {
 pub enum SecretRef {
     Env(String),
     File(String),
-    /// A Kubernetes Secret in the agent's namespace.
+    /// A Kubernetes Secret.
     KubernetesSecret {
         name: String,
         key: String,
+        /// That of the document that names it; `None`: the agent's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        namespace: Option<String>,
     },
+}
+
+impl SecretRef {
+    pub(crate) fn belong_to(&mut self, owner: &str) {
+        match self {
+            Self::KubernetesSecret { namespace, .. } => *namespace = Some(owner.to_owned()),
+            Self::Env(_) | Self::File(_) => {}
+        }
+    }
 }

@@ -70,6 +70,17 @@ impl Level {
             Self::Gauge(_) | Self::Promql(_) | Self::Kubernetes(_) | Self::Alert(_) => None,
         }
     }
+
+    pub(super) fn belong_to(&mut self, namespace: &str) {
+        let secret = match self {
+            Self::HttpJson(json) => json.authorization.as_mut(),
+            Self::Redis(redis) => redis.password.as_mut(),
+            Self::Gauge(_) | Self::Promql(_) | Self::Kubernetes(_) | Self::Alert(_) => None,
+        };
+        if let Some(secret) = secret {
+            secret.belong_to(namespace);
+        }
+    }
 }
 
 /// What the status of Kubernetes objects says of a target.

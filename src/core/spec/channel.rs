@@ -42,7 +42,7 @@ const BEARER: Secret = Secret {
 /// Reads a channel; `None` when it has no readable name.
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<ChannelDraft> {
     let fields = Fields::open(node, "a channel", CHANNEL, report)?;
-    let metadata = document::metadata(&fields, Namespaced::No, report);
+    let metadata = document::metadata(&fields, Namespaced::Maybe, report);
     let given: Vec<_> = KINDS.iter().filter_map(|name| fields.entry(name)).collect();
     let place = match given.as_slice() {
         [entry] => read_place(&entry.key, &entry.value, report),
@@ -67,17 +67,33 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         }
     };
     let (name, name_node) = metadata.name?;
+    let namespace = metadata.namespace.map(|(namespace, _)| namespace);
     Some(ChannelDraft {
         name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
         site: Site {
             file,
             span: name_node.span,
         },
-        channel: place.map(|(kind, url)| Channel {
-            name: ChannelName(name.to_owned()),
-            kind,
-            url,
+        channel: place.map(|(kind, url)| {
+            let mut channel = Channel {
+                name: full_name(namespace, name),
+                kind,
+                url,
+            };
+            if let Some(namespace) = namespace {
+                channel.belong_to(namespace);
+            }
+            channel
         }),
+    })
+}
+
+/// What a channel is called everywhere: `oncall`, and `shop/oncall` where it belongs to a namespace.
+pub(super) fn full_name(namespace: Option<&str>, name: &str) -> ChannelName {
+    ChannelName(match namespace {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_owned(),
     })
 }
 

@@ -16,6 +16,9 @@ use super::watch;
 pub(super) const API_VERSION: &str = "recant.dev/v1alpha1";
 const KINDS: [&str; 5] = ["RuleSet", "Watch", "Runbook", "Channel", "Test"];
 
+/// The kinds that can be custom resources.
+pub(super) const RESOURCES: [&str; 3] = ["RuleSet", "Watch", "Channel"];
+
 /// Reads one document of file number `file` into `drafts`.
 pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut Report<'_>) {
     if node.is_null() {
@@ -125,13 +128,14 @@ pub(super) fn metadata<'n>(
         name: None,
         namespace: None,
     };
+    let known = ["name", "namespace", "labels", "annotations"];
     let known: &[&str] = match namespaced {
-        Namespaced::Yes => &["name", "namespace", "labels", "annotations"],
+        Namespaced::Yes | Namespaced::Maybe => &known,
         Namespaced::No => &["name", "labels", "annotations"],
     };
     let help = match namespaced {
         Namespaced::Yes => "write `metadata: {name: checkout, namespace: shop}`",
-        Namespaced::No => "write `metadata: {name: …}`",
+        Namespaced::No | Namespaced::Maybe => "write `metadata: {name: …}`",
     };
     let Some(node) = document.need("metadata", help, report) else {
         return metadata;
@@ -142,13 +146,104 @@ pub(super) fn metadata<'n>(
     metadata.name = fields.need("name", help, report).and_then(|node| {
         fields::name(node, "name", NameKind::Subdomain, report).map(|name| (name, node))
     });
-    if namespaced == Namespaced::Yes {
-        let help = "say in which namespace the target is: `namespace: shop`";
-        metadata.namespace = fields.need("namespace", help, report).and_then(|node| {
-            fields::name(node, "namespace", NameKind::Label, report).map(|name| (name, node))
-        });
-    }
+    let namespace = match namespaced {
+        Namespaced::Yes => {
+            let help = "say in which namespace the target is: `namespace: shop`";
+            fields.need("namespace", help, report)
+        }
+        Namespaced::Maybe => fields.get("namespace"),
+        Namespaced::No => None,
+    };
+    metadata.namespace = namespace.and_then(|node| {
+        fields::name(node, "namespace", NameKind::Label, report).map(|name| (name, node))
+    });
     metadata
+}
+
+/// What an API server adds to the `metadata` of a document, and what tools put there.
+const OF_SERVER: [&str; 11] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Takes Recant's documents out of a `kind: List`, or of a list of one of its kinds: as `kubectl get -o yaml` prints
+/// several. `None`: it is no list that holds any.
+pub(super) fn listed(node: &mut Node) -> Option<Vec<Node>> {
+    let of = |node: &Node, name: &str| -> Option<String> {
+        let Kind::Map(entries) = &node.kind else {
+            return None;
+        };
+        let entry = entries.iter().find(|entry| entry.key == name)?;
+        match &entry.value.kind {
+            Kind::Scalar(scalar) => Some(scalar.text.clone()),
+            Kind::List(_) | Kind::Map(_) | Kind::Reported => None,
+        }
+    };
+    let (version, kind) = (of(node, "apiVersion")?, of(node, "kind")?);
+    let ours = |version: &str| version.starts_with("recant.dev/");
+    let list = (version == "v1" && kind == "List")
+        || (ours(&version)
+            && RESOURCES
+                .iter()
+                .any(|known| kind.strip_suffix("List") == Some(*known)));
+    if !list {
+        return None;
+    }
+    let items = list_items(node)?;
+    let mut taken = Vec::new();
+    let mut left = Vec::new();
+    for mut item in std::mem::take(items) {
+        if of(&item, "apiVersion").is_some_and(|version| ours(&version)) {
+            without_what_servers_add(&mut item);
+            taken.push(item);
+        } else {
+            left.push(item);
+        }
+    }
+    *items = left;
+    (!taken.is_empty()).then_some(taken)
+}
+
+/// Whether nothing is left of a list.
+pub(super) fn is_empty_list(node: &Node) -> bool {
+    let Kind::Map(entries) = &node.kind else {
+        return false;
+    };
+    entries.iter().any(|entry| {
+        entry.key == "items" && matches!(&entry.value.kind, Kind::List(items) if items.is_empty())
+    })
+}
+
+fn list_items(node: &mut Node) -> Option<&mut Vec<Node>> {
+    let Kind::Map(entries) = &mut node.kind else {
+        return None;
+    };
+    let entry = entries.iter_mut().find(|entry| entry.key == "items")?;
+    match &mut entry.value.kind {
+        Kind::List(items) => Some(items),
+        Kind::Scalar(_) | Kind::Map(_) | Kind::Reported => None,
+    }
+}
+
+/// Leaves out of a document what an API server added to it: `kubectl get -o yaml` prints it.
+pub(super) fn without_what_servers_add(node: &mut Node) {
+    let Kind::Map(entries) = &mut node.kind else {
+        return;
+    };
+    entries.retain(|entry| entry.key != "status");
+    let metadata = entries.iter_mut().find(|entry| entry.key == "metadata");
+    if let Some(Kind::Map(fields)) = metadata.map(|entry| &mut entry.value.kind) {
+        fields.retain(|field| !OF_SERVER.contains(&field.key.as_str()));
+    }
 }
 
 /// Whether documents of a kind belong to a namespace.
@@ -156,4 +251,6 @@ pub(super) fn metadata<'n>(
 pub(super) enum Namespaced {
     Yes,
     No,
+    /// Without one it is for all namespaces.
+    Maybe,
 }

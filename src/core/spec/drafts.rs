@@ -29,6 +29,8 @@ pub(super) struct Reference {
 #[derive(Debug)]
 pub(super) struct SetDraft {
     pub(super) name: String,
+    /// Only watches of this namespace can name it; `None`: all.
+    pub(super) namespace: Option<String>,
     pub(super) site: Site,
     pub(super) rules: Vec<RuleDraft>,
     /// Some of its rules have no readable name.
@@ -110,6 +112,8 @@ pub(super) struct RunbookDraft {
 #[derive(Debug)]
 pub(super) struct ChannelDraft {
     pub(super) name: String,
+    /// Only watches of this namespace can name it; `None`: all.
+    pub(super) namespace: Option<String>,
     pub(super) site: Site,
     pub(super) channel: Option<Channel>,
 }

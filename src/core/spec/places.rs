@@ -34,6 +34,51 @@ pub fn places(file: &SourceFile) -> BTreeMap<String, (usize, usize)> {
     places
 }
 
+/// What stands on each line of a document that has one value a line, as JSON with line breaks has: `rules[0].max`.
+pub fn fields_by_line(file: &SourceFile) -> BTreeMap<usize, String> {
+    let mut report = Report::new(file, Checks::default());
+    let documents = tree::parse(&mut report);
+    let mut found = Vec::new();
+    if let Some(root) = documents.roots.first() {
+        add_all("", &root.node, &mut found);
+    }
+    found.sort();
+    let (mut at, mut line) = (0, 1);
+    let mut fields = BTreeMap::new();
+    for (start, path) in found {
+        let between = file.text.get(at..start).unwrap_or("");
+        line += between.bytes().filter(|byte| *byte == b'\n').count();
+        at = start;
+        fields.entry(line).or_insert(path);
+    }
+    fields
+}
+
+/// Entries of lists, too.
+fn add_all(path: &str, node: &Node, found: &mut Vec<(usize, String)>) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            for entry in entries.iter().filter(|entry| !entry.key.is_empty()) {
+                let inner = if path.is_empty() {
+                    entry.key.clone()
+                } else {
+                    format!("{path}.{}", entry.key)
+                };
+                add_all(&inner, &entry.value, found);
+                found.push((entry.key_span.start, inner));
+            }
+        }
+        Kind::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let inner = format!("{path}[{index}]");
+                add_all(&inner, item, found);
+                found.push((item.span.start, inner));
+            }
+        }
+        Kind::Scalar(_) | Kind::Reported => {}
+    }
+}
+
 /// Its depth is that of the tree, which is bounded.
 fn add(prefix: &str, node: &Node, found: &mut Vec<(usize, String)>) {
     let Kind::Map(entries) = &node.kind else {

@@ -25,6 +25,7 @@ pub(super) struct Report<'f> {
     masks: Vec<Range<usize>>,
     errors: usize,
     checks: Checks,
+    team: bool,
 }
 
 /// One finding; the methods add to it.
@@ -60,7 +61,17 @@ impl<'f> Report<'f> {
             hidden: 0,
             masks: Vec::new(),
             errors: 0,
+            team: false,
         }
+    }
+
+    /// The document belongs to a team, and not to those who run the agent.
+    pub(super) fn of_a_team(self) -> Self {
+        Self { team: true, ..self }
+    }
+
+    pub(super) fn is_of_a_team(&self) -> bool {
+        self.team
     }
 
     pub(super) fn file(&self) -> &'f SourceFile {
@@ -126,6 +137,7 @@ impl<'f> Report<'f> {
             masks,
             errors: _,
             checks: _,
+            team: _,
         } = self;
         // The last place is a spare for findings that came when the report was full.
         findings.truncate(MOST_FINDINGS);

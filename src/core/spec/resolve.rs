@@ -1,17 +1,21 @@
 //! Looks up the names that documents use of each other, and makes the rule book.
 
+mod circular;
 mod missing;
 mod repeated;
+pub(super) mod resources;
 mod runbooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::circular::Circles;
 use self::missing::{meant, missing};
 use self::repeated::{disjoint, duplicate, unique};
 use self::runbooks::Against;
 use super::always::DEFAULT_WINDOW;
+use super::channel;
 use super::drafts::{
     AlwaysDraft, ChannelDraft, Drafts, Reference, RuleDraft, RunbookDraft, SetDraft, Site,
     TaskDraft, WatchDraft, What,
@@ -48,21 +52,13 @@ pub(super) fn resolve(
         incomplete,
     };
     for set in sets {
-        if let Some(first) = names.sets.get(&set.name) {
-            duplicate("rule set", &set.name, set.site, first.site, reports);
-        } else {
-            names.sets.insert(set.name.clone(), set);
-        }
+        names.add_set(set, reports);
     }
     for set in shipped.sets {
-        names.sets.entry(set.name.clone()).or_insert(set);
+        names.sets.entry(Scoped::of_set(&set)).or_insert(set);
     }
     for channel in channels {
-        if let Some(first) = names.channels.get(&channel.name) {
-            duplicate("channel", &channel.name, channel.site, first.site, reports);
-        } else {
-            names.channels.insert(channel.name.clone(), channel);
-        }
+        names.add_channel(channel, reports);
     }
     for runbook in runbooks {
         if let Some(first) = names.runbooks.get(&runbook.name) {
@@ -77,6 +73,7 @@ pub(super) fn resolve(
     let mut by_target: BTreeMap<TargetId, Site> = BTreeMap::new();
     let mut scopes: Vec<(Scope, Site)> = Vec::new();
     let mut on_request = Vec::new();
+    let mut circles = Circles::default();
     let watches = watches
         .into_iter()
         .filter_map(|mut watch| {
@@ -94,6 +91,7 @@ pub(super) fn resolve(
             for runbook in watch.runbooks() {
                 against.add(runbook, site, reports);
             }
+            circles.add(&watch, site, reports);
             Some(watch)
         })
         .collect();
@@ -131,10 +129,59 @@ fn any(scope: &Scope) -> TargetId {
     }
 }
 
+/// A name of a document that may belong to a namespace; `None`: it is for all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Scoped {
+    name: String,
+    namespace: Option<String>,
+}
+
+impl Scoped {
+    fn of_set(set: &SetDraft) -> Self {
+        Self {
+            name: set.name.clone(),
+            namespace: set.namespace.clone(),
+        }
+    }
+
+    fn of_channel(channel: &ChannelDraft) -> Self {
+        Self {
+            name: channel.name.clone(),
+            namespace: channel.namespace.clone(),
+        }
+    }
+}
+
+/// What a watch of this namespace means by a name: its own namespace's comes before that for all.
+fn meant_by<'m, T>(
+    all: &'m BTreeMap<Scoped, T>,
+    name: &str,
+    namespace: Option<&str>,
+) -> Option<&'m T> {
+    let of = |namespace: Option<&str>| Scoped {
+        name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
+    };
+    let own = namespace.and_then(|namespace| all.get(&of(Some(namespace))));
+    own.or_else(|| all.get(&of(None)))
+}
+
+/// The names that a watch of this namespace can use.
+fn known_to<'m, T>(
+    all: &'m BTreeMap<Scoped, T>,
+    namespace: Option<&'m str>,
+) -> impl Iterator<Item = (&'m str, &'m T)> + Clone {
+    all.iter()
+        .filter(move |(scoped, _)| {
+            scoped.namespace.is_none() || scoped.namespace.as_deref() == namespace
+        })
+        .map(|(scoped, value)| (scoped.name.as_str(), value))
+}
+
 /// What names can refer to.
 pub(super) struct Names {
-    sets: BTreeMap<String, SetDraft>,
-    channels: BTreeMap<String, ChannelDraft>,
+    sets: BTreeMap<Scoped, SetDraft>,
+    channels: BTreeMap<Scoped, ChannelDraft>,
     runbooks: BTreeMap<String, RunbookDraft>,
     /// Names may exist that we do not know: those that seem missing are not reported.
     incomplete: bool,
@@ -145,7 +192,29 @@ impl Names {
     pub(super) fn sets(&self) -> impl Iterator<Item = (&str, Site)> {
         self.sets
             .iter()
-            .map(|(name, set)| (name.as_str(), set.site))
+            .map(|(scoped, set)| (scoped.name.as_str(), set.site))
+    }
+
+    /// False: there is one of that name already, which was reported.
+    fn add_set(&mut self, set: SetDraft, reports: &mut [Report<'_>]) -> bool {
+        let scoped = Scoped::of_set(&set);
+        if let Some(first) = self.sets.get(&scoped) {
+            duplicate("rule set", &set.name, set.site, first.site, reports);
+            return false;
+        }
+        self.sets.insert(scoped, set);
+        true
+    }
+
+    /// False: there is one of that name already, which was reported.
+    fn add_channel(&mut self, channel: ChannelDraft, reports: &mut [Report<'_>]) -> bool {
+        let scoped = Scoped::of_channel(&channel);
+        if let Some(first) = self.channels.get(&scoped) {
+            duplicate("channel", &channel.name, channel.site, first.site, reports);
+            return false;
+        }
+        self.channels.insert(scoped, channel);
+        true
     }
 
     /// Names may exist that are not known here.
@@ -177,12 +246,13 @@ impl Names {
             scrape,
             links,
         } = draft;
-        let rules = self.rules(&rules, watch, reports);
-        let namespace = name.as_ref().map_or("", |name| name.namespace.as_str());
-        let always = self.always(always, namespace, reports);
-        let resolved = self.runbook(&fail_tasks, namespace, reports);
-        let notify = self.channels(&with(fail_channels, resolved.channels), reports);
-        let on_pass = self.channels(&pass_channels, reports);
+        let own = name.as_ref().map(|name| name.namespace.clone());
+        let own = own.as_deref();
+        let rules = self.rules(&rules, watch, own, reports);
+        let always = self.always(always, own, reports);
+        let resolved = self.runbook(&fail_tasks, own.unwrap_or_default(), reports);
+        let notify = self.channels(&with(fail_channels, resolved.channels), own, reports);
+        let on_pass = self.channels(&pass_channels, own, reports);
         Some(Watch {
             name: name?,
             target: target?.0,
@@ -210,7 +280,7 @@ impl Names {
     fn always(
         &self,
         drafts: Vec<AlwaysDraft>,
-        namespace: &str,
+        own: Option<&str>,
         reports: &mut [Report<'_>],
     ) -> Vec<Always> {
         let mut rules: Vec<Always> = Vec::new();
@@ -230,15 +300,15 @@ impl Names {
                 ] => Some(scale.clone()),
                 _ => None,
             };
-            let resolved = self.runbook(&draft.tasks, namespace, reports);
+            let resolved = self.runbook(&draft.tasks, own.unwrap_or_default(), reports);
             let run = resolved.runbook.filter(|_| scale.is_none());
             let channels = with(draft.channels, resolved.channels);
-            let notify = self.channels(&channels, reports);
+            let notify = self.channels(&channels, own, reports);
             let site = draft.rule.site;
             let Some(report) = reports.get_mut(site.file) else {
                 continue;
             };
-            let found = self.rules_of(&draft.rule, report);
+            let found = self.rules_of(&draft.rule, own, report);
             let mut values_only = !found.is_empty();
             for rule in found {
                 let Some(rule) = &rule.rule else { continue };
@@ -308,6 +378,7 @@ impl Names {
         &self,
         references: &[Reference],
         watch: Duration,
+        own: Option<&str>,
         reports: &mut [Report<'_>],
     ) -> Vec<Arc<Rule>> {
         let mut rules: Vec<Arc<Rule>> = Vec::new();
@@ -316,7 +387,7 @@ impl Names {
             let Some(report) = reports.get_mut(reference.site.file) else {
                 continue;
             };
-            for rule in self.rules_of(reference, report) {
+            for rule in self.rules_of(reference, own, report) {
                 let Some(rule) = &rule.rule else { continue };
                 if rule.lasting >= watch {
                     report
@@ -358,14 +429,19 @@ impl Names {
     }
 
     /// The rules that a reference means: a whole set, or one rule of it.
-    fn rules_of(&self, reference: &Reference, report: &mut Report<'_>) -> &[RuleDraft] {
+    fn rules_of(
+        &self,
+        reference: &Reference,
+        own: Option<&str>,
+        report: &mut Report<'_>,
+    ) -> &[RuleDraft] {
         let (set_name, rule_name) = match reference.name.split_once('/') {
             Some((set, rule)) => (set, Some(rule)),
             None => (reference.name.as_str(), None),
         };
-        let Some(set) = self.sets.get(set_name) else {
+        let Some(set) = meant_by(&self.sets, set_name, own) else {
             if !self.incomplete {
-                self.missing_set(reference, set_name, rule_name, report);
+                self.missing_set(reference, (set_name, rule_name), own, report);
             }
             return &[];
         };
@@ -393,16 +469,16 @@ impl Names {
     fn missing_set(
         &self,
         reference: &Reference,
-        set_name: &str,
-        rule_name: Option<&str>,
+        (set_name, rule_name): (&str, Option<&str>),
+        own: Option<&str>,
         report: &mut Report<'_>,
     ) {
         let help = || {
-            let elsewhere = self.sets.values().filter(|set| {
+            let elsewhere = known_to(&self.sets, own).filter(|(_, set)| {
                 rule_name.is_none() && set.rules.iter().any(|rule| rule.name == set_name)
             });
             let elsewhere: Vec<String> = elsewhere
-                .map(|set| format!("`{}/{set_name}`", set.name))
+                .map(|(name, _)| format!("`{name}/{set_name}`"))
                 .take(10)
                 .collect();
             match elsewhere.as_slice() {
@@ -413,7 +489,7 @@ impl Names {
                 ),
                 [] => meant(
                     set_name,
-                    self.sets.keys().map(String::as_str),
+                    known_to(&self.sets, own).map(|(name, _)| name),
                     "the rule sets are",
                 )
                 .unwrap_or_else(|| "no rule set is defined in these files".to_owned()),
@@ -423,16 +499,27 @@ impl Names {
         missing(reference, &message, help, report);
     }
 
-    fn channels(&self, references: &[Reference], reports: &mut [Report<'_>]) -> Vec<ChannelName> {
+    fn channels(
+        &self,
+        references: &[Reference],
+        own: Option<&str>,
+        reports: &mut [Report<'_>],
+    ) -> Vec<ChannelName> {
+        let mut names = Vec::new();
         for reference in references {
-            if self.incomplete || self.channels.contains_key(&reference.name) {
+            let found = meant_by(&self.channels, &reference.name, own);
+            names.push(channel::full_name(
+                found.and_then(|channel| channel.namespace.as_deref()),
+                &reference.name,
+            ));
+            if self.incomplete || found.is_some() {
                 continue;
             }
             let Some(report) = reports.get_mut(reference.site.file) else {
                 continue;
             };
             let help = || {
-                let known = self.channels.keys().map(String::as_str);
+                let known = known_to(&self.channels, own).map(|(name, _)| name);
                 meant(&reference.name, known, "the channels are").unwrap_or_else(|| {
                     "no channel is defined in these files: add a document `kind: Channel`, or give its file too"
                         .to_owned()
@@ -441,10 +528,7 @@ impl Names {
             let message = format!("there is no channel {}", quoted(&reference.name));
             missing(reference, &message, help, report);
         }
-        references
-            .iter()
-            .map(|reference| ChannelName(reference.name.clone()))
-            .collect()
+        names
     }
 }
 

@@ -50,7 +50,8 @@ const MOST_LEAST: u64 = 1_000_000_000_000;
 /// Reads a rule set; `None` when it has no readable name.
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<SetDraft> {
     let fields = Fields::open(node, "a rule set", SET, report)?;
-    let metadata = document::metadata(&fields, Namespaced::No, report);
+    let metadata = document::metadata(&fields, Namespaced::Maybe, report);
+    let namespace = metadata.namespace.map(|(namespace, _)| namespace);
     let mut partial = fields.unclear();
     let mut rules = Vec::new();
     let mut names: BTreeMap<&str, Span> = BTreeMap::new();
@@ -79,12 +80,18 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
         names.insert(name, site);
         rules.push(RuleDraft {
             name: name.to_owned(),
-            rule: rule.filter(|_| report.errors() == before).map(Arc::new),
+            rule: rule.filter(|_| report.errors() == before).map(|mut rule| {
+                if let Some(namespace) = namespace {
+                    rule.belong_to(namespace);
+                }
+                Arc::new(rule)
+            }),
         });
     }
     let (name, name_node) = metadata.name?;
     Some(SetDraft {
         name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
         site: Site {
             file,
             span: name_node.span,

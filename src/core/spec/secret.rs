@@ -73,6 +73,20 @@ impl Secret {
             }
         };
         match entry.key.as_str() {
+            "env" | "file" if report.is_of_a_team() => {
+                report
+                    .error(
+                        entry.key_span,
+                        format!(
+                            "`{}` is the agent's own, and this document is not",
+                            entry.key
+                        ),
+                    )
+                    .help(format!(
+                        "put {noun} into a Secret of this namespace, and write `secret: {secret}`"
+                    ));
+                None
+            }
             "env" => {
                 let name = fields::text(&entry.value, "env", &reference, report)?;
                 if !is_variable(name) {
@@ -100,7 +114,9 @@ impl Secret {
                 Some(SecretRef::File(path.to_owned()))
             }
             _ => {
-                let help = format!("write `secret: {secret}`: a Secret in the agent's namespace");
+                let help = format!(
+                    "write `secret: {secret}`: a Secret in the namespace of this document, or in the agent's if it has none"
+                );
                 let fields = Fields::open(&entry.value, "`secret`", &["name", "key"], report)?;
                 let name = fields
                     .need("name", &help, report)
@@ -111,6 +127,7 @@ impl Secret {
                 Some(SecretRef::KubernetesSecret {
                     name: name?.to_owned(),
                     key: key?.to_owned(),
+                    namespace: None,
                 })
             }
         }

@@ -159,7 +159,7 @@ pub(super) fn items(root: Node, report: &mut Report<'_>) -> Vec<(ObjectKind, Nod
             Recognised::List | Recognised::RuleFile | Recognised::Other => {
                 report
                     .error(item.span, "an item of a List is no Kubernetes object")
-                    .help("every item has an `apiVersion` and a `kind`; documents of Recant are not put into Lists");
+                    .help("every item has an `apiVersion` and a `kind`");
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::drafts::{Reference, Site, TaskDraft, What};
 use super::super::report::Report;
-use super::Names;
+use super::{Names, meant_by};
 use super::missing::{meant, missing};
 use crate::change::ObjectRef;
 use crate::rule::{Runbook, Task, WhenStuck};
@@ -149,7 +149,8 @@ impl Names {
             flat.when_stuck.push(found.when_stuck);
         }
         // What is missing is reported where the runbook is checked.
-        let known = |channel: &&Reference| self.channels.contains_key(&channel.name);
+        let known =
+            |channel: &&Reference| meant_by(&self.channels, &channel.name, None).is_some();
         flat.channels
             .extend(found.channels.iter().filter(known).cloned());
         flat.within.push(name);
@@ -162,7 +163,7 @@ impl Names {
     /// Runbooks that run each other, and steps that name nothing, also where no watch runs them.
     pub(super) fn check_runbooks(&self, reports: &mut [Report<'_>]) {
         for draft in self.runbooks.values() {
-            self.channels(&draft.channels, reports);
+            self.channels(&draft.channels, None, reports);
             let mut told = false;
             for task in &draft.tasks {
                 let mut flat = Flat::new(vec![draft.name.as_str()]);
