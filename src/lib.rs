@@ -16,6 +16,7 @@ pub mod json_path;
 mod library_error;
 pub mod notify;
 pub mod replay;
+pub mod resources;
 pub mod ruletest;
 pub mod schema;
 pub mod secrets;

@@ -7,6 +7,7 @@ mod findings;
 mod json;
 mod pausing;
 mod report;
+mod resources;
 mod scaled;
 mod sources;
 mod targets;
@@ -85,7 +86,10 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow
         Some(_) | None => files,
     };
     let faulty = findings.count(Weight::Error) > 0;
-    if paths.is_empty() && !faulty {
+    let resources = settings
+        .as_ref()
+        .is_some_and(|settings| *cluster && settings.resources.enabled);
+    if paths.is_empty() && !faulty && !resources {
         bail!("no files are named: give files or folders, or `rules` in the settings (--config)");
     }
     let collected = files::collect(paths);

@@ -2,12 +2,15 @@
 
 mod api;
 mod catch_up;
+pub(in crate::cli) mod documents;
 pub(super) mod logging;
 mod opening;
 pub(in crate::cli) mod parts;
 mod places;
 mod reloading;
+mod rights;
 pub(in crate::cli) mod sources;
+mod telling;
 mod traces;
 
 use std::net::SocketAddr;
@@ -22,14 +25,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use recant_core::ids::{TargetId, TargetKind};
-use recant_core::rule::{Channel, RuleBook, SecretRef, StuckPods};
-use recant_core::spec::{Loaded, Severity};
+use recant_core::rule::RuleBook;
+use recant_core::spec::{Loaded, Severity, SourceFile};
 
 use crate::agent;
 use crate::cluster::Cluster as _;
 use crate::cluster::kubernetes::lease::{self, Lease, LeaseState, Term};
-use crate::cluster::kubernetes::{self, KubernetesCluster, Missing, Needs, missing_access};
+use crate::cluster::kubernetes::{self, KubernetesCluster};
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
 use crate::http::Ops;
@@ -39,10 +41,12 @@ use crate::http::metrics::Metrics;
 use crate::http::reports::{self, Reported};
 use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
-use crate::journal::shard::ShardPlace;
 use crate::telemetry::{Spans, Telemetry};
 
+use documents::Documents;
 use reloading::{Files, Reloading};
+pub(in crate::cli) use rights::needs;
+use rights::{check_access, missing};
 
 /// The loop counts as stuck when it has not gone round for this long.
 const STUCK: Duration = Duration::from_mins(1);
@@ -108,8 +112,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(&settings.log);
     crate::tls::install();
     // As the files stand before they are read: what is written to them from now on is seen.
-    let files = Files::new(args.config.clone(), args.flags(), &settings);
-    let book = load(&settings)?;
+    let mut files = Files::new(args.config.clone(), args.flags(), &settings);
+    let (texts, book) = load_files(&settings)?;
+    files.good = texts;
     if settings.shards == 0 {
         check_journal(&settings.journal)?;
     }
@@ -139,9 +144,26 @@ pub(super) fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
             "no rules are named: give files or folders with --rules, RECANT_RULES or `rules` in the settings"
         );
     }
-    let Loaded {
-        book, diagnostics, ..
-    } = rules::load(&settings.rules);
+    let (_, book) = load_files(settings)?;
+    if book.watches_nothing() {
+        bail!("the rules hold no Watch, so there is nothing to do: add one");
+    }
+    Ok(book)
+}
+
+/// With custom resources there may be no files, or none that hold a Watch.
+fn load_files(settings: &Settings) -> anyhow::Result<(Vec<SourceFile>, RuleBook)> {
+    if settings.rules.is_empty() && !settings.resources.enabled {
+        bail!(
+            "no rules are named: give files or folders with --rules, RECANT_RULES or `rules` in the settings, or set `resources.enabled`"
+        );
+    }
+    let (
+        files,
+        Loaded {
+            book, diagnostics, ..
+        },
+    ) = rules::load_files(&settings.rules);
     for diagnostic in &diagnostics {
         super::eprint_line(&format!("{diagnostic}\n"));
     }
@@ -153,10 +175,10 @@ pub(super) fn load(settings: &Settings) -> anyhow::Result<RuleBook> {
         1 => "there is an error in the rules, see above".to_owned(),
         errors => format!("there are {errors} errors in the rules, see above"),
     })?;
-    if book.watches_nothing() {
+    if book.watches_nothing() && !settings.resources.enabled {
         bail!("the rules hold no Watch, so there is nothing to do: add one");
     }
-    Ok(book)
+    Ok((files, book))
 }
 
 /// Says at once what is wrong with the journal, and not when the Lease is ours. It stays untouched: another agent may
@@ -354,6 +376,21 @@ async fn work(
         opened = opening::open(&place, settings.retention, metrics, ops) => opened?,
     };
 
+    let cluster_stop = CancellationToken::new();
+    // Before the engine: what no watch names any more when it starts is ended.
+    let mut documents = tokio::select! {
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+        () = &mut lost => return Ok(lost_said()),
+        opened = Documents::open(settings, &outside.client, &outside.namespace, ops, &cluster_stop) => opened,
+    };
+    let merged;
+    let book = match &mut documents {
+        Some(documents) => {
+            merged = documents.load(settings, &changing.files.good).await?;
+            &merged
+        }
+        None => book,
+    };
     let taken = &opened.ledger.taken;
     let taken = taken
         .iter()
@@ -361,7 +398,6 @@ async fn work(
         .map(|(target, _)| target);
     let named = book.watches.iter().map(|watch| &watch.target);
     let targets: Vec<_> = named.chain(taken).cloned().collect();
-    let cluster_stop = CancellationToken::new();
     let client = outside.client.clone();
     let namespace = outside.namespace.clone();
     let Changing {
@@ -379,7 +415,18 @@ async fn work(
     ops.finder.set(move |naming| finding.find(naming));
     let last = opened.last;
     let mut assembled = parts::assemble(settings, book, metrics, ops, opened, outside, &cluster);
+    let mut telling = None;
     if let Ok((parts, _)) = &mut assembled {
+        telling = telling::begin(
+            settings,
+            parts,
+            documents.as_ref(),
+            &client,
+            &term,
+            ops,
+            &stop,
+        )
+        .await;
         let caught_up = tokio::select! {
             () = stop.cancelled() => Ok(()),
             caught_up = catch_up::catch_up(parts, &cluster, &targets, last) => caught_up,
@@ -402,6 +449,8 @@ async fn work(
                 metrics: metrics.clone(),
                 hangup,
                 kayenta,
+                documents,
+                ops: ops.clone(),
             };
             let reloading = tokio::spawn(reloading.run(stop.clone()));
             let health = tokio::spawn(parts::report_watches(
@@ -423,6 +472,9 @@ async fn work(
             // They only report, and make ready what nobody takes any more.
             drop(health.await);
             drop(reloading.await);
+            if let Some(telling) = telling {
+                drop(telling.await);
+            }
             code.context("the journal is lost, so this agent ends and gives the Lease back")
         }
         Err(error) => Err(error),
@@ -430,89 +482,6 @@ async fn work(
     cluster_stop.cancel();
     cluster.stopped().await;
     worked
-}
-
-async fn check_access(
-    client: &kube::Client,
-    settings: &Settings,
-    book: &RuleBook,
-    namespace: &str,
-) -> anyhow::Result<()> {
-    let missing = missing(client, settings, book, namespace).await?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|missing| format!("\n  - {missing}"))
-        .collect();
-    bail!("this agent lacks rights in the cluster:{}", lines.concat());
-}
-
-/// The rights that it needs and lacks, as the API server says.
-async fn missing(
-    client: &kube::Client,
-    settings: &Settings,
-    book: &RuleBook,
-    namespace: &str,
-) -> anyhow::Result<Vec<Missing>> {
-    missing_access(client, &needs(settings, book, namespace))
-        .await
-        .context("asking the API server what this agent may do")
-}
-
-/// What the agent needs rights for, whose own namespace is `namespace`.
-pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &str) -> Needs {
-    let rules = book.every_watch().flat_map(|watch| {
-        let always = watch.always.iter().map(|always| &always.rule);
-        watch.rules.iter().chain(always)
-    });
-    let secrets = book
-        .channels
-        .values()
-        .flat_map(Channel::secrets)
-        .chain(rules.filter_map(|rule| rule.secret()))
-        .filter_map(|secret| match secret {
-            SecretRef::KubernetesSecret { name, key: _ } => {
-                Some((namespace.to_owned(), name.clone()))
-            }
-            SecretRef::Env(_) | SecretRef::File(_) => None,
-        });
-    let named = book.watches.iter().map(|watch| watch.target.clone());
-    // Rights are for kinds and namespaces: one name stands for all.
-    let places = book.places().into_iter().map(|(namespace, kind)| TargetId {
-        namespace,
-        kind,
-        name: String::new(),
-    });
-    Needs {
-        targets: named.chain(places).collect(),
-        deletes_pods: book
-            .every_watch()
-            .filter(|watch| watch.on_fail.stuck_pods == StuckPods::Delete)
-            .filter(|watch| watch.target.kind == TargetKind::StatefulSet)
-            .map(|watch| watch.target.namespace.clone())
-            .collect(),
-        checks_secrets: settings.guards.check_secrets,
-        scales: book.scaled().cloned().collect(),
-        objects: book.changed().cloned().collect(),
-        routes: book
-            .watches
-            .iter()
-            .filter_map(|watch| watch.stepped.as_ref())
-            .map(|stepped| stepped.route.clone())
-            .collect(),
-        acts: !settings.guards.dry_run,
-        lease: Some((namespace.to_owned(), settings.lease.name.clone())),
-        secrets: secrets.collect(),
-        reviews_tokens: settings.api.as_ref().is_some_and(|api| api.token_review),
-        state: None,
-        shared: (settings.shards > 0).then(|| {
-            let journals = places::journals(settings, namespace);
-            let names = journals.iter().flat_map(ShardPlace::names);
-            (namespace.to_owned(), names.collect())
-        }),
-    }
 }
 
 /// Waits for the Lease; `None`: the process is to stop before.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use recant_core::spec::{self, Checked, Knowledge, Loaded, Options, SourceFile};
+use recant_core::spec::{
+    self, Checked, Knowledge, LastGood, Loaded, Merged, Options, Resource, SourceFile,
+};
 
 use super::checks::checks;
 use super::files;
@@ -57,6 +59,11 @@ pub fn load_texts(files: &[SourceFile]) -> Loaded {
         checks: checks(),
     };
     spec::load_with(files, &shipped(), options)
+}
+
+/// Puts documents of a cluster beside files without errors.
+pub fn merge(files: &[SourceFile], resources: &[Resource], last: &mut LastGood) -> Merged {
+    spec::merge(files, &shipped(), resources, last, checks())
 }
 
 /// Like [`load`]; also the files, as places in them are told.

@@ -52,6 +52,21 @@ pub const TABLE: &[Entry] = &[
         "files, or folders of files, with rule sets, watches and channels; in the environment separated by `:`",
     ),
     entry(
+        "resources.enabled",
+        "false",
+        "whether the custom resources `Watch`, `RuleSet` and `Channel` (charts/crds) count beside the files of `rules`",
+    ),
+    entry(
+        "resources.namespaces",
+        "[]",
+        "where they are looked for, besides the agent's own namespace, whose rule sets and channels are for all; none: in all namespaces; in the environment separated by `;`",
+    ),
+    entry(
+        "events",
+        "true",
+        "whether Kubernetes Events are written on targets and documents",
+    ),
+    entry(
         "source",
         "auto",
         "where metrics come from when a watch does not say: `prometheus`, `scrape`, or `auto`: Prometheus when its address is set",
@@ -341,6 +356,9 @@ pub const TABLE: &[Entry] = &[
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub rules: Vec<PathBuf>,
+    pub resources: ResourceSettings,
+    /// Kubernetes Events are written.
+    pub events: bool,
     /// Resolved: never `auto`.
     pub source: SourceKind,
     pub interval: Duration,
@@ -362,6 +380,14 @@ pub struct Settings {
     /// Shards that the targets are divided among; 0: one agent works, with a journal file.
     pub shards: u32,
     pub otel: OtelSettings,
+}
+
+/// Which custom resources count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceSettings {
+    pub enabled: bool,
+    /// Empty: in all namespaces.
+    pub namespaces: Vec<String>,
 }
 
 /// Where traces go.
@@ -436,6 +462,10 @@ impl Settings {
         let get = Getter { layers, merged };
         let second = Duration::from_secs(1);
         let rules = faults.take(get.list("rules"));
+        let yes_or_no = [("true", true), ("false", false)];
+        let resources_enabled = faults.take(get.one_of("resources.enabled", &yes_or_no));
+        let resources_namespaces = faults.take(get.list("resources.namespaces"));
+        let events = faults.take(get.one_of("events", &yes_or_no));
         let source = faults.take(get.source());
         let interval = faults.take(get.span("interval", second, second * 60));
         let prometheus = get.prometheus(faults);
@@ -460,6 +490,11 @@ impl Settings {
         let otel_ratio = faults.take(get.share("otel.ratio"));
         Some(Self {
             rules: rules?.into_iter().map(PathBuf::from).collect(),
+            resources: ResourceSettings {
+                enabled: resources_enabled?,
+                namespaces: resources_namespaces?,
+            },
+            events: events?,
             source: source?,
             interval: interval?,
             prometheus: prometheus.ok()?,

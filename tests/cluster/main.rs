@@ -38,6 +38,7 @@ mod receiver;
 mod redis;
 mod replicas;
 mod reports;
+mod resources;
 mod scaling;
 mod scenario;
 mod script;

@@ -244,6 +244,10 @@ const RECANT: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "resources",
+        &["agent", "cluster", "http", "journal", "schema"],
+    ),
+    (
         "demo",
         &[
             "actuate", "agent", "clock", "cluster", "journal", "notify", "source", "tls",
@@ -264,6 +268,7 @@ const RECANT: &[(&str, &[&str])] = &[
             "http",
             "journal",
             "notify",
+            "resources",
             "ruletest",
             "schema",
             "secrets",

@@ -6,7 +6,7 @@ use recant_core::rule::RuleBook;
 use recant_core::spec::{Checked, Knowledge, Manifests, Presence};
 
 use super::findings::{Area, Findings};
-use super::{channels, scaled, sources};
+use super::{channels, resources, scaled, sources};
 use crate::cli::run::needs;
 use crate::cluster::{ClusterError, kubernetes};
 use crate::config::files::Collected;
@@ -68,6 +68,13 @@ async fn look_around(
         );
         return checked;
     };
+    let with_resources = match &client {
+        Some(client) if reached => {
+            resources::look(settings, client, &namespace, &collected.files, findings).await
+        }
+        Some(_) | None => None,
+    };
+    let book = with_resources.as_ref().unwrap_or(book);
     if let Some(client) = client.as_ref().filter(|_| reached) {
         rights(client, settings, book, &namespace, findings).await;
         scaled::look(client, book, findings).await;

@@ -11,13 +11,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use recant_core::engine::{Loaded, Refused, Reload};
 use recant_core::rule::RuleBook;
-use recant_core::spec::{Diagnostic, Severity};
+use recant_core::spec::{Diagnostic, Severity, SourceFile};
 use recant_core::wording::short;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::documents::Documents;
 use super::parts::{self, Kept};
 use super::sources;
 use crate::agent::{self, Places, Update};
@@ -25,6 +26,7 @@ use crate::cluster::kubernetes::KubernetesCluster;
 use crate::config::changes::Changes;
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
+use crate::http::Ops;
 use crate::http::api::kayenta::Kayenta;
 use crate::http::metrics::Metrics;
 use crate::notify::{notifier, silences};
@@ -42,6 +44,8 @@ pub(super) struct Files {
     pub(super) config: Option<PathBuf>,
     pub(super) flags: Flags,
     pub(super) changes: Changes,
+    /// The rule files as they were when they were good.
+    pub(super) good: Vec<SourceFile>,
 }
 
 impl Files {
@@ -52,6 +56,7 @@ impl Files {
             config,
             flags,
             changes,
+            good: Vec::new(),
         }
     }
 }
@@ -80,12 +85,15 @@ pub(super) struct Reloading {
     pub(super) hangup: Arc<Notify>,
     /// `None`: there is no API port.
     pub(super) kayenta: Option<Kayenta>,
+    /// `None`: custom resources do not count.
+    pub(super) documents: Option<Documents>,
+    pub(super) ops: Ops,
 }
 
 /// What was read, whether or not it can be used.
 struct Read {
     digest: String,
-    found: Result<(Settings, RuleBook), Vec<String>>,
+    found: Result<(Settings, Vec<SourceFile>, RuleBook), Vec<String>>,
 }
 
 impl Reloading {
@@ -103,7 +111,9 @@ impl Reloading {
                 _ = every.tick() => false,
             };
             let due = again.is_some_and(|at| Instant::now() >= at);
-            if !(self.look().await || forced || due) {
+            let of_files = self.look().await;
+            let of_documents = self.documents_have_changed();
+            if !(of_files || of_documents || forced || due) {
                 continue;
             }
             if forced {
@@ -113,12 +123,31 @@ impl Reloading {
             let Some(Read { digest, found }) = self.read().await else {
                 continue;
             };
+            let before = (self.settings.clone(), Arc::clone(&self.book));
             let ready = match found {
-                Ok((settings, book)) => self.make_ready(settings, book).await,
+                Ok((settings, files, book)) => self.make_ready(settings, files, book).await,
+                // Faults in files are no reason to let teams wait for their documents.
+                Err(faults) if of_documents => {
+                    let (settings, files) = (self.settings.clone(), self.files.good.clone());
+                    let book = rules::load_texts(&files).book.unwrap_or_default();
+                    again = Some(Instant::now() + AGAIN);
+                    tracing::warn!(
+                        "documents of the cluster are taken up beside files as they were: {}",
+                        faults.join("; ")
+                    );
+                    self.make_ready(settings, files, book).await
+                }
                 Err(faults) => Err(NotNow::Refused(faults)),
             };
+            let same = before == (self.settings.clone(), Arc::clone(&self.book));
             let (digest, update) = match ready {
-                Ok(update) if digest == last && !update.changes_channels() => {
+                // Documents count by what they come to: one that is refused, or was only written again, changes nothing.
+                Ok(update)
+                    if same
+                        && !update.changes_channels()
+                        && (digest == last || !(of_files || forced || due)) =>
+                {
+                    last = digest;
                     self.metrics.config.loaded(Timestamp::now());
                     continue;
                 }
@@ -203,8 +232,21 @@ impl Reloading {
             .ok()
     }
 
+    fn documents_have_changed(&self) -> bool {
+        let Some(documents) = &self.documents else {
+            return false;
+        };
+        documents.report(&self.ops);
+        documents.have_changed()
+    }
+
     /// Makes everything that is new or has changed; what holds now is replaced only when all of it is there.
-    async fn make_ready(&mut self, mut new: Settings, book: RuleBook) -> Result<Update, NotNow> {
+    async fn make_ready(
+        &mut self,
+        mut new: Settings,
+        files: Vec<SourceFile>,
+        book: RuleBook,
+    ) -> Result<Update, NotNow> {
         let need_restart = new.keep_what_needs_a_restart(&self.settings);
         let missing = super::missing(&self.client, &new, &book, &self.namespace)
             .await
@@ -216,6 +258,10 @@ impl Reloading {
                 .collect();
             return Err(NotNow::Lacking(faults));
         }
+        let book = match &mut self.documents {
+            Some(documents) => documents.load(&new, &files).await.map_err(NotNow::Later)?,
+            None => book,
+        };
         let kinds = sources::kinds(&book, new.source);
         let mut there = self.kept.sources.clone();
         let moved = new.prometheus != self.settings.prometheus;
@@ -275,6 +321,7 @@ impl Reloading {
             }),
         };
         self.settings = new;
+        self.files.good = files;
         self.book = Arc::new(book);
         Ok(update)
     }
@@ -319,10 +366,10 @@ fn read(config: Option<&Path>, flags: &Flags) -> Read {
         add(&diagnostic.to_string());
     }
     let found = match loaded.book {
-        Some(book) if book.watches_nothing() => Err(vec![
+        Some(book) if book.watches_nothing() && !settings.resources.enabled => Err(vec![
             "the rules hold no Watch, so there would be nothing to do".to_owned(),
         ]),
-        Some(book) => Ok((settings, book)),
+        Some(book) => Ok((settings, files, book)),
         None => Err(loaded
             .diagnostics
             .iter()

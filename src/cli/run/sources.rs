@@ -115,7 +115,7 @@ pub(super) fn credential(reference: SecretRef) -> Credential {
                 .map_err(|_| format!("the environment variable `{name}` is not set"))?,
             SecretRef::File(path) => std::fs::read_to_string(path)
                 .map_err(|error| format!("the file `{path}` cannot be read: {error}"))?,
-            SecretRef::KubernetesSecret { name, key: _ } => {
+            SecretRef::KubernetesSecret { name, .. } => {
                 return Err(format!("the Secret `{name}` must be mounted as a file"));
             }
         };

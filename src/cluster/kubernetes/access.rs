@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::authorization::v1::{
@@ -22,6 +23,8 @@ use super::objects::{
 };
 use crate::cluster::ClusterError;
 
+/// A right that is there is asked for again after this long.
+const FRESH: Duration = Duration::from_mins(1);
 /// Questions under way at once.
 const AT_ONCE: usize = 8;
 
@@ -131,8 +134,52 @@ impl fmt::Display for Missing {
 /// # Errors
 /// The API server does not answer.
 pub async fn missing_access(client: &Client, needs: &Needs) -> Result<Vec<Missing>, ClusterError> {
+    missing_of(client, rights(needs)).await
+}
+
+/// Rights that were found to be there lately: those of many documents are not asked for again with each change of one.
+#[derive(Debug, Default)]
+pub struct Granted {
+    known: BTreeSet<Missing>,
+    since: Option<Instant>,
+}
+
+impl Granted {
+    /// Like [`missing_access`].
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn missing(
+        &mut self,
+        client: &Client,
+        needs: &Needs,
+    ) -> Result<Vec<Missing>, ClusterError> {
+        if self.since.is_none_or(|since| since.elapsed() > FRESH) {
+            self.known.clear();
+            self.since = Some(Instant::now());
+        }
+        let mut asked = rights(needs);
+        asked.retain(|right| !self.known.contains(right));
+        let missing = missing_of(client, asked.clone()).await?;
+        asked.retain(|right| !missing.contains(right));
+        self.known.extend(asked);
+        Ok(missing)
+    }
+}
+
+impl Needs {
+    /// Whether this right is one of those.
+    pub fn include(&self, right: &Missing) -> bool {
+        rights(self).contains(right)
+    }
+}
+
+async fn missing_of(
+    client: &Client,
+    rights: BTreeSet<Missing>,
+) -> Result<Vec<Missing>, ClusterError> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let mut answers = futures::stream::iter(rights(needs))
+    let mut answers = futures::stream::iter(rights)
         .map(|right| {
             let api = &api;
             async move {

@@ -7,6 +7,8 @@ impl Settings {
     pub fn keep_what_needs_a_restart(&mut self, start: &Self) -> Vec<&'static str> {
         let Self {
             rules: _,
+            resources,
+            events,
             templates: _,
             source: _,
             interval: _,
@@ -23,6 +25,8 @@ impl Settings {
             otel,
         } = self;
         let mut changed = Vec::new();
+        keep(resources, &start.resources, "resources", &mut changed);
+        keep(events, &start.events, "events", &mut changed);
         keep(journal, &start.journal, "journal", &mut changed);
         keep(retention, &start.retention, "retention", &mut changed);
         keep(listen, &start.listen, "listen", &mut changed);

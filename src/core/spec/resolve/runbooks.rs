@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::super::drafts::{Reference, Site, TaskDraft, What};
 use super::super::report::Report;
-use super::{Names, meant_by};
 use super::missing::{meant, missing};
+use super::{Names, meant_by};
 use crate::change::ObjectRef;
 use crate::rule::{Runbook, Task, WhenStuck};
 
@@ -149,8 +149,7 @@ impl Names {
             flat.when_stuck.push(found.when_stuck);
         }
         // What is missing is reported where the runbook is checked.
-        let known =
-            |channel: &&Reference| meant_by(&self.channels, &channel.name, None).is_some();
+        let known = |channel: &&Reference| meant_by(&self.channels, &channel.name, None).is_some();
         flat.channels
             .extend(found.channels.iter().filter(known).cloned());
         flat.within.push(name);
