@@ -5,6 +5,7 @@
 mod gather;
 mod journaling;
 mod looking;
+mod orders;
 mod reports;
 mod shut;
 mod traced;
@@ -32,6 +33,7 @@ use recant_core::snapshot::Snapshot;
 use crate::actuate::{Executor, Gate, Permit};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::http::orders::Order;
 use crate::http::reports::Reported;
 use crate::journal::{Journal, JournalError};
 use crate::notify::Attempt;
@@ -64,6 +66,8 @@ pub struct Parts {
     pub updates: mpsc::Receiver<Update>,
     /// What others report.
     pub reports: mpsc::Receiver<Reported>,
+    /// What people order.
+    pub orders: mpsc::Receiver<Order>,
     /// What the Alertmanagers silence, each time that one was asked.
     pub silences: mpsc::Receiver<Silences>,
     pub observer: Box<dyn Observer>,
@@ -112,6 +116,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
     let mut inputs = Inputs::default();
     let mut held = journaling::Held::default();
     let mut waiting = reports::Waiting::default();
+    let mut orders = orders::Waiting::default();
     let mut looker = looking::Looker::new(Arc::clone(&parts.cluster));
     let mut lost = None;
     loop {
@@ -130,6 +135,12 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
             Some(silences) = parts.silences.recv() => inputs.silences.push(silences),
             () = parts.cluster.changed() => {}
             _ = ticks.tick() => look = true,
+            Some(order) = parts.orders.recv(), if orders.is_empty() => {
+                orders.take(order);
+                while let Ok(order) = parts.orders.try_recv() {
+                    orders.take(order);
+                }
+            }
             // Last, so that a flood of them keeps nobody waiting; and not while the journal cannot be written: then they
             // wait in their queue, which is bounded.
             Some(reported) = parts.reports.recv(), if inputs.hooks.is_empty() => {
@@ -159,17 +170,21 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
             continue;
         }
         waiting.durable();
+        orders.durable(&parts.cluster);
         inputs.steps.append(&mut held.refused);
         inputs.cluster = parts.cluster.news();
+        inputs.commands = orders.hand_in();
         let begun = Instant::now();
         let now = (parts.clock)();
-        let output = parts.engine.tick(now, std::mem::take(&mut inputs));
+        let mut output = parts.engine.tick(now, std::mem::take(&mut inputs));
         let no_room = output.no_room;
+        orders.ticked(std::mem::take(&mut output.replies));
         updating::follow_engine(&parts, &mut gatherer, &output.records);
         held.hold(now, output, begun.elapsed());
         waiting.ticked(no_room);
         if held.write(&mut parts, true) {
             waiting.durable();
+            orders.durable(&parts.cluster);
             if look {
                 gatherer.ask(&mut parts, now);
             }

@@ -14,6 +14,7 @@ use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
+use serde_json::Value;
 
 /// On a target: the last plan that was carried out on it.
 pub const PLAN_ANNOTATION: &str = "recant.dev/plan";
@@ -51,6 +52,16 @@ pub trait Cluster: Send + Sync {
 
     /// Carries out one step: reads the object, holds the fence against it, writes under the lock of that read.
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError>;
+
+    /// What a step would write to the object as it is now; nothing is written.
+    async fn preview(&self, command: &StepCommand) -> Result<Value, ClusterError> {
+        Err(ClusterError::Rejected {
+            reason: format!(
+                "what would be written to {} cannot be shown here",
+                command.object()
+            ),
+        })
+    }
 
     /// Reads what a scaling is decided from; `None`: the workload does not exist.
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError>;

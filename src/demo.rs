@@ -229,6 +229,7 @@ fn wire(
         updates: mpsc::channel(1).1,
         // Nobody reports to it.
         reports: mpsc::channel(1).1,
+        orders: mpsc::channel(1).1,
         silences: mpsc::channel(1).1,
         observer: Box::new(show::Watching { events }),
         clock,

@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod finder;
 pub mod health;
 pub mod metrics;
+pub mod orders;
 mod peer;
 pub mod reports;
 pub mod serve;

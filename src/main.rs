@@ -26,14 +26,18 @@ enum Command {
     Demo(cli::demo::DemoArgs),
     Eval(cli::eval::EvalArgs),
     Explain(cli::explain::ExplainArgs),
+    Freeze(cli::order::FreezeArgs),
+    Hold(cli::order::HoldArgs),
     Journal(cli::journal::JournalArgs),
     Judge(cli::judge::JudgeArgs),
     Once(cli::once::OnceArgs),
     Replay(cli::replay::ReplayArgs),
-    Resume(cli::resume::ResumeArgs),
+    Resume(cli::order::ResumeArgs),
+    Rollback(cli::order::RollbackArgs),
     Run(cli::run::RunArgs),
     Schema(cli::schema::SchemaArgs),
     Test(cli::test::TestArgs),
+    Unfreeze(cli::order::UnfreezeArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,8 +58,12 @@ fn main() -> ExitCode {
             cli::eval::eval(&args, &mut io::stdin().lock(), &mut io::stdout().lock())
         }
         Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),
+        Command::Freeze(args) => cli::order::freeze(&args, &mut io::stdout().lock()),
+        Command::Hold(args) => cli::order::hold(&args, &mut io::stdout().lock()),
+        Command::Resume(args) => cli::order::resume(&args, &mut io::stdout().lock()),
+        Command::Rollback(args) => cli::order::rollback(&args, &mut io::stdout().lock()),
+        Command::Unfreeze(args) => cli::order::unfreeze(&args, &mut io::stdout().lock()),
         Command::Once(args) => cli::once::once(&args),
-        Command::Resume(args) => cli::resume::resume(&args, &mut io::stdout().lock()),
         Command::Run(args) => cli::run::run(&args),
         Command::Schema(args) => {
             cli::schema::print(&args, &mut io::stdout()).map_err(anyhow::Error::from)

@@ -95,8 +95,9 @@ impl Held {
         let Output {
             records,
             effects,
-            // Whoever reported it has been told.
+            // Whoever reported or ordered something has been told, or will be.
             no_room: _,
+            replies: _,
         } = output;
         hand_out(parts, effects, &mut self.refused, &mut self.looks);
         let snapshot = match &self.shown {

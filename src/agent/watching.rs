@@ -279,6 +279,8 @@ pub fn log_record(record: &Record) {
         | Record::Compacted { .. }
         | Record::Reloaded { .. }
         | Record::Alerted { .. }
+        | Record::Commanded { .. }
+        | Record::CommandEnded { .. }
         | Record::Silenced { .. }
         | Record::NoticeReleased { .. }
         | Record::TargetSeen { .. }

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Args;
 use kube::Client;
 
 use crate::cluster::kubernetes;
@@ -13,47 +12,28 @@ use crate::cluster::kubernetes::leftovers::{self, Leftover, Resumed};
 /// How often one is tried that others write at the same time.
 const TRIES: usize = 5;
 
-/// Resumes every Deployment that Recant has paused, whether an agent runs or not
-///
-/// Only what Recant itself has paused is touched: what a person has paused stays as it is. Without Recant the same is
-/// done by `kubectl rollout resume deployment/NAME`; `recant.dev/paused-until` on a Deployment marks those it has paused.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Exit codes:
-  0  all of them go on, or there were none
-  1  some are still paused
-  2  how the command is used has errors, or the API server cannot be reached")]
-pub struct ResumeArgs {
-    /// Everything that Recant has paused
-    #[arg(long, required = true)]
-    all: bool,
-    /// Only in this namespace
-    #[arg(long, short = 'n', value_name = "NAMESPACE")]
-    namespace: Option<String>,
-    /// Print the patches, and send none
-    #[arg(long)]
+/// Finds every Deployment that Recant has paused and resumes each, whether an agent runs or not. What a person has paused
+/// stays as it is.
+pub(super) fn all(
+    namespace: Option<&str>,
     dry_run: bool,
-}
-
-/// Finds them and resumes each.
-pub fn resume(args: &ResumeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
     crate::tls::install();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let code = runtime.block_on(resume_all(args, out));
+    let code = runtime.block_on(resume_all(namespace, dry_run, out));
     runtime.shutdown_background();
     code
 }
 
-async fn resume_all(args: &ResumeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let ResumeArgs {
-        all: _,
-        namespace,
-        dry_run,
-    } = args;
-    let namespace = namespace.as_deref();
+async fn resume_all(
+    namespace: Option<&str>,
+    dry_run: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
     let client = kubernetes::connect().await?;
     let found = leftovers::paused(&client, namespace).await?;
     if found.is_empty() {
@@ -63,7 +43,7 @@ async fn resume_all(args: &ResumeArgs, out: &mut dyn Write) -> anyhow::Result<Ex
     }
     let mut left = 0;
     for leftover in found {
-        if *dry_run {
+        if dry_run {
             writeln!(out, "{}", described(&leftover))?;
             writeln!(out, "  {}", leftover.patch())?;
             continue;

@@ -38,6 +38,7 @@ use crate::http::Ops;
 use crate::http::api::kayenta::Kayenta;
 use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
+use crate::http::orders::{self, Order};
 use crate::http::reports::{self, Reported};
 use crate::http::serve::{Limits, Server};
 use crate::http::snapshot::SnapshotCell;
@@ -248,12 +249,15 @@ async fn serve(
 
     // Before the Lease is held, too: it says then that it cannot answer yet.
     let (reports_in, reports) = reports::queue();
-    let api = api::start(settings, &ops, reports_in, &metrics, &stop).await?;
+    let (orders_in, orders) = orders::queue();
+    let queues = (reports_in, orders_in);
+    let api = api::start(settings, &ops, queues, &metrics, &stop).await?;
     let around = Around {
         files,
         hangup,
         spans,
         reports,
+        orders,
         kayenta: api.as_ref().map(|api| api.kayenta.clone()),
     };
     let result = Box::pin(lead(settings, &book, &metrics, &ops, &stop, around)).await;
@@ -271,6 +275,7 @@ struct Around {
     hangup: Arc<Notify>,
     spans: Option<Spans>,
     reports: mpsc::Receiver<Reported>,
+    orders: mpsc::Receiver<Order>,
     kayenta: Option<Kayenta>,
 }
 
@@ -326,6 +331,7 @@ async fn lead(
         hangup,
         spans,
         reports,
+        orders,
         kayenta,
     } = around;
     let outside = parts::Outside {
@@ -334,6 +340,7 @@ async fn lead(
         term,
         spans,
         reports,
+        orders,
     };
     let changing = Changing {
         files,

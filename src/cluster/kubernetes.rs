@@ -50,6 +50,7 @@ use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::naming::{Named, Naming};
 use recant_core::target::{ObjectStatus, TargetNews};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -183,6 +184,10 @@ impl Cluster for KubernetesCluster {
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
         execute::execute(&self.shared.client, &self.objects, command).await
+    }
+
+    async fn preview(&self, command: &StepCommand) -> Result<Value, ClusterError> {
+        execute::preview(&self.shared.client, command).await
     }
 
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {

@@ -21,6 +21,7 @@ mod observe;
 mod on_request;
 mod operations;
 mod pausing;
+mod people;
 mod preflight;
 mod progress;
 mod questions;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::change::{ObjectRef, ObjectState};
+use crate::command::{Command, CommandOutcome};
 use crate::guard::GuardSettings;
 use crate::hook::Hook;
 use crate::ids::{ChannelName, TargetId};
@@ -97,6 +99,8 @@ pub struct Inputs {
     pub hooks: Vec<Hook>,
     /// What each Alertmanager silences, as far as it was asked since.
     pub silences: Vec<Silences>,
+    /// What people order, each answered in [`Output::replies`].
+    pub commands: Vec<Given>,
 }
 
 /// What a source answered to one question about one target.
@@ -129,8 +133,26 @@ type Objects = BTreeMap<ObjectRef, Result<Option<ObjectState>, String>>;
 pub struct Output {
     pub records: Vec<Record>,
     pub effects: Vec<Effect>,
+    /// One for each of [`Inputs::commands`], in their order.
+    pub replies: Vec<Reply>,
     /// A report was not taken: as many alerts fire as can be kept.
     pub no_room: bool,
+}
+
+/// A person's command on its way in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub command: Command,
+    /// Only say what would become of it; nothing is recorded.
+    pub dry_run: bool,
+}
+
+/// What becomes of a person's command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    pub outcome: CommandOutcome,
+    /// Of a dry run: the first write that there would be.
+    pub step: Option<StepCommand>,
 }
 
 /// Something to be done outside.
@@ -264,6 +286,7 @@ impl Engine {
             output: Output {
                 records: Vec::new(),
                 effects: std::mem::take(deferred),
+                replies: Vec::new(),
                 no_room: false,
             },
             wishes: Vec::new(),
@@ -304,6 +327,7 @@ impl Engine {
         for news in inputs.cluster {
             releases::take_in(&mut turn, live, news);
         }
+        people::take_in(&mut turn, live, inputs.commands);
         let heard = observe::take_in(&mut turn, live, inputs.answers);
         sources::take_in(&mut turn, live, sources, heard);
         let looked: always::Looked = inputs

@@ -1,6 +1,9 @@
 //! The audit trail for people: what happened and why, one decision a paragraph.
 
+mod beginnings;
+mod endings;
 mod operation;
+mod people;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -8,17 +11,16 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::analysis::{Analysis, Ending, WayBack};
-use crate::drift::DriftNews;
+use crate::analysis::WayBack;
+use crate::command::{Command, CommandId};
 use crate::guard::Hold;
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
-use crate::incident::{IncidentEnd, ScalingEnd};
+use crate::incident::IncidentEnd;
 use crate::notice::{Delivery, DeliveryOutcome};
 use crate::operation::{Cause, OperationEvent};
-use crate::pause::{PauseEnd, PauseNews, Reached};
+use crate::pause::PauseNews;
 use crate::record::{Record, Standing};
 use crate::saga::PlanEnd;
-use crate::stepping::Stepping;
 use crate::verify::VerificationEnd;
 use crate::wording::{plural, short};
 
@@ -59,6 +61,7 @@ pub struct Story {
     /// The last incident of each rule.
     open_incidents: BTreeMap<(TargetId, RuleName), usize>,
     notices: BTreeMap<NoticeId, usize>,
+    commands: BTreeMap<CommandId, usize>,
 }
 
 impl Story {
@@ -75,6 +78,18 @@ impl Story {
             | Record::Silenced { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. } => self.begin(at, None, first),
+            Record::Commanded { command } => {
+                let place = self.of_command(at, command, first);
+                self.commands.insert(command.id(), place);
+                place
+            }
+            Record::CommandEnded { command, .. } => {
+                let Some(place) = self.commands.remove(command) else {
+                    return;
+                };
+                self.line(at, place, first);
+                place
+            }
             Record::TargetSeen { target, .. } => self.begin(at, Some(target), first),
             Record::AnalysisBegan { analysis } => self.begin(at, Some(&analysis.target), first),
             Record::IncidentBegan { incident, .. } => {
@@ -138,6 +153,18 @@ impl Story {
     /// All paragraphs, in the order in which they began.
     pub fn into_paragraphs(self) -> Vec<Paragraph> {
         self.paragraphs
+    }
+
+    /// What is under way with its target, else one of its own.
+    fn of_command(&mut self, at: Timestamp, command: &Command, first: String) -> usize {
+        let target = command.order.target();
+        match target.and_then(|target| self.open.get(target).copied()) {
+            Some(place) => {
+                self.line(at, place, first);
+                place
+            }
+            None => self.begin(at, target, first),
+        }
     }
 
     fn begin(&mut self, at: Timestamp, target: Option<&TargetId>, title: String) -> usize {
@@ -270,58 +297,13 @@ impl Story {
             | Record::ReloadRefused { .. }
             | Record::Alerted { .. }
             | Record::Silenced { .. }
+            | Record::Commanded { .. }
+            | Record::CommandEnded { .. }
             | Record::SourceLost { .. }
             | Record::SourceBack { .. }
             | Record::NoticeEnded(_) => None,
         }
     }
-}
-
-fn began(analysis: &Analysis) -> String {
-    let against = match &analysis.baseline {
-        Some(baseline) => format!("compared with revision {baseline} while that runs"),
-        None => "without a baseline".to_owned(),
-    };
-    format!(
-        "analysis `{}` by watch `{}`, {against}",
-        analysis.id, analysis.watch
-    )
-}
-
-fn began_stepping(stepping: &Stepping) -> String {
-    let steps: Vec<String> = stepping
-        .stepped
-        .steps
-        .iter()
-        .map(|percent| format!("{percent} %"))
-        .collect();
-    format!(
-        "its traffic is stepped on {}: {}",
-        stepping.stepped.route,
-        steps.join(", then ")
-    )
-}
-
-fn reloaded(
-    digest: &str,
-    [watches, new, changed, gone]: [usize; 4],
-    need_restart: &[String],
-) -> Vec<String> {
-    let set = if digest.is_empty() {
-        "those of the start".to_owned()
-    } else {
-        format!("set {}", short(digest, SHOWN_DIGEST))
-    };
-    let mut lines = vec![format!(
-        "rules and settings loaded anew ({set}): watches {watches}, of them {new} new, {changed} changed; {gone} gone"
-    )];
-    if !need_restart.is_empty() {
-        lines.push(format!(
-            "changed, and holds only after a restart: {}",
-            need_restart.join(", ")
-        ));
-    }
-    lines
 }
 
 /// What a record says, in lines for people; the first alone tells what happened.
@@ -343,7 +325,7 @@ pub fn texts(record: &Record) -> Vec<String> {
             changed,
             gone,
             need_restart,
-        } => reloaded(digest, [*watches, *new, *changed, *gone], need_restart),
+        } => beginnings::reloaded(digest, [*watches, *new, *changed, *gone], need_restart),
         Record::ReloadRefused { digest, faults } => {
             let mut lines = vec![format!(
                 "changed rules or settings (set {}) cannot be used; those loaded before go on to hold",
@@ -359,6 +341,8 @@ pub fn texts(record: &Record) -> Vec<String> {
             }
             (None, None) => format!("alert: {}", alert.in_words()),
         }],
+        Record::Commanded { command } => people::commanded(command),
+        Record::CommandEnded { outcome, .. } => people::command_ended(outcome),
         Record::Silenced { channel, silences } => {
             let mut lines = vec![format!(
                 "Alertmanager `{channel}` has {} that may concern a target",
@@ -393,14 +377,18 @@ pub fn texts(record: &Record) -> Vec<String> {
                 "{}: revision {} is watched",
                 analysis.target, analysis.canary
             ),
-            began(analysis),
+            beginnings::began(analysis),
         ],
         Record::SourceLost { source, reason } => vec![format!("source {source:?} lost: {reason}")],
         Record::SourceBack { source } => vec![format!("source {source:?} answers again")],
         Record::PlanBegan { plan } => {
             let steps: Vec<String> = plan.steps.iter().map(step).collect();
+            let decided = match &plan.by {
+                Some(by) => format!("ordered by {by}"),
+                None => "decided: act".to_owned(),
+            };
             vec![format!(
-                "decided: act; plan `{}`: {}",
+                "{decided}; plan `{}`: {}",
                 plan.id,
                 steps.join(", then ")
             )]
@@ -476,8 +464,8 @@ pub fn texts(record: &Record) -> Vec<String> {
         )],
         Record::Operation(event) => operation::lines(event),
         Record::ScalingHeld { hold, .. } => vec![held("the scaling is held", hold)],
-        Record::ScalingEnded { undo, end, .. } => vec![scaling_ended(*undo, end)],
-        Record::SteppingBegan { stepping } => vec![began_stepping(stepping)],
+        Record::ScalingEnded { undo, end, .. } => vec![endings::scaling_ended(*undo, end)],
+        Record::SteppingBegan { stepping } => vec![beginnings::began_stepping(stepping)],
         Record::TrafficBegan { plan } => vec![format!(
             "decided: act; plan `{}`: {}",
             plan.id,
@@ -534,7 +522,7 @@ pub fn texts(record: &Record) -> Vec<String> {
         }
         Record::AnalysisEnded {
             ending, findings, ..
-        } => ended(
+        } => endings::ended(
             ending,
             findings.iter().map(|finding| finding.sentence.clone()),
         ),
@@ -557,25 +545,10 @@ pub fn texts(record: &Record) -> Vec<String> {
             }
             lines
         }
-        Record::Pause { news, .. } => vec![pause(news)],
-        Record::Drift { news, .. } => vec![drift(news)],
+        Record::Pause { news, .. } => vec![endings::pause(news)],
+        Record::Drift { news, .. } => vec![endings::drift(news)],
         Record::RuleWithoutData { rule, reason, .. } | Record::DataLost { rule, reason, .. } => {
             vec![format!("rule `{rule}` has no data: {reason}")]
-        }
-    }
-}
-
-fn ended(ending: &Ending, findings: impl Iterator<Item = String>) -> Vec<String> {
-    match ending {
-        Ending::Pass => {
-            let mut lines = vec!["verdict: Pass; the revision is known good".to_owned()];
-            lines.extend(findings);
-            lines
-        }
-        Ending::Fail => vec!["the analysis ends".to_owned()],
-        Ending::Inconclusive { reason } => vec![format!("verdict: Inconclusive; {reason}")],
-        Ending::Superseded { reason } => {
-            vec![format!("superseded, neither good nor bad: {reason}")]
         }
     }
 }
@@ -585,58 +558,4 @@ fn held(word: &str, hold: &Hold) -> String {
         .until
         .map_or_else(String::new, |until| format!(", until {until:.0}"));
     format!("{word} by guard \"{}\": {}{until}", hold.guard, hold.reason)
-}
-
-fn scaling_ended(undo: bool, end: &ScalingEnd) -> String {
-    match (undo, end) {
-        (false, ScalingEnd::Done) => "the scaling is done".to_owned(),
-        (true, ScalingEnd::Done) => "the scaling is taken back".to_owned(),
-        (false, ScalingEnd::Nothing { reason }) => format!("nothing to scale: {reason}"),
-        (true, ScalingEnd::Nothing { reason }) => format!("left as it is: {reason}"),
-        (_, ScalingEnd::NotReady { reason }) => {
-            format!("the scaling is done, but its pods are not ready: {reason}")
-        }
-        (_, ScalingEnd::Fenced { reason }) => {
-            format!("the scaling stopped, the object was changed: {reason}")
-        }
-        (_, ScalingEnd::Stuck { reason }) => format!("the scaling stopped: {reason}"),
-    }
-}
-
-fn drift(news: &DriftNews) -> String {
-    match news {
-        DriftNews::Began { drift } => format!(
-            "it belongs to {}, which may revert that: watched until {:.0}",
-            drift.owner, drift.until
-        ),
-        DriftNews::Held => "the rollback has held for a sync period".to_owned(),
-        DriftNews::Reverted { by } => format!("the rollback was reverted by `{by}`"),
-        DriftNews::Over { reason } => {
-            format!("whether the rollback would have held is not known: {reason}")
-        }
-    }
-}
-
-fn pause(news: &PauseNews) -> String {
-    match news {
-        PauseNews::Began { pause } => format!(
-            "decided: pause the release at its first pods (asked {}); plan `{}`, until {:.0} at the latest",
-            pause.asked, pause.id, pause.until
-        ),
-        PauseNews::Found { pause } => format!(
-            "it was found paused by plan `{}` of another process, until {:.0}",
-            pause.id, pause.until
-        ),
-        PauseNews::Reached(Reached { pods, of }) => {
-            format!("paused at {pods} of {of} pods")
-        }
-        PauseNews::Resuming { reason } => format!("decided: let the release go on, {reason}"),
-        PauseNews::Stuck { reason } => format!("it stays paused: {reason}"),
-        PauseNews::Ended { end } => match end {
-            PauseEnd::Resumed => "the release goes on".to_owned(),
-            PauseEnd::Undone => "the rollback ended the pause".to_owned(),
-            PauseEnd::BySomebody { reason } => format!("the pause is over: {reason}"),
-            PauseEnd::NotPaused { reason } => format!("not paused: {reason}"),
-        },
-    }
 }

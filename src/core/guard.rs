@@ -11,6 +11,7 @@ pub mod floor;
 pub mod freeze;
 pub mod fresh_evidence;
 pub mod gitops;
+pub mod held_by_person;
 pub mod kill_switch;
 pub mod many_at_once;
 pub mod migration;
@@ -34,7 +35,8 @@ use crate::saga::PlanState;
 use crate::silence::Silence;
 use crate::target::TargetState;
 
-pub use freeze::{Freeze, FreezeError};
+pub use freeze::{Freeze, FreezeError, Frozen};
+pub use held_by_person::Ordered;
 pub use settings::{AtMost, GuardSettings, Silenced, Times};
 
 /// Why something is held back.
@@ -65,6 +67,7 @@ pub enum Guard {
     Floor,
     Configuration,
     Migration,
+    HeldByPerson,
 }
 
 impl Guard {
@@ -95,6 +98,81 @@ impl Guard {
             Self::Floor => "floor",
             Self::Configuration => "configuration missing",
             Self::Migration => "migration under way",
+            Self::HeldByPerson => "hold",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        Self::TooLittleData,
+        Self::NoData,
+        Self::SourceUnavailable,
+        Self::BaselineAlsoBad,
+        Self::SymptomGone,
+        Self::CoolDown,
+        Self::ActionRate,
+        Self::BlastRadius,
+        Self::CircuitBreaker,
+        Self::Flapping,
+        Self::ManyAtOnce,
+        Self::Freeze,
+        Self::Scope,
+        Self::UnderWay,
+        Self::ObjectChanged,
+        Self::DryRun,
+        Self::KillSwitch,
+        Self::NoWayBack,
+        Self::Autoscaler,
+        Self::Silence,
+        Self::GitOps,
+        Self::Floor,
+        Self::Configuration,
+        Self::Migration,
+        Self::HeldByPerson,
+    ];
+
+    /// The guard of this name, as messages show it or with dashes for blanks: `cool-down`, `actions-per-hour`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|guard| guard.as_str() == name || guard.dashed().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name with dashes for blanks, as commands take it.
+    pub fn dashed(self) -> String {
+        self.as_str().replace(' ', "-")
+    }
+
+    /// Whether a person may take it upon themselves. Never the kill switch (P13) and the limits of where it may act at all;
+    /// never what a plan cannot be made without; and of evidence a person's command asks nothing.
+    pub const fn may_be_overridden(self) -> bool {
+        match self {
+            Self::CoolDown
+            | Self::ActionRate
+            | Self::BlastRadius
+            | Self::CircuitBreaker
+            | Self::Flapping
+            | Self::ManyAtOnce
+            | Self::Freeze
+            | Self::DryRun
+            | Self::Silence
+            | Self::GitOps
+            | Self::Migration
+            | Self::HeldByPerson => true,
+            Self::TooLittleData
+            | Self::NoData
+            | Self::SourceUnavailable
+            | Self::BaselineAlsoBad
+            | Self::SymptomGone
+            | Self::Scope
+            | Self::UnderWay
+            | Self::ObjectChanged
+            | Self::KillSwitch
+            | Self::NoWayBack
+            | Self::Autoscaler
+            // What is older than the floor, or lacks its configuration, cannot run.
+            | Self::Floor
+            | Self::Configuration => false,
         }
     }
 }
@@ -147,7 +225,8 @@ impl Hold {
             | Guard::Configuration
             | Guard::Migration
             | Guard::Silence
-            | Guard::GitOps => true,
+            | Guard::GitOps
+            | Guard::HeldByPerson => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
@@ -203,6 +282,17 @@ pub struct ActionContext<'a> {
     pub gitops: GitOps,
     /// A `GitOps` tool reverted the last rollback.
     pub reverted: Option<&'a Reverted>,
+    /// What people ordered.
+    pub people: People<'a>,
+}
+
+/// What people ordered that concerns an action.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct People<'a> {
+    /// The target is held.
+    pub held: Option<&'a Ordered>,
+    /// It is in reach of a freeze.
+    pub frozen: Option<&'a Frozen>,
 }
 
 /// Everything that the guards of a scaling look at before the cluster is asked.
@@ -220,6 +310,8 @@ pub struct ScalingContext<'a> {
     pub rule_dry_run: bool,
     /// Somebody silenced the target in Alertmanager.
     pub silence: Option<&'a Silence>,
+    /// What people ordered.
+    pub people: People<'a>,
 }
 
 /// Everything that the guards of a pause look at. It takes nothing away, so that rates and breakers do not hold it.
@@ -232,6 +324,8 @@ pub struct PauseContext<'a> {
     pub state: &'a TargetState,
     /// Somebody silenced the target in Alertmanager.
     pub silence: Option<&'a Silence>,
+    /// What people ordered.
+    pub people: People<'a>,
 }
 
 /// Everything that the guards of a step of a release's traffic look at before the route is read.
@@ -252,6 +346,8 @@ pub struct TrafficContext<'a> {
     pub back: bool,
     /// Somebody silenced the target in Alertmanager.
     pub silence: Option<&'a Silence>,
+    /// What people ordered.
+    pub people: People<'a>,
 }
 
 /// The first guard that holds a pause back; none: pause.
@@ -263,12 +359,14 @@ pub fn holds_pause(context: &PauseContext<'_>) -> Option<Hold> {
         watch_dry_run,
         state,
         silence,
+        people,
     } = *context;
     kill_switch::of_settings(settings)
         .or_else(|| kill_switch::of_state(state))
         .or_else(|| dry_run::of_settings(settings, watch, watch_dry_run))
         .or_else(|| scope::hold(settings, &state.id.namespace))
-        .or_else(|| freeze::hold(now, settings))
+        .or_else(|| freeze::hold(now, settings, people.frozen))
+        .or_else(|| held_by_person::hold(now, people.held))
         .or_else(|| silence::of_settings(settings, silence))
 }
 
@@ -289,6 +387,8 @@ pub struct OperationContext<'a> {
     pub silence: Option<&'a Silence>,
     /// Other operations that are carried out now.
     pub under_way: usize,
+    /// What people ordered.
+    pub people: People<'a>,
     /// Targets in all.
     pub watched: usize,
 }
@@ -299,7 +399,8 @@ pub fn holds_operation(context: &OperationContext<'_>) -> Option<Hold> {
         .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
         .or_else(|| dry_run::of_rule(context.dry_rule?, true))
         .or_else(|| scope::hold(context.settings, context.namespace))
-        .or_else(|| freeze::hold(context.now, context.settings))
+        .or_else(|| freeze::hold(context.now, context.settings, context.people.frozen))
+        .or_else(|| held_by_person::hold(context.now, context.people.held))
         .or_else(|| silence::of_settings(context.settings, context.silence))
         .or_else(|| blast_radius::of_operations(context))
         .or_else(|| action_rate::hold(context.now, context.settings, context.actions))
@@ -314,7 +415,8 @@ pub fn holds_traffic(context: &TrafficContext<'_>) -> Option<Hold> {
         .or_else(|| kill_switch::of_state(context.state?))
         .or_else(|| dry_run::of_settings(settings, context.watch, context.watch_dry_run))
         .or_else(|| scope::hold(settings, &context.target.namespace))
-        .or_else(|| freeze::hold(now, settings))
+        .or_else(|| freeze::hold(now, settings, context.people.frozen))
+        .or_else(|| held_by_person::hold(now, context.people.held))
         .or_else(|| silence::of_settings(settings, context.silence))
         .or_else(|| {
             let onwards = !context.back;
@@ -331,7 +433,8 @@ pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
         .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
         .or_else(|| dry_run::of_rule(context.rule, context.rule_dry_run))
         .or_else(|| scope::hold(context.settings, context.namespace))
-        .or_else(|| freeze::hold(context.now, context.settings))
+        .or_else(|| freeze::hold(context.now, context.settings, context.people.frozen))
+        .or_else(|| held_by_person::hold(context.now, context.people.held))
         .or_else(|| silence::of_settings(context.settings, context.silence))
         .or_else(|| action_rate::hold(context.now, context.settings, context.actions))?;
     Some(Hold {
@@ -342,11 +445,22 @@ pub fn holds_scaling(context: &ScalingContext<'_>) -> Option<Hold> {
 
 /// All guards that hold the action back now; none: act.
 pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
-    let mut holds: Vec<Hold> = [
+    let mut holds = holds_of_command(context);
+    // Evidence comes and goes. That is a reason only where it is the last one: else it would be news every few seconds.
+    if holds.is_empty() {
+        holds.extend(fresh_evidence::check(context));
+    }
+    holds
+}
+
+/// All guards that hold a person's command back: all but those of evidence.
+pub fn holds_of_command(context: &ActionContext<'_>) -> Vec<Hold> {
+    [
         kill_switch::check(context),
         dry_run::check(context),
         scope::hold(context.settings, &context.analysis.target.namespace),
-        freeze::hold(context.now, context.settings),
+        freeze::hold(context.now, context.settings, context.people.frozen),
+        held_by_person::hold(context.now, context.people.held),
         silence::of_settings(context.settings, context.silence),
         object_changed::check(context),
         under_way::check(context),
@@ -362,10 +476,5 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
     ]
     .into_iter()
     .flatten()
-    .collect();
-    // Evidence comes and goes. That is a reason only where it is the last one: else it would be news every few seconds.
-    if holds.is_empty() {
-        holds.extend(fresh_evidence::check(context));
-    }
-    holds
+    .collect()
 }

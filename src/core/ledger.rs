@@ -3,6 +3,7 @@
 
 mod of_always;
 mod of_operation;
+mod of_people;
 mod of_target;
 mod pairs;
 
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::command::{CommandId, CommandOutcome, Order};
 use crate::hook::{Alert, Marker, Reported};
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId, WatchName};
 use crate::incident::Holds;
@@ -27,6 +29,7 @@ use crate::verify::VerificationEnd;
 
 pub use of_always::{AlwaysCheckpoint, AlwaysLedger};
 pub use of_operation::operation_of;
+pub use of_people::{CommandOver, PeopleLedger};
 pub use of_target::{Checkpoint, Judged, TargetLedger};
 
 /// How many failed rollbacks are remembered.
@@ -73,6 +76,8 @@ pub struct Ledger {
     /// Analyses ever begun: the last part of their ids. Two targets in two namespaces may well have the same name,
     /// template hash and second.
     pub analyses: u64,
+    /// What people ordered.
+    pub people: PeopleLedger,
 }
 
 /// A notice that a silence holds back.
@@ -168,6 +173,8 @@ impl Ledger {
                     }
                 }
             }
+            Record::Commanded { command } => self.people.taken(command),
+            Record::CommandEnded { command, outcome } => self.command_ended(at, command, outcome),
             Record::PlanBegan { plan } => {
                 self.acted(at);
                 self.on(at, &plan.fence.target, record);
@@ -298,6 +305,19 @@ impl Ledger {
                     }
                 }
                 self.on(at, target, record);
+            }
+        }
+    }
+
+    fn command_ended(&mut self, at: Timestamp, id: &CommandId, outcome: &CommandOutcome) {
+        let order = self.people.open.iter().find(|open| open.id() == *id);
+        let order = order.map(|open| open.order.clone());
+        self.people.ended(at, id, outcome);
+        if let (Some(Order::Resume { target }), CommandOutcome::Done { .. }) = (order, outcome) {
+            // A person has looked: what is latched until somebody does begins anew.
+            self.setbacks.clear();
+            if let Some(known) = self.targets.get_mut(&target) {
+                known.rollbacks.clear();
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod argo;
 pub mod audit;
 pub mod change;
 pub mod drift;
+pub mod command;
 pub mod engine;
 pub mod evidence;
 pub mod explain;

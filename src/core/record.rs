@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::drift::DriftNews;
+use crate::command::{Command, CommandId, CommandOutcome};
 use crate::guard::Hold;
 use crate::hook::{Alert, Marker};
 use crate::ids::{
@@ -295,6 +296,14 @@ pub enum Record {
         thread: String,
         notice: Box<Notice>,
     },
+    /// Somebody told Recant to do something; what became of it follows.
+    Commanded {
+        command: Box<Command>,
+    },
+    CommandEnded {
+        command: CommandId,
+        outcome: CommandOutcome,
+    },
     /// A notice is about to be sent.
     Noticed(Box<Notice>),
     /// A notice reached a channel, or was given up.
@@ -349,8 +358,10 @@ impl Record {
             Self::Noticed(notice)
             | Self::NoticeHeld { notice, .. }
             | Self::NoticeReleased { notice, .. } => notice.target.as_ref(),
+            Self::Commanded { command } => command.order.target(),
             Self::Started { .. }
             | Self::Compacted { .. }
+            | Self::CommandEnded { .. }
             | Self::StepEnded(_)
             | Self::Awaited { .. }
             | Self::SourceLost { .. }

@@ -34,6 +34,9 @@ pub struct Plan {
     /// The revision that will serve when the plan is done.
     pub to: WayBack,
     pub steps: Vec<Step>,
+    /// Who ordered it; `None`: Recant decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// How far a plan is.
@@ -122,6 +125,7 @@ pub fn rollback(
         },
         to: to.clone(),
         steps,
+        by: None,
     }
 }
 

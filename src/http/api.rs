@@ -11,6 +11,7 @@
 //! | `POST /markers` | CI: what was deployed when |
 //! | `/kayenta/…` | Kayenta's REST API |
 //! | `/prometheus/api/v1/…` | what asks a Prometheus: Argo's `prometheus` provider, Grafana, promtool |
+//! | `POST /api/v1/…` | people: roll back, hold, resume, freeze |
 //! | `GET /openapi.json` | all of this, described |
 
 mod access;
@@ -22,6 +23,7 @@ pub mod kayenta;
 mod look_up;
 mod markers;
 mod openapi;
+mod orders;
 mod problem;
 pub mod prometheus;
 mod routes;
@@ -44,6 +46,7 @@ use super::Ops;
 use super::finder::Finder;
 use super::health::Readiness;
 use super::metrics::ApiMetrics;
+use super::orders::Orders;
 use super::reports::Reports;
 use super::serve::Limits;
 use super::view::{Unviewable, View};
@@ -75,6 +78,8 @@ pub struct Api {
     readiness: Arc<Readiness>,
     finder: Arc<Finder>,
     reports: Reports,
+    /// `None`: nobody orders anything here.
+    orders: Option<Orders>,
     marker_key: Option<Arc<Token>>,
     kayenta: Kayenta,
     history: History,
@@ -94,9 +99,18 @@ impl Api {
             readiness: ops.readiness.clone(),
             finder: ops.finder.clone(),
             reports,
+            orders: None,
             marker_key,
             kayenta,
             history: History::default(),
+        }
+    }
+
+    /// The same, and people's orders go into that queue.
+    pub fn taking(self, orders: Orders) -> Self {
+        Self {
+            orders: Some(orders),
+            ..self
         }
     }
 
@@ -150,6 +164,7 @@ impl Api {
                 markers::operation(),
                 markers::mark,
             )
+            .merge(orders::routes(access))
             .merge(prometheus::routes(access))
             .with_state(self)
             .merge(kayenta);
@@ -215,7 +230,7 @@ fn described(access: &Access, routes: &Routes<()>) -> Routes<()> {
 
 async fn not_found() -> Problem {
     let detail = "there is nothing here; there are GET /argo/v1/analysis, POST /flagger/HOOK, \
-                  POST /alertmanager/v1/webhook, POST /markers, Kayenta's API below /kayenta, \
+                  POST /alertmanager/v1/webhook, POST /markers, people's orders below /api/v1, Kayenta's API below /kayenta, \
                   a Prometheus' below /prometheus, and GET /openapi.json, which describes them";
     Problem::new(StatusCode::NOT_FOUND, detail)
 }

@@ -31,6 +31,7 @@ mod once;
 mod operation;
 mod operations;
 mod pausing;
+mod people;
 mod prometheus;
 mod proofs;
 mod queue;

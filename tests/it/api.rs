@@ -12,4 +12,5 @@ mod limits;
 mod load;
 mod naming;
 mod openapi;
+mod orders;
 mod prometheus;

@@ -73,6 +73,7 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("preflight", &["ids"]),
+    ("command", &["guard", "ids", "time", "wording"]),
     ("verify", &["ids"]),
     (
         "incident",
@@ -94,6 +95,7 @@ const CORE: &[(&str, &[&str])] = &[
         "record",
         &[
             "analysis",
+            "command",
             "drift",
             "guard",
             "hook",
@@ -116,6 +118,7 @@ const CORE: &[(&str, &[&str])] = &[
         "ledger",
         &[
             "analysis",
+            "command",
             "drift",
             "guard",
             "hook",
@@ -157,6 +160,7 @@ const CORE: &[(&str, &[&str])] = &[
         "explain",
         &[
             "analysis",
+            "command",
             "drift",
             "guard",
             "ids",
@@ -176,6 +180,7 @@ const CORE: &[(&str, &[&str])] = &[
         "engine",
         &[
             "analysis",
+            "command",
             "change",
             "drift",
             "guard",

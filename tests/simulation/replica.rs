@@ -254,6 +254,7 @@ fn assemble(
     });
     let (_, updates) = mpsc::channel(1);
     let (_, reports) = reports::queue();
+    let (_, orders) = recant::http::orders::queue();
     let (_, silences) = mpsc::channel(1);
     agent::Parts {
         engine: Engine::new(&start.book, settings, ledger),
@@ -268,6 +269,7 @@ fn assemble(
         deliveries,
         updates,
         reports,
+        orders,
         silences,
         observer: Box::new(SimObserver {
             sim: Arc::clone(sim),

@@ -78,6 +78,8 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::TakenUp { .. }
         | Record::LetGo { .. }
         | Record::Silenced { .. }
+        | Record::Commanded { .. }
+        | Record::CommandEnded { .. }
         | Record::NoticeHeld { .. }
         | Record::NoticeReleased { .. }
         | Record::Marked { .. } => format!("{record:?}"),

@@ -316,6 +316,8 @@ impl Fold {
             | Record::Alerted { .. }
             | Record::Marked { .. }
             | Record::Silenced { .. }
+            | Record::Commanded { .. }
+            | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }

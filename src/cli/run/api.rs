@@ -20,6 +20,7 @@ use crate::http::api::kayenta::{Kayenta, Ranges};
 use crate::http::api::{self, Access, Api, Rates, Reviewed, Reviewer, Reviews, Roster, Token};
 use crate::http::certificate::Certificate;
 use crate::http::metrics::Metrics;
+use crate::http::orders::Orders;
 use crate::http::reports::Reports;
 use crate::http::serve::Server;
 use crate::secrets::Secrets;
@@ -50,7 +51,7 @@ pub(super) fn ranges(
 pub(super) async fn start(
     settings: &Settings,
     ops: &Ops,
-    reports: Reports,
+    (reports, orders): (Reports, Orders),
     metrics: &Metrics,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Port>> {
@@ -110,7 +111,7 @@ pub(super) async fn start(
     };
     let marker_key = token(marker_key.as_ref(), "api.markerKey", stop).await?;
     let kayenta = Kayenta::new(ranges(prometheus)?, kayenta_folder.clone())?;
-    let api = Api::new(ops, reports, marker_key, kayenta.clone());
+    let api = Api::new(ops, reports, marker_key, kayenta.clone()).taking(orders);
     tokio::spawn(api.history().follow(ops.view.clone(), stop.clone()));
     let router = api.router(&access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;

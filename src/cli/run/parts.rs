@@ -23,6 +23,7 @@ use crate::cluster::kubernetes::lease::Term;
 use crate::config::settings::Settings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
+use crate::http::orders::Order;
 use crate::http::reports::Reported;
 use crate::notify::client::HttpClient;
 use crate::notify::notifier;
@@ -45,6 +46,8 @@ pub(super) struct Outside {
     pub(super) spans: Option<Spans>,
     /// What others report.
     pub(super) reports: mpsc::Receiver<Reported>,
+    /// What people order.
+    pub(super) orders: mpsc::Receiver<Order>,
 }
 
 /// What later changes of rules and settings are made ready with.
@@ -74,6 +77,7 @@ pub(super) fn assemble(
         term,
         spans,
         reports,
+        orders,
     } = outside;
     let Opened {
         journal,
@@ -138,6 +142,7 @@ pub(super) fn assemble(
         deliveries,
         updates,
         reports,
+        orders,
         silences,
         observer: match spans {
             Some(spans) => Box::new(Traced::new(watching, spans)),

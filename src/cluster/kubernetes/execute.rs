@@ -11,7 +11,7 @@ use recant_core::plan::{
 };
 use recant_core::target::TargetState;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::{Call, namespace_kill_switch};
 use super::change::Objects;
@@ -43,54 +43,53 @@ pub(super) async fn execute(
     }
 }
 
+/// What the step would write now, for people: the object, how, and the patch itself.
+pub(super) async fn preview(client: &Client, command: &StepCommand) -> Result<Value, ClusterError> {
+    let Action::Rollback(rollback) = &command.action else {
+        return Err(ClusterError::Rejected {
+            reason: format!("what would be written to {} is not shown", command.object()),
+        });
+    };
+    let target = &rollback.fence.target;
+    let (how, patch) = match prepare(client, &command.plan, rollback).await? {
+        Prepared::Over(result) => {
+            let why = match result {
+                StepResult::Done | StepResult::AlreadyDone => {
+                    "there is nothing to write any more".to_owned()
+                }
+                StepResult::Fenced { reason }
+                | StepResult::Refused { reason }
+                | StepResult::Failed { reason } => reason,
+            };
+            return Ok(json!({"object": target.to_string(), "nothing": why}));
+        }
+        Prepared::StuckPods(_) => {
+            let why = format!("the stuck pods of {target} would be deleted");
+            return Ok(json!({"object": target.to_string(), "nothing": why}));
+        }
+        Prepared::Json(patch) => ("application/json-patch+json", patch),
+        Prepared::Strategic(patch) => ("application/strategic-merge-patch+json", patch),
+        Prepared::Status(patch) => ("application/merge-patch+json", patch),
+    };
+    Ok(json!({"object": target.to_string(), "contentType": how, "patch": patch}))
+}
+
 async fn roll_back(
     client: &Client,
     plan: &PlanId,
     rollback: &RollbackStep,
 ) -> Result<StepResult, ClusterError> {
-    let RollbackStep { fence, step } = rollback;
+    let fence = &rollback.fence;
     let target = &fence.target;
-    if step.waits() {
-        return Ok(StepResult::AlreadyDone);
-    }
-    let Some(fresh) = read(client, target).await? else {
-        return Ok(StepResult::Fenced {
-            reason: format!("{target} does not exist any more"),
-        });
-    };
-    match rollback.admit(plan, &fresh.state) {
-        Admission::Write => {}
-        Admission::AlreadyDone => return Ok(StepResult::AlreadyDone),
-        Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
-        Admission::Fenced { reason } => return Ok(StepResult::Fenced { reason }),
-    }
     let api = workloads(client, target);
-    let patch: Patch<Value> = match step {
-        Step::AwaitCurrent { .. } | Step::AwaitStuck | Step::AwaitRestored => {
-            return Ok(StepResult::AlreadyDone);
+    let patch: Patch<Value> = match prepare(client, plan, rollback).await? {
+        Prepared::Over(result) => return Ok(result),
+        Prepared::StuckPods(workload) => {
+            return stuck_pods::delete(client, target, &workload, &fence.judged).await;
         }
-        Step::DeleteStuckPods { .. } => {
-            return stuck_pods::delete(client, target, &fresh.workload, &fence.judged).await;
-        }
-        Step::AbortRollout => return write_status(&api, target, &fresh, "abort").await,
-        Step::PromoteFull { .. } => {
-            return write_status(&api, target, &fresh, "promoteFull").await;
-        }
-        Step::UndoDeployment { to } => match fresh.way_back(target, to) {
-            Ok(set) => json_patch(undo::undo_deployment(&fresh.workload, set, plan))?,
-            Err(reason) => return Ok(StepResult::Refused { reason }),
-        },
-        Step::UndoRollout { to } => match fresh.way_back(target, to) {
-            Ok(set) => json_patch(undo::undo_rollout(&fresh.workload, set, plan))?,
-            Err(reason) => return Ok(StepResult::Refused { reason }),
-        },
-        Step::ApplyRevision { to } => {
-            let revision = fresh.earlier(target, to);
-            match revision.and_then(|revision| undo::apply(&fresh.workload, revision, plan)) {
-                Ok(patch) => Patch::Strategic(patch),
-                Err(reason) => return Ok(StepResult::Refused { reason }),
-            }
-        }
+        Prepared::Status(patch) => return write_status(&api, target, patch).await,
+        Prepared::Json(operations) => json_patch(operations)?,
+        Prepared::Strategic(patch) => Patch::Strategic(patch),
     };
     let written = call("patch", target, "")
         .answer(api.patch(&target.name, &PatchParams::apply(FIELD_MANAGER), &patch))
@@ -142,6 +141,63 @@ async fn pause(
     written
         .map(|_| StepResult::Done)
         .ok_or(ClusterError::Conflict)
+}
+
+/// What a step comes to, as the object was read just now.
+enum Prepared {
+    /// Nothing is to be written.
+    Over(StepResult),
+    /// Pods of the workload are to be deleted.
+    StuckPods(Box<Workload>),
+    /// A JSON patch of the object.
+    Json(Value),
+    /// A strategic merge patch of the object.
+    Strategic(Value),
+    /// A merge patch of its status.
+    Status(Value),
+}
+
+async fn prepare(
+    client: &Client,
+    plan: &PlanId,
+    rollback: &RollbackStep,
+) -> Result<Prepared, ClusterError> {
+    let RollbackStep { fence, step } = rollback;
+    let target = &fence.target;
+    if step.waits() {
+        return Ok(Prepared::Over(StepResult::AlreadyDone));
+    }
+    let Some(fresh) = read(client, target).await? else {
+        return Ok(Prepared::Over(StepResult::Fenced {
+            reason: format!("{target} does not exist any more"),
+        }));
+    };
+    match rollback.admit(plan, &fresh.state) {
+        Admission::Write => {}
+        Admission::AlreadyDone => return Ok(Prepared::Over(StepResult::AlreadyDone)),
+        Admission::NotYet { reason } => return Err(ClusterError::Unsettled { reason }),
+        Admission::Fenced { reason } => return Ok(Prepared::Over(StepResult::Fenced { reason })),
+    }
+    let workload = &fresh.workload;
+    let prepared = match step {
+        Step::AwaitCurrent { .. } | Step::AwaitStuck | Step::AwaitRestored => {
+            Ok(Prepared::Over(StepResult::AlreadyDone))
+        }
+        Step::DeleteStuckPods { .. } => Ok(Prepared::StuckPods(Box::new(fresh.workload))),
+        Step::AbortRollout => Ok(Prepared::Status(undo::status(workload, "abort"))),
+        Step::PromoteFull { .. } => Ok(Prepared::Status(undo::status(workload, "promoteFull"))),
+        Step::UndoDeployment { to } => fresh
+            .way_back(target, to)
+            .map(|set| Prepared::Json(undo::undo_deployment(workload, set, plan))),
+        Step::UndoRollout { to } => fresh
+            .way_back(target, to)
+            .map(|set| Prepared::Json(undo::undo_rollout(workload, set, plan))),
+        Step::ApplyRevision { to } => fresh
+            .earlier(target, to)
+            .and_then(|revision| undo::apply(workload, revision, plan))
+            .map(Prepared::Strategic),
+    };
+    Ok(prepared.unwrap_or_else(|reason| Prepared::Over(StepResult::Refused { reason })))
 }
 
 /// A workload as it was read just now, with what holds its earlier templates.
@@ -306,10 +362,9 @@ impl Fresh {
 async fn write_status(
     api: &Api<Workload>,
     target: &TargetId,
-    fresh: &Fresh,
-    field: &str,
+    patch: Value,
 ) -> Result<StepResult, ClusterError> {
-    let patch: Patch<Value> = Patch::Merge(undo::status(&fresh.workload, field));
+    let patch: Patch<Value> = Patch::Merge(patch);
     let params = PatchParams::apply(FIELD_MANAGER);
     let on_status = call("patch", target, "/status")
         .answer(api.patch_status(&target.name, &params, &patch))

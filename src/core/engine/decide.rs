@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::live::Live;
 use super::preflight::{self, Looked};
 use super::{Objects, Turn, finish, hold, progress, releases, stepping, tell};
-use crate::analysis::{Analysis, Ending};
+use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
 use crate::judge::{BASELINE_IDLE, Phase};
@@ -173,13 +173,29 @@ fn of_action(
             all.max()
         });
     holds(&ActionContext {
+        evidence_at,
+        still_failing,
+        ..context(turn, live, known, analysis, destination.as_ref())
+    })
+}
+
+/// What the guards look at, without evidence.
+pub(super) fn context<'a>(
+    turn: &'a Turn<'_>,
+    live: &'a Live,
+    known: &'a TargetLedger,
+    analysis: &'a Analysis,
+    way_back: Option<&'a WayBack>,
+) -> ActionContext<'a> {
+    let target = &analysis.target;
+    ActionContext {
         now: turn.now,
         settings: &turn.settings.guards,
         analysis,
         watch_dry_run: live.watch.dry_run,
         state: live.state.as_ref(),
         plan: known.plan.as_ref(),
-        way_back: destination.as_ref(),
+        way_back,
         never_ran: known.never_ran.as_ref(),
         last_action: known.last_action,
         actions: &turn.ledger.actions,
@@ -188,13 +204,14 @@ fn of_action(
         failures: &turn.ledger.failures,
         others_under_way: others_under_way(turn, target),
         watched: turn.ledger.targets.len(),
-        evidence_at,
+        evidence_at: None,
         patience: live.freshness(),
-        still_failing,
+        still_failing: false,
         silence: turn.silence_of(Problem::BadRelease, &live.watch.name, target),
+        people: (turn.ledger.people).concerning(turn.now, &target.namespace, target),
         gitops: live.watch.gitops.unwrap_or(turn.settings.guards.gitops),
         reverted: known.reverted.as_ref(),
-    })
+    }
 }
 
 /// Other targets whose rollback has not ended, or is not yet known to have helped.

@@ -271,6 +271,11 @@ fn hold(turn: &Turn<'_>, live: &Live, wish: &Wish) -> Option<Hold> {
         dry_rule: wish.dry_rule.as_ref(),
         silence: turn.silence_of(Problem::RuleBroken, &live.watch.name, &wish.target),
         under_way: busy::under_way(turn),
+        people: (turn.ledger.people).concerning(
+            turn.now,
+            &live.watch.target.namespace,
+            &wish.target,
+        ),
         watched: turn.ledger.targets.len(),
     });
     of_settings.or_else(|| {

@@ -200,6 +200,7 @@ fn held(turn: &Turn<'_>, live: &Live, state: &TargetState) -> Option<String> {
         watch_dry_run: live.watch.dry_run,
         state,
         silence: turn.silence_of(Problem::BadRelease, &live.watch.name, &state.id),
+        people: (turn.ledger.people).concerning(turn.now, &state.id.namespace, &state.id),
     })?;
     Some(format!("held by guard `{}`: {}", hold.guard, hold.reason))
 }

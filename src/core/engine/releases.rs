@@ -120,7 +120,7 @@ pub(super) fn came(
 }
 
 /// The revision that the target is at: that of its spec, but an aborted Rollout goes back to its stable one.
-fn current_of(state: &TargetState) -> Option<RevisionHash> {
+pub(super) fn current_of(state: &TargetState) -> Option<RevisionHash> {
     let current = state.current.clone()?;
     let aborted = state.rollout.as_ref().filter(|rollout| rollout.aborted);
     Some(

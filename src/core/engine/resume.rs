@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::live::Live;
 use super::on_request;
 use super::verdict::Together;
-use super::{Effect, Turn, always, pausing, releases, tell};
+use super::{Effect, Turn, always, pausing, people, releases, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
 use crate::judge::Phase;
@@ -28,6 +28,7 @@ pub(super) fn begin(
     channels: &[ChannelName],
 ) {
     send_again(turn, lives, channels);
+    people::resume(turn);
     if turn.settings.ends_unwatched {
         forget_unwatched(turn, lives);
     }
@@ -224,7 +225,12 @@ fn finish_beginning(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     let Some(known) = turn.known(target) else {
         return;
     };
-    let (Some(plan), Some(judged)) = (known.plan.clone(), known.judged.clone()) else {
+    let (plan, judged) = (known.plan.clone(), known.judged.clone());
+    if let Some(plan) = plan.as_ref().filter(|plan| plan.plan.by.is_some()) {
+        people::finish_beginning(turn, target, live, &plan.plan);
+        return;
+    }
+    let (Some(plan), Some(judged)) = (plan, judged) else {
         return;
     };
     if plan.plan.analysis != judged.analysis || known.latest.as_ref() != Some(&judged.analysis) {

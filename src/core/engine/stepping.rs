@@ -380,6 +380,7 @@ fn of_guards(turn: &Turn<'_>, target: &TargetId, live: &Live, aim: Aim) -> Optio
         failures: &turn.ledger.failures,
         back: aim == Aim::Back,
         silence: turn.silence_of(problem, &live.watch.name, target),
+        people: (turn.ledger.people).concerning(turn.now, &target.namespace, target),
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) use operation::{
 pub(super) use pause::{left_paused, pause_ended, paused};
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
 pub(super) use reload::{reload_refused, reloaded};
-pub(super) use rollback::{rollback_failed, rolling_back, verified};
+pub(super) use rollback::{rollback_failed, rolling_back, rolling_back_for, verified};
 pub(super) use source::{source_back, source_lost};
 pub(super) use stepping::stepping;
 
@@ -194,7 +194,7 @@ fn judged_against(phase: Phase, baseline: Option<&RevisionHash>) -> String {
 }
 
 /// A way back with what is known of it.
-fn way_back(to: &WayBack) -> String {
+pub(super) fn way_back(to: &WayBack) -> String {
     if to.known_good {
         format!("revision {}, the last one known good", to.revision)
     } else {

@@ -23,6 +23,7 @@ mod objects;
 mod on_request;
 mod operations;
 mod pausing;
+mod people;
 mod plans;
 mod properties;
 mod releases;

@@ -31,8 +31,18 @@ pub(super) fn begin_after(turn: &mut Turn<'_>, live: &mut Live, plan: &PlanState
         .judged
         .as_ref()
         .filter(|judged| judged.analysis == plan.plan.analysis)
-        .map(|judged| judged.rules.clone())
-        .unwrap_or_default();
+        .map(|judged| judged.rules.clone());
+    // Of what a person took back nothing was found: every rule says how the service is now.
+    let all = || {
+        let deciding = live.rules.iter().map(|rule| &rule.rule);
+        let deciding = deciding.filter(|rule| !rule.dry_run && !rule.only_accuses());
+        deciding.map(|rule| rule.name.clone()).collect()
+    };
+    let rules = match (rules, &plan.plan.by) {
+        (Some(rules), _) => rules,
+        (None, Some(_)) => all(),
+        (None, None) => Vec::new(),
+    };
     let verification = Verification {
         target,
         analysis: plan.plan.analysis.clone(),

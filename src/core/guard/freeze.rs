@@ -1,4 +1,4 @@
-//! Freeze windows: times in which nothing is changed, by a cron schedule in a time zone.
+//! Freezes: times in which nothing is changed, by a cron schedule in a time zone, or because somebody said so.
 
 use std::str::FromStr;
 
@@ -6,8 +6,9 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
+use serde::{Deserialize, Serialize};
 
-use super::{Guard, GuardSettings, Hold};
+use super::{Guard, GuardSettings, Hold, Ordered};
 use crate::time::later;
 
 /// The longest window: what lasts longer is no exception but a setting.
@@ -95,8 +96,29 @@ impl Freeze {
     }
 }
 
+/// A freeze that somebody ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Frozen {
+    /// How far it reaches, for people.
+    pub reach: String,
+    pub ordered: Ordered,
+}
+
 /// Rollbacks and scalings are held alike: a frozen system is left to people.
-pub(super) fn hold(now: Timestamp, settings: &GuardSettings) -> Option<Hold> {
+pub(super) fn hold(
+    now: Timestamp,
+    settings: &GuardSettings,
+    ordered: Option<&Frozen>,
+) -> Option<Hold> {
+    if let Some(frozen) = ordered.filter(|frozen| frozen.ordered.is_on(now)) {
+        let reason = format!(
+            "{} is frozen {}; `recant unfreeze` ends that",
+            frozen.reach,
+            frozen.ordered.in_words()
+        );
+        return Some(Hold::action(Guard::Freeze, reason, frozen.ordered.until));
+    }
     // Windows may overlap: what counts is when the last of them ends.
     let frozen = settings
         .freezes
@@ -172,7 +194,7 @@ mod tests {
             freezes: vec![window("0 0 * * * for 2h"), window("0 1 * * * for 5h")].into(),
             ..GuardSettings::only(SignedDuration::ZERO, 1)
         };
-        let until = |now| hold(at(now), &settings).map(|hold| hold.until);
+        let until = |now| hold(at(now), &settings, None).map(|hold| hold.until);
         assert_eq!(
             until("2026-01-01T00:30:00Z"),
             Some(Some(at("2026-01-01T02:00:00Z")))

@@ -185,6 +185,8 @@ impl AlwaysLedger {
             | Record::Alerted { .. }
             | Record::Marked { .. }
             | Record::Silenced { .. }
+            | Record::Commanded { .. }
+            | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }

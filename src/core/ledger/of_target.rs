@@ -332,6 +332,12 @@ impl TargetLedger {
                 }
             }
             Record::PlanBegan { plan } => {
+                // A person's, of a revision that was not being judged, is an incident of its own.
+                if self.latest.as_ref() != Some(&plan.analysis) {
+                    self.latest = Some(plan.analysis.clone());
+                    self.said.clear();
+                    self.judged = None;
+                }
                 self.plan = Some(PlanState::new(Clone::clone(plan), at));
                 self.last_action = Some(at);
                 if self.rollbacks.len() >= ROLLBACKS {
@@ -404,6 +410,8 @@ impl TargetLedger {
             | Record::Alerted { .. }
             | Record::Marked { .. }
             | Record::Silenced { .. }
+            | Record::Commanded { .. }
+            | Record::CommandEnded { .. }
             | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }
             | Record::LetGo { .. }

@@ -36,6 +36,8 @@ pub(super) struct Caller {
     /// As the settings call it: one of few, and no secret.
     pub(super) name: Arc<str>,
     pub(super) scopes: Scopes,
+    /// Who that is, where others say so: the user of Kubernetes, or the names of a certificate.
+    pub(super) identity: Option<Arc<str>>,
 }
 
 /// Who may do what. Clones share everything.
@@ -58,6 +60,7 @@ fn own(name: &str, scopes: Scopes) -> Caller {
     Caller {
         name: name.into(),
         scopes,
+        identity: None,
     }
 }
 

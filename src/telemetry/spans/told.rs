@@ -269,6 +269,8 @@ impl Spans {
             | Record::Alerted { .. }
             | Record::Marked { .. }
             | Record::Silenced { .. }
+            | Record::Commanded { .. }
+            | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }

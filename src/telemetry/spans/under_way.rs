@@ -155,6 +155,8 @@ impl UnderWay {
             | Record::Alerted { .. }
             | Record::Marked { .. }
             | Record::Silenced { .. }
+            | Record::Commanded { .. }
+            | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }

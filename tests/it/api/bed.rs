@@ -11,6 +11,7 @@ use recant::http::api::prometheus::History;
 use recant::http::api::{self, Access, Api, Token};
 use recant::http::health::{Health, Readiness};
 use recant::http::metrics::Metrics;
+use recant::http::orders::{self, Order};
 use recant::http::reports::{Reported, queue};
 use recant::http::serve::Server;
 use recant::http::snapshot::SnapshotCell;
@@ -72,7 +73,14 @@ impl Bed {
         access: Access,
         marker_key: Option<Arc<Token>>,
     ) -> (Self, mpsc::Receiver<Reported>) {
-        Self::start_whole(access, marker_key, kayenta()).await
+        let (bed, taken, _) = Self::start_whole(access, marker_key, kayenta()).await;
+        (bed, taken)
+    }
+
+    /// The same with the end of the queue of people's orders.
+    pub(super) async fn start_ordering(access: Access) -> (Self, mpsc::Receiver<Order>) {
+        let (bed, _, orders) = Self::start_whole(access, None, kayenta()).await;
+        (bed, orders)
     }
 
     pub(super) async fn start_with_kayenta(access: Access, kayenta: Kayenta) -> Self {
@@ -83,8 +91,9 @@ impl Bed {
         access: Access,
         marker_key: Option<Arc<Token>>,
         kayenta: Kayenta,
-    ) -> (Self, mpsc::Receiver<Reported>) {
+    ) -> (Self, mpsc::Receiver<Reported>, mpsc::Receiver<Order>) {
         let (reports, taken) = queue();
+        let (orders_in, orders) = orders::queue();
         let metrics = Metrics::default();
         let ops = Ops {
             health: Arc::new(Health::new(Duration::from_mins(1))),
@@ -94,7 +103,7 @@ impl Bed {
             finder: Arc::default(),
             view: Arc::default(),
         };
-        let api = Api::new(&ops, reports, marker_key, kayenta);
+        let api = Api::new(&ops, reports, marker_key, kayenta).taking(orders_in);
         let history = api.history();
         let router = api.router(&access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())
@@ -107,7 +116,7 @@ impl Bed {
             server,
             http: client(),
         };
-        (bed, taken)
+        (bed, taken, orders)
     }
 
     /// What the engine would show from now on.

@@ -68,7 +68,7 @@ async fn what_is_described_is_there_and_needs_its_scope() {
         let may = match scope.as_deref() {
             Some("read") => [401, 0, 0],
             Some("hooks") => [401, 403, 0],
-            Some("administer") => [401, 403, 403],
+            Some("act" | "administer") => [401, 403, 403],
             // A signature: no token helps.
             None => [403, 403, 403],
             other => panic!("{method} {path} needs {other:?}"),

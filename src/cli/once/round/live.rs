@@ -100,6 +100,7 @@ impl Desk<'_> {
             updates,
             // Nobody reports to a round.
             reports: mpsc::channel(1).1,
+            orders: mpsc::channel(1).1,
             silences: mpsc::channel(1).1,
             observer: Box::new(Watching::new(
                 seen.clone(),

@@ -130,6 +130,11 @@ pub(super) fn of_settings(turn: &Turn<'_>, live: &Live, index: usize) -> Option<
         rule: &rule.name,
         rule_dry_run: rule.dry_run,
         silence: turn.silence_of(Problem::RuleBroken, &live.watch.name, &live.watch.target),
+        people: (turn.ledger.people).concerning(
+            turn.now,
+            &live.watch.target.namespace,
+            &live.watch.target,
+        ),
     })
 }
 

@@ -108,6 +108,11 @@ fn hold(
         dry_rule: None,
         silence: turn.silence_of(Problem::RuleBroken, &operation.watch, &operation.target),
         under_way: busy::under_way(turn),
+        people: (turn.ledger.people).concerning(
+            turn.now,
+            &operation.target.namespace,
+            &operation.target,
+        ),
         watched: turn.ledger.targets.len(),
     });
     of_settings.or_else(|| {

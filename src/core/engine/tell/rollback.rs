@@ -3,6 +3,7 @@
 use super::{Role, Told, facts, full, judged_against, send, sentences_of_findings, way_back};
 use crate::engine::live::Live;
 use crate::engine::{Turn, preflight};
+use crate::guard::Hold;
 use crate::ids::TargetId;
 use crate::judge::Finding;
 use crate::ledger::Judged;
@@ -44,6 +45,46 @@ pub(in crate::engine) fn rolling_back(
         headline: format!("Rolling back {target}: {}", why(judged)),
         sentences,
         facts,
+    };
+    send(turn, live, &live.watch.on_fail.notify, told);
+}
+
+/// The rollback that a person ordered; `overridden`: what would have held it.
+pub(in crate::engine) fn rolling_back_for(
+    turn: &mut Turn<'_>,
+    live: &Live,
+    plan: &Plan,
+    reason: &str,
+    overridden: &[Hold],
+) {
+    let target = &plan.fence.target;
+    let by = plan.by.as_deref().unwrap_or("somebody");
+    let mut sentences = vec![match reason {
+        "" => format!("{by} ordered it, and gave no reason."),
+        reason => format!("{by} ordered it: \"{reason}\"."),
+    }];
+    sentences.extend(overridden.iter().map(|hold| {
+        format!(
+            "Guard `{}` was overridden by that order: {}.",
+            hold.guard, hold.reason
+        )
+    }));
+    sentences.push(what_is_done(plan));
+    sentences.push(what_comes_next(target, plan));
+    let told = Told {
+        kind: NoticeKind::RollingBack,
+        severity: Severity::Critical,
+        correlation: Some(&plan.analysis),
+        headline: format!("Rolling back {target}: {by} ordered it"),
+        sentences,
+        facts: facts(
+            live,
+            &[
+                Role::Plain(&plan.fence.judged),
+                Role::Plain(&plan.to.revision),
+            ],
+            turn.now,
+        ),
     };
     send(turn, live, &live.watch.on_fail.notify, told);
 }

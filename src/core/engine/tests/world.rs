@@ -15,7 +15,9 @@ use super::target::Target;
 use super::workers::Workers;
 use crate::analysis::Ending;
 use crate::change::ObjectRef;
-use crate::engine::{Answer, Effect, Engine, Inputs, ObjectAnswer, Output, ScaleAnswer};
+use crate::engine::{
+    Answer, Effect, Engine, Inputs, ObjectAnswer, Output, Reply, ScaleAnswer,
+};
 use crate::ids::{AnalysisId, TargetId};
 use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
@@ -63,6 +65,7 @@ pub(super) struct World {
     pub(super) crashes: usize,
     /// Some report was not taken.
     pub(super) no_room: bool,
+    pub(super) replies: Vec<Reply>,
     /// What is scaled.
     pub(super) workers: Workers,
     looks: Vec<ScaleTarget>,
@@ -115,6 +118,7 @@ impl World {
             effects_leave: false,
             crashes: 0,
             no_room: false,
+            replies: Vec::new(),
             answered: BTreeMap::new(),
             workers: Workers::default(),
             looks: Vec::new(),
@@ -292,9 +296,11 @@ impl World {
         let Output {
             records,
             effects,
+            replies,
             no_room,
         } = output;
         self.no_room |= no_room;
+        self.replies.extend(replies);
         let room = self.crash_at.map_or(usize::MAX, |crash_at| {
             crash_at.saturating_sub(self.journal.len())
         });
@@ -638,6 +644,8 @@ fn line(record: &Record) -> Option<String> {
         Record::ReloadRefused { .. } => "reload refused".to_owned(),
         Record::Alerted { alert } => format!("alert: {}", alert.in_words()),
         Record::Silenced { silences, .. } => format!("silences: {}", silences.len()),
+        Record::Commanded { command } => format!("ordered: {}", command.order),
+        Record::CommandEnded { outcome, .. } => format!("order over: {outcome:?}"),
         Record::NoticeHeld { notice, .. } => {
             format!("held ({:?}): {}", notice.kind, notice.headline)
         }

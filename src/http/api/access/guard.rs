@@ -131,7 +131,11 @@ impl Guard {
             }
         };
         if !caller.scopes.hold(scope) {
-            let Caller { name, scopes } = &caller;
+            let Caller {
+                name,
+                scopes,
+                identity: _,
+            } = &caller;
             let repair = match &**name {
                 "anonymous" | "readToken"
                     if scope == Scope::Hooks && self.access.hook.is_some() =>

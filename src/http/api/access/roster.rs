@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use recant_core::access::{CertificateNames, Grants, KnownBy, KubernetesUser, Scopes};
+use recant_core::wording::short;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use super::{Caller, same};
 use crate::secrets::Secrets;
 
+/// Characters of an identity that others told.
+const LONGEST_IDENTITY: usize = 256;
 /// Between two readings.
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -111,11 +114,19 @@ impl Roster {
     }
 
     pub(super) fn of_user(&self, user: &KubernetesUser) -> Option<Caller> {
-        self.current.load().grants.of_user(user).map(caller)
+        let found = self.current.load().grants.of_user(user)?;
+        Some(Caller {
+            identity: Some(short(&user.name, LONGEST_IDENTITY).into()),
+            ..caller(found)
+        })
     }
 
     pub(super) fn of_certificate(&self, names: &CertificateNames) -> Option<Caller> {
-        self.current.load().grants.of_certificate(names).map(caller)
+        let found = self.current.load().grants.of_certificate(names)?;
+        Some(Caller {
+            identity: Some(short(&names.to_string(), LONGEST_IDENTITY).into()),
+            ..caller(found)
+        })
     }
 }
 
@@ -123,6 +134,7 @@ fn caller((name, scopes): (String, Scopes)) -> Caller {
     Caller {
         name: name.into(),
         scopes,
+        identity: None,
     }
 }
 

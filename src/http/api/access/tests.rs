@@ -52,7 +52,7 @@ async fn each_token_has_its_scopes() {
         (&closed, "Bearer reports", "401"),
     ] {
         let got = match access.identify(&headers(value), None).await {
-            Ok(Caller { name, scopes }) => format!("{name}: {scopes}"),
+            Ok(Caller { name, scopes, .. }) => format!("{name}: {scopes}"),
             Err(problem) => problem.status.as_u16().to_string(),
         };
         assert_eq!(got, says, "`{value}`");

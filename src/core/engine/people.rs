@@ -1,0 +1,250 @@
+//! What people order: taken once, held by the same guards as everything else, and answered.
+//!
+//! A command is recorded before what it leads to, and its end after that: a process that finds one open knows from the
+//! plan whether it was begun. What was not begun is not begun later either: whoever ordered it was not answered.
+
+mod rollback;
+
+use std::collections::BTreeMap;
+
+use super::live::Live;
+use super::{Given, Reply, Turn};
+use crate::command::{Command, CommandOutcome, LONGEST, LONGEST_REASON, Lasting, Order, Reach};
+use crate::ids::{PlanId, TargetId};
+use crate::record::Record;
+use crate::time::later;
+
+pub(super) use rollback::{finish_beginning, plan_of};
+
+/// Holds and freezes that there may be at a time.
+const MOST: usize = 1_000;
+
+pub(super) fn take_in(
+    turn: &mut Turn<'_>,
+    lives: &mut BTreeMap<TargetId, Live>,
+    commands: Vec<Given>,
+) {
+    for Given { command, dry_run } in commands {
+        let reply = answer(turn, lives, &command, dry_run);
+        turn.output.replies.push(reply);
+    }
+}
+
+fn answer(
+    turn: &mut Turn<'_>,
+    lives: &mut BTreeMap<TargetId, Live>,
+    command: &Command,
+    dry_run: bool,
+) -> Reply {
+    let said = |outcome| Reply {
+        outcome,
+        step: None,
+    };
+    let id = command.id();
+    if let Some(over) = turn.ledger.people.over(&id) {
+        return said(if over.order == command.order {
+            over.outcome.clone()
+        } else {
+            CommandOutcome::refused(format!(
+                "the key `{}` was used for another command: to {}. Send this one with a key of its own",
+                id.key, over.order
+            ))
+        });
+    }
+    if let Some(reason) = unusable(turn, lives, command) {
+        return said(CommandOutcome::refused(reason));
+    }
+    if dry_run {
+        return match &command.order {
+            Order::Rollback { target, to } => {
+                rollback::consider(turn, lives, command, target, to.as_deref())
+            }
+            Order::Hold { .. }
+            | Order::Resume { .. }
+            | Order::Freeze { .. }
+            | Order::Unfreeze { .. } => said(ordered(turn, command)),
+        };
+    }
+    turn.record(Record::Commanded {
+        command: Box::new(command.clone()),
+    });
+    let outcome = match &command.order {
+        Order::Rollback { target, to } => {
+            rollback::begin(turn, lives, command, target, to.as_deref())
+        }
+        Order::Hold { .. }
+        | Order::Resume { .. }
+        | Order::Freeze { .. }
+        | Order::Unfreeze { .. } => ordered(turn, command),
+    };
+    turn.record(Record::CommandEnded {
+        command: id,
+        outcome: outcome.clone(),
+    });
+    for live in lives.values_mut() {
+        live.news = true;
+    }
+    said(outcome)
+}
+
+/// Why it cannot be taken at all.
+fn unusable(
+    turn: &Turn<'_>,
+    lives: &BTreeMap<TargetId, Live>,
+    command: &Command,
+) -> Option<String> {
+    if command.reason.chars().count() > LONGEST_REASON {
+        return Some(format!(
+            "the reason is longer than {LONGEST_REASON} characters"
+        ));
+    }
+    if let Some(guard) = command
+        .overrides
+        .iter()
+        .find(|guard| !guard.may_be_overridden())
+    {
+        return Some(format!("guard `{guard}` cannot be overridden by anybody"));
+    }
+    if let Some(target) = command.order.target()
+        && !lives.contains_key(target)
+    {
+        return Some(format!("{target} is not watched: no Watch names it"));
+    }
+    let people = &turn.ledger.people;
+    if people.holds.len() + people.freezes.len() >= MOST {
+        let ends = matches!(command.order, Order::Resume { .. } | Order::Unfreeze { .. });
+        if !ends {
+            return Some(format!(
+                "there are {MOST} holds and freezes already: end some with `recant resume` and `recant unfreeze`"
+            ));
+        }
+    }
+    match &command.order {
+        Order::Hold { lasts, .. } | Order::Freeze { lasts, .. } => over_already(turn, *lasts),
+        Order::Rollback { .. } | Order::Resume { .. } | Order::Unfreeze { .. } => None,
+    }
+}
+
+fn over_already(turn: &Turn<'_>, lasts: Lasting) -> Option<String> {
+    let ends = lasts.ends(turn.now)?;
+    if ends <= turn.now {
+        return Some(format!("{ends:.0} is over already: give a time to come"));
+    }
+    (ends > later(turn.now, LONGEST)).then(|| {
+        format!("{ends:.0} is more than a year away: give less, or no end, and end it by hand")
+    })
+}
+
+/// What sets something and writes to no workload: the record of its end is what sets it.
+fn ordered(turn: &Turn<'_>, command: &Command) -> CommandOutcome {
+    let done = |said: String| CommandOutcome::Done {
+        said,
+        plan: None,
+        overridden: Vec::new(),
+    };
+    let until = |lasts: Lasting, end: &str| match lasts.ends(turn.now) {
+        Some(until) => format!("until {until:.0}, or until {end}"),
+        None => format!("until {end}"),
+    };
+    let people = &turn.ledger.people;
+    match &command.order {
+        Order::Hold { target, lasts } => done(format!(
+            "nothing is done to {target} {}",
+            until(*lasts, "`recant resume` ends it")
+        )),
+        Order::Freeze { reach, lasts } => done(format!(
+            "{reach} is frozen {}",
+            until(*lasts, "`recant unfreeze` ends it")
+        )),
+        Order::Unfreeze { reach } => {
+            let on = |reach: &Reach| {
+                let frozen = people.freezes.get(reach);
+                frozen.is_some_and(|frozen| frozen.ordered.is_on(turn.now))
+            };
+            if on(reach) {
+                return done(format!("{reach} is frozen no more"));
+            }
+            let others: Vec<String> = people
+                .freezes
+                .keys()
+                .filter(|reach| on(reach))
+                .map(ToString::to_string)
+                .collect();
+            CommandOutcome::refused(match others.as_slice() {
+                [] => "nobody has frozen anything; windows of `guards.freeze` end by themselves"
+                    .to_owned(),
+                others => format!(
+                    "{reach} was not frozen by anybody; frozen are: {}",
+                    others.join(", ")
+                ),
+            })
+        }
+        Order::Resume { target } => resumed(turn, target),
+        Order::Rollback { .. } => CommandOutcome::refused("a rollback sets nothing"),
+    }
+}
+
+/// What a resume ends.
+fn resumed(turn: &Turn<'_>, target: &TargetId) -> CommandOutcome {
+    let mut ended = Vec::new();
+    let held = turn.ledger.people.holds.get(target);
+    if held.is_some_and(|held| held.is_on(turn.now)) {
+        ended.push("its hold".to_owned());
+    }
+    let guards = &turn.settings.guards;
+    let latched = |limit: usize, times: usize| limit > 0 && times >= limit;
+    let rollbacks = turn.known(target).map_or(0, |known| known.rollbacks.len());
+    if latched(guards.flapping.number, rollbacks) {
+        ended.push("guard `flapping`".to_owned());
+    }
+    if latched(guards.breaker.number, turn.ledger.setbacks.len()) {
+        ended.push("guard `circuit breaker`, for all targets".to_owned());
+    }
+    if ended.is_empty() {
+        return CommandOutcome::refused(format!(
+            "nothing that a person ends holds {target}: it is not held by `recant hold`, and neither `flapping` nor \
+             `circuit breaker` is latched"
+        ));
+    }
+    CommandOutcome::Done {
+        said: format!("ended for {target}: {}", ended.join(", ")),
+        plan: None,
+        overridden: Vec::new(),
+    }
+}
+
+/// Commands of the process before that are open: done if their plan began, else given up.
+pub(super) fn resume(turn: &mut Turn<'_>) {
+    for command in turn.ledger.people.open.clone() {
+        let begun = match &command.order {
+            Order::Rollback { target, .. } => begun_plan(turn, target, &command),
+            Order::Hold { .. }
+            | Order::Resume { .. }
+            | Order::Freeze { .. }
+            | Order::Unfreeze { .. } => None,
+        };
+        let outcome = match begun {
+            Some(plan) => CommandOutcome::Done {
+                said: format!("begun: plan `{plan}`"),
+                plan: Some(plan),
+                overridden: Vec::new(),
+            },
+            None => CommandOutcome::refused(
+                "the agent ended before it was carried out; send it again with another key",
+            ),
+        };
+        turn.record(Record::CommandEnded {
+            command: command.id(),
+            outcome,
+        });
+    }
+}
+
+fn begun_plan(turn: &Turn<'_>, target: &TargetId, command: &Command) -> Option<PlanId> {
+    let plan = &turn.known(target)?.plan.as_ref()?.plan;
+    let own = command.by.to_string();
+    // The last one that was taken is the only one that can be open.
+    (plan.by.as_ref() == Some(&own)
+        && plan.id == plan_of(&plan.analysis, turn.ledger.people.commands))
+    .then(|| plan.id.clone())
+}

@@ -1,0 +1,123 @@
+//! What lasts of what people ordered: commands that were taken, and what they set.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::pairs;
+use crate::command::{Command, CommandId, CommandOutcome, Order, Reach};
+use crate::guard::{Frozen, Ordered, People};
+use crate::ids::TargetId;
+use crate::time::elapsed;
+
+/// Commands that are remembered after their end, so that a repeat does nothing twice,
+const REMEMBERED: usize = 1_000;
+/// and for how long.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// What lasts of what people ordered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PeopleLedger {
+    /// Commands ever taken: a part of the ids of their plans.
+    pub commands: u64,
+    /// Taken, and not known to be over.
+    pub open: Vec<Command>,
+    /// Over, oldest first.
+    pub over: Vec<CommandOver>,
+    /// Targets to which nothing is to be done.
+    #[serde(with = "pairs")]
+    pub holds: BTreeMap<TargetId, Ordered>,
+    /// Freezes, by how far they reach.
+    #[serde(with = "pairs")]
+    pub freezes: BTreeMap<Reach, Frozen>,
+}
+
+/// A command that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandOver {
+    pub id: CommandId,
+    pub at: Timestamp,
+    pub order: Order,
+    pub outcome: CommandOutcome,
+}
+
+impl PeopleLedger {
+    /// The command of this id, if it is over.
+    pub fn over(&self, id: &CommandId) -> Option<&CommandOver> {
+        self.over.iter().rev().find(|over| over.id == *id)
+    }
+
+    /// What concerns an action in this namespace for this target.
+    pub fn concerning(&self, now: Timestamp, namespace: &str, target: &TargetId) -> People<'_> {
+        let on = |ordered: &Ordered| ordered.is_on(now);
+        let mut reached = self.freezes.iter().filter(|(reach, frozen)| {
+            on(&frozen.ordered)
+                && (reach.holds(namespace, target) || reach.holds(&target.namespace, target))
+        });
+        People {
+            held: self.holds.get(target).filter(|held| on(held)),
+            frozen: reached.next().map(|(_, frozen)| frozen),
+        }
+    }
+
+    pub(super) fn taken(&mut self, command: &Command) {
+        self.commands += 1;
+        self.open.push(command.clone());
+    }
+
+    /// The end of a command, with what it sets.
+    pub(super) fn ended(&mut self, at: Timestamp, id: &CommandId, outcome: &CommandOutcome) {
+        let Some(place) = self.open.iter().position(|open| open.id() == *id) else {
+            return;
+        };
+        let command = self.open.remove(place);
+        if matches!(outcome, CommandOutcome::Done { .. }) {
+            self.set(at, &command);
+        }
+        self.over
+            .retain(|over| elapsed(over.at, at) < REMEMBERED_FOR);
+        if self.over.len() >= REMEMBERED {
+            self.over.remove(0);
+        }
+        self.over.push(CommandOver {
+            id: id.clone(),
+            at,
+            order: command.order,
+            outcome: outcome.clone(),
+        });
+    }
+
+    fn set(&mut self, at: Timestamp, command: &Command) {
+        let ordered = |until| Ordered {
+            by: command.by.to_string(),
+            reason: command.reason.clone(),
+            since: at,
+            until,
+        };
+        self.holds.retain(|_, held| held.is_on(at));
+        self.freezes.retain(|_, frozen| frozen.ordered.is_on(at));
+        match &command.order {
+            Order::Hold { target, lasts } => {
+                self.holds.insert(target.clone(), ordered(lasts.ends(at)));
+            }
+            Order::Resume { target } => {
+                self.holds.remove(target);
+            }
+            Order::Freeze { reach, lasts } => {
+                let frozen = Frozen {
+                    reach: reach.to_string(),
+                    ordered: ordered(lasts.ends(at)),
+                };
+                self.freezes.insert(reach.clone(), frozen);
+            }
+            Order::Unfreeze { reach } => {
+                self.freezes.remove(reach);
+            }
+            // What it does is its plan.
+            Order::Rollback { .. } => {}
+        }
+    }
+}
