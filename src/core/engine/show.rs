@@ -9,9 +9,10 @@ use super::resume::ours;
 use super::verdict::Together;
 use crate::guard::Hold;
 use crate::hook::Marker;
-use crate::ids::TargetId;
+use crate::ids::{RuleName, TargetId};
+use crate::operation::{Cause, OperationState};
 use crate::snapshot::{
-    AlwaysSnapshot, AnalysisSnapshot, HeldBack, IncidentSnapshot, LostSource, PlanSnapshot,
+    AlwaysSnapshot, AnalysisSnapshot, Doing, HeldBack, IncidentSnapshot, LostSource, PlanSnapshot,
     RequestSnapshot, Snapshot, TargetSnapshot,
 };
 
@@ -177,8 +178,24 @@ impl Engine {
             scaled: known
                 .and_then(|known| known.scaled.get(name))
                 .map(|scaled| scaled.change.clone()),
-            doing: known.and_then(|known| rule.doing(known, now)),
+            doing: self
+                .operates(target, name)
+                .or_else(|| known.and_then(|known| rule.doing(known, now))),
         }
+    }
+}
+
+impl Engine {
+    /// Whether an operation that the rule asked for is carried out.
+    fn operates(&self, target: &TargetId, rule: &RuleName) -> Option<Doing> {
+        let of_rule = |state: &OperationState| {
+            state.operation.target == *target
+                && matches!(&state.operation.cause, Cause::Incident { rule: of, .. } if of == rule)
+        };
+        let mut operations = self.ledger.operations.values();
+        operations
+            .any(|state| state.runs() && of_rule(state))
+            .then_some(Doing::Acting)
     }
 }
 

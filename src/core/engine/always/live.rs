@@ -341,9 +341,9 @@ impl AlwaysRule {
         }
         let due = match (incident, scaled) {
             (Some(state), _) => {
-                state.incident.scale.is_some()
-                    && state.settled.is_none()
-                    && self.state() == Some(State::Failing)
+                let scales = state.incident.scale.is_some() && state.settled.is_none();
+                let operates = state.incident.run.is_some() && !state.operated;
+                (scales || operates) && self.state() == Some(State::Failing)
             }
             (None, Some(scaled)) => {
                 let after = SignedDuration::try_from(scaled.undo_after);
