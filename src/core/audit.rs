@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::command::CommandId;
 use crate::ids::{NoticeId, PlanId, RuleName, TargetId};
 use crate::operation::{Cause, OperationEvent};
 use crate::pause::PauseNews;
@@ -194,7 +195,15 @@ impl Audit {
                 }
                 self.of_target.get(target).cloned()
             }
-            Record::Drift { target, .. } => self.of_target.get(target).cloned(),
+            Record::SteppingBegan { stepping } => Some(stepping.analysis.to_string()),
+            Record::TrafficBegan { plan } => {
+                let correlation = plan.analysis.to_string();
+                self.plans.put(plan.id.clone(), correlation.clone());
+                Some(correlation)
+            }
+            // A person's command is a decision of its own; what it led to carries the ids of that.
+            Record::Commanded { command } => Some(command_of(&command.id())),
+            Record::CommandEnded { command, .. } => Some(command_of(command)),
             Record::Operation(event) => Some(self.operation(event)),
             Record::StepBegun(command) => self.plans.get(&command.plan),
             Record::StepEnded(outcome) => self.plans.get(&outcome.plan),
@@ -236,6 +245,10 @@ impl Audit {
             }
             Record::NoticeEnded(delivery) => self.notices.get(&delivery.notice),
             Record::RevisionReturned { target, .. }
+            | Record::Drift { target, .. }
+            | Record::TrafficHeld { target, .. }
+            | Record::TrafficReached { target, .. }
+            | Record::SteppingEnded { target, .. }
             | Record::Promoted { target }
             | Record::BaselineGone { target }
             | Record::FirstTraffic { target }
@@ -344,11 +357,13 @@ impl Decision {
                 | Record::IncidentBegan { .. }
                 | Record::PlanBegan { .. }
                 | Record::ScalingBegan { .. }
+                | Record::Commanded { .. }
                 | Record::Operation(OperationEvent::Began { .. })
                 | Record::VerificationBegan { .. } => begun += 1,
                 Record::AnalysisEnded { .. }
                 | Record::IncidentEnded { .. }
                 | Record::PlanEnded { .. }
+                | Record::CommandEnded { .. }
                 | Record::Operation(OperationEvent::Ended { .. })
                 | Record::VerificationEnded { .. } => ended += 1,
                 // One that never began, since there was nothing to do, ends as well.
@@ -359,6 +374,10 @@ impl Decision {
         }
         ended >= begun
     }
+}
+
+fn command_of(id: &CommandId) -> String {
+    format!("command {}/{}", id.caller, id.key)
 }
 
 /// Where a record stands; `None`: evidence on its way, of which the decision has the last.
@@ -393,19 +412,26 @@ fn section(record: &Record) -> Option<Section> {
         Record::HoldBegan { .. }
         | Record::HoldEnded { .. }
         | Record::ScalingHeld { .. }
+        | Record::TrafficHeld { .. }
         | Record::Operation(OperationEvent::Held { .. }) => Section::Guards,
         Record::PlanBegan { .. }
         | Record::ScalingBegan { .. }
+        | Record::SteppingBegan { .. }
+        | Record::TrafficBegan { .. }
+        | Record::Commanded { .. }
         | Record::Operation(OperationEvent::Began { .. }) => Section::Plan,
         Record::StepBegun(_)
         | Record::StepEnded(_)
         | Record::Awaited { .. }
+        | Record::TrafficReached { .. }
         | Record::Pause { .. } => Section::Steps,
         Record::PlanEnded { .. }
         | Record::VerificationBegan { .. }
         | Record::VerificationEnded { .. }
         | Record::IncidentEnded { .. }
         | Record::ScalingEnded { .. }
+        | Record::SteppingEnded { .. }
+        | Record::CommandEnded { .. }
         | Record::Drift { .. }
         | Record::Operation(
             OperationEvent::Settled { .. }

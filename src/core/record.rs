@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Ending, WayBack};
-use crate::drift::DriftNews;
 use crate::command::{Command, CommandId, CommandOutcome};
+use crate::drift::DriftNews;
 use crate::guard::Hold;
 use crate::hook::{Alert, Marker};
 use crate::ids::{

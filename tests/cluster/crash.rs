@@ -238,6 +238,25 @@ impl Incident {
         self.assert_told(others);
     }
 
+    /// A fold of the journal by another process is what the agent shows (P5).
+    async fn assert_replayed(&self) {
+        let shown = self.agent.snapshot().await.to_string();
+        self.agent.write("snapshot.json", &shown);
+        let journal = self.journal_file();
+        let snapshot = journal.with_file_name("snapshot.json");
+        let program = tokio::process::Command::new(env!("CARGO_BIN_EXE_recant"))
+            .arg("replay")
+            .arg(&journal)
+            .arg("--snapshot")
+            .arg(&snapshot)
+            .output()
+            .await
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&program.stdout);
+        assert!(program.status.success(), "{said}{shown}");
+        assert!(said.contains("says the same"), "{said}");
+    }
+
     /// No step was carried out twice, and each has an end.
     fn assert_steps_once(&self) {
         let mut ends: BTreeMap<usize, Vec<StepResult>> = BTreeMap::new();

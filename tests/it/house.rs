@@ -148,7 +148,10 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("gate", &["ids", "judge", "record", "snapshot"]),
-    ("audit", &["ids", "operation", "pause", "record", "time"]),
+    (
+        "audit",
+        &["command", "ids", "operation", "pause", "record", "time"],
+    ),
     (
         "restored",
         &[

@@ -63,6 +63,8 @@ pub(crate) struct Oracle {
     failed_findings: BTreeSet<AnalysisId>,
     plans: BTreeMap<PlanId, Plan>,
     scalings: BTreeMap<PlanId, ScalingPlan>,
+    /// Ids of incidents.
+    incidents: BTreeSet<String>,
     last_plan: BTreeMap<TargetId, Timestamp>,
     ends: BTreeMap<PlanId, PlanEnd>,
     begun: BTreeMap<(PlanId, usize), Vec<StepCommand>>,
@@ -98,6 +100,7 @@ impl Oracle {
             failed_findings: BTreeSet::new(),
             plans: BTreeMap::new(),
             scalings: BTreeMap::new(),
+            incidents: BTreeSet::new(),
             last_plan: BTreeMap::new(),
             ends: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -137,8 +140,13 @@ impl Oracle {
         ledger: &Ledger,
         entries: Vec<Entry<Record>>,
     ) -> Result<(), Broken> {
-        for (place, (at, record)) in self.records.iter().enumerate() {
-            let found = entries.get(place);
+        // Retention may have dropped what comes before; the fold below has what it led to.
+        let first = entries
+            .first()
+            .map_or(0, |entry| usize::try_from(entry.sequence).unwrap_or(0));
+        let kept = self.records.iter().enumerate().skip(first);
+        for (place, (at, record)) in kept {
+            let found = entries.get(place - first);
             if found.is_none_or(|entry| entry.at != *at || entry.record != *record) {
                 let found = found.map(|entry| &entry.record);
                 return broken(
@@ -149,7 +157,8 @@ impl Oracle {
                 );
             }
         }
-        for entry in entries.into_iter().skip(self.records.len()) {
+        let known = self.records.len().saturating_sub(first);
+        for entry in entries.into_iter().skip(known) {
             self.take(entry.at, &entry.record);
         }
         if *ledger != self.ledger {
@@ -188,6 +197,10 @@ impl Oracle {
                 findings,
                 ..
             } => self.fails(target, analysis, !findings.is_empty(), workloads, now),
+            Record::IncidentBegan { incident, .. } => {
+                self.incident_begins(incident, workloads.get(&incident.target))
+            }
+            Record::ScalingBegan { plan } => self.scaling_begins(at, plan, deciding),
             Record::StepBegun(command) => self.step_begins(command, deciding),
             Record::StepEnded(outcome) => {
                 let key = (outcome.plan.clone(), outcome.index);
@@ -248,6 +261,9 @@ impl Oracle {
                     .insert((fence.target.clone(), fence.uid.clone(), to));
                 self.last_plan.insert(fence.target.clone(), at);
                 self.plans.insert(plan.id.clone(), (**plan).clone());
+            }
+            Record::IncidentBegan { incident, .. } => {
+                self.incidents.insert(incident.id.to_string());
             }
             Record::ScalingBegan { plan } => {
                 self.scalings.insert(plan.id.clone(), (**plan).clone());

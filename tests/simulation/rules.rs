@@ -7,14 +7,15 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use recant_core::engine::EngineSettings;
 use recant_core::guard::GuardSettings;
-use recant_core::ids::{ChannelName, RuleName, TargetId, WatchName};
+use recant_core::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use recant_core::rule::{
-    ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, Judging, Metric, OnFail,
-    Part, RatioMetric, Rule, RuleBook, SecretRef, Selector, SourceKind, StuckPods, Watch,
+    Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, Judging, Metric,
+    OnFail, Part, RatioMetric, Rule, RuleBook, Scale, ScaleKind, ScaleTarget, ScaleTo, SecretRef,
+    Selector, SourceKind, StuckPods, Watch,
 };
 
 use crate::scenario::Scenario;
-use crate::source::ABSENT;
+use crate::source::{ABSENT, BUSY};
 
 /// Names of the channels.
 pub(crate) const CHANNELS: [&str; 2] = ["deployments", "oncall"];
@@ -71,7 +72,11 @@ pub(crate) fn book<'a>(
             run: None,
             notify: channels.clone(),
         },
-        always: Vec::new(),
+        always: if scenario.scales {
+            vec![busy(target, &channels)]
+        } else {
+            Vec::new()
+        },
         on_pass: channels.clone(),
         scrape: None,
         links: Vec::new(),
@@ -92,6 +97,32 @@ pub(crate) fn book<'a>(
             .iter()
             .map(|name| (name.clone(), channel(name)))
             .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// Two more replicas when one request in ten has to wait, and back when that is over.
+fn busy(target: &TargetId, channels: &[ChannelName]) -> Always {
+    let kind = match target.kind {
+        TargetKind::Rollout => ScaleKind::Rollout,
+        TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => {
+            ScaleKind::Deployment
+        }
+    };
+    Always {
+        rule: rule("http/busy", BUSY, Some(0.1), None),
+        window: Duration::from_secs(20),
+        scale: Some(Scale {
+            target: ScaleTarget {
+                namespace: target.namespace.clone(),
+                kind,
+                name: target.name.clone(),
+            },
+            to: ScaleTo::Replicas(6),
+            ceiling: None,
+            undo_after: Some(Duration::from_secs(10)),
+        }),
+        run: None,
+        notify: channels.to_vec(),
     }
 }
 

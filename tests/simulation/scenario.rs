@@ -26,6 +26,9 @@ pub(crate) struct Scenario {
     /// A second rule compares with the baseline, a third one never has data.
     pub(crate) compares: bool,
     pub(crate) blind_rule: bool,
+    /// A rule between releases scales what is busy; an autoscaler has it, too.
+    pub(crate) scales: bool,
+    pub(crate) autoscaled: bool,
     /// A frozen agent keeps its lock on the journal; else the volume is taken from it.
     pub(crate) locks: bool,
     pub(crate) odds: Odds,
@@ -78,6 +81,16 @@ pub(crate) enum Event {
     KillSwitch {
         target: usize,
         on: bool,
+    },
+    /// It is busy for so long: what a rule between releases scales for.
+    Busy {
+        target: usize,
+        seconds: i64,
+    },
+    /// An autoscaler, or a person, sets the replicas.
+    Replicas {
+        target: usize,
+        replicas: u32,
     },
     Source {
         mode: Mode,
@@ -208,6 +221,8 @@ impl Scenario {
             dry_run: random.chance(30),
             compares: random.chance(300),
             blind_rule: random.chance(150),
+            scales: random.chance(150),
+            autoscaled: random.chance(400),
             locks: random.chance(500),
             odds,
             lag: if random.chance(500) {
@@ -247,7 +262,7 @@ impl Scenario {
                     | Event::Leap { .. }
             )
         });
-        !others && shipped == self.kinds.len() && shipped <= self.actions_per_hour
+        !others && !self.scales && shipped == self.kinds.len() && shipped <= self.actions_per_hour
     }
 
     fn draw_people(&mut self, random: &mut Random, targets: usize) {
@@ -256,6 +271,7 @@ impl Scenario {
             let good = random.chance(200);
             self.events.push((at, Event::Ship { target, good }));
         }
+        self.draw_busy(random, targets);
         if random.chance(550) {
             return;
         }
@@ -286,6 +302,21 @@ impl Scenario {
                 }
             };
             self.events.push((at, event));
+        }
+    }
+
+    fn draw_busy(&mut self, random: &mut Random, targets: usize) {
+        if !self.scales {
+            return;
+        }
+        let target = random.index(targets);
+        let at = second(random, 2, 20);
+        let seconds = second(random, 12, 24);
+        self.events.push((at, Event::Busy { target, seconds }));
+        if random.chance(500) {
+            let replicas = u32::try_from(random.between(3, 8)).unwrap_or(4);
+            let at = second(random, at, HEALED - 2);
+            self.events.push((at, Event::Replicas { target, replicas }));
         }
     }
 

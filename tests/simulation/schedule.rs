@@ -220,6 +220,21 @@ fn happen(sim: &Arc<Sim>, event: Event, now: i64) {
                 .target(target)
                 .set(now, |object| object.kill_switch = on);
         }
+        Event::Busy { target, seconds } => world.target(target).busy_until = now + seconds,
+        Event::Replicas { target, replicas } => {
+            let workload = world.target(target);
+            // What an autoscaler sets lies within its bounds.
+            let (least, most) = workload
+                .scaling
+                .autoscaler
+                .as_ref()
+                .map_or((1, u32::MAX), |autoscaler| (autoscaler.min, autoscaler.max));
+            if !workload.deleted {
+                workload.set(now, |object| {
+                    object.scaling.replicas = replicas.clamp(least, most);
+                });
+            }
+        }
         Event::Source { mode, seconds } => {
             world.source_is(mode, now + seconds);
         }

@@ -15,6 +15,8 @@ use crate::world::{Sim, World, at};
 
 /// The metric that no pod exposes.
 pub(crate) const ABSENT: &str = "absent_total";
+/// Requests that had to wait: what a rule between releases looks at.
+pub(crate) const BUSY: &str = "busy_total";
 
 #[derive(Debug)]
 pub(crate) struct SimSource {
@@ -76,12 +78,16 @@ impl Source for SimSource {
 }
 
 fn counters(world: &mut World, query: &Query, target: &QueryTarget, stale: bool) -> Observation {
-    let absent = match &query.question.what {
-        What::Ratio { part, .. } => part.metric == ABSENT,
-        What::Histogram { .. } | What::Level(_) => true,
+    let (absent, busy) = match &query.question.what {
+        What::Ratio { part, .. } => (part.metric == ABSENT, part.metric == BUSY),
+        What::Histogram { .. } | What::Level(_) => (true, false),
     };
     let now = world.now;
-    let Some(workload) = world.workloads.get(&target.id).filter(|_| !absent) else {
+    let Some(workload) = world
+        .workloads
+        .get(&target.id)
+        .filter(|workload| !absent && !workload.deleted)
+    else {
         return Observation::NoData {
             reason: "there is no such series".to_owned(),
         };
@@ -94,7 +100,7 @@ fn counters(world: &mut World, query: &Query, target: &QueryTarget, stale: bool)
         member: None,
         at: at(sampled),
         value: Cumulative::Ratio {
-            part: Some(pod.bad),
+            part: Some(if busy { pod.busy } else { pod.bad }),
             total: Some(pod.total),
             part_shape: true,
         },

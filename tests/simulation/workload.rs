@@ -23,6 +23,7 @@ pub(crate) struct SimPod {
     gone: Option<i64>,
     pub(crate) total: f64,
     pub(crate) bad: f64,
+    pub(crate) busy: f64,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(crate) struct Workload {
     pub(crate) scaling: Wanted,
     /// It does not exist now.
     pub(crate) deleted: bool,
+    /// Until then many of its requests have to wait.
+    pub(crate) busy_until: i64,
     revisions: Vec<(RevisionHash, u64, i64)>,
     began: i64,
     /// Seconds that replacing all pods takes.
@@ -82,6 +85,7 @@ impl Workload {
             touched: -3600,
             scaling: Wanted::new(WANTED),
             deleted: false,
+            busy_until: 0,
             revisions: vec![(first.clone(), 1, -3600)],
             began: -3600,
             roll: if random.chance(500) { 2 } else { 7 },
@@ -105,6 +109,7 @@ impl Workload {
             gone: None,
             total: 0.0,
             bad: 0.0,
+            busy: 0.0,
         });
     }
 
@@ -179,7 +184,11 @@ impl Workload {
         self.last_plan = None;
         self.kill_switch = false;
         self.paused = false;
-        self.scaling = Wanted::new(WANTED);
+        // The autoscaler is an object of its own.
+        self.scaling = Wanted {
+            autoscaler: self.scaling.autoscaler.take(),
+            ..Wanted::new(WANTED)
+        };
         self.touched = now;
         self.go_to(hash, now);
         for _ in 0..self.replicas() {
@@ -312,6 +321,9 @@ impl Workload {
                 0.0
             };
             pod.bad += bad.round();
+            if now < self.busy_until {
+                pod.busy += (each * 0.5).round();
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use recant_core::ids::TargetId;
+use recant_core::scaling::Autoscaler;
 use recant_core::snapshot::Snapshot;
 use recant_core::target::TargetState;
 use tokio::sync::Notify;
@@ -166,6 +167,18 @@ impl Sim {
     }
 }
 
+/// One that never acts by itself: what it sets is an event.
+fn autoscaler(of: &TargetId) -> Autoscaler {
+    Autoscaler {
+        name: of.name.clone(),
+        uid: format!("uid-autoscaler-{}", of.name),
+        min: 4,
+        max: 12,
+        owner: None,
+        last_scaling: None,
+    }
+}
+
 impl World {
     pub(crate) fn new(scenario: Scenario, mut random: Random, whole_trace: bool) -> Self {
         let workloads: BTreeMap<TargetId, Workload> = scenario
@@ -178,7 +191,11 @@ impl World {
                     kind: *kind,
                     name: format!("app{index}"),
                 };
-                (id.clone(), Workload::new(id, &mut random))
+                let mut workload = Workload::new(id.clone(), &mut random);
+                if scenario.autoscaled && scenario.scales {
+                    workload.scaling.autoscaler = Some(autoscaler(&id));
+                }
+                (id, workload)
             })
             .collect();
         let replicas = scenario.replicas;

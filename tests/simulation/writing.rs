@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use recant::agent::{Recovered, fold};
 use recant::journal::file::FileJournal;
 use recant::journal::read::read;
+use recant::journal::retain::Retention;
 use recant::journal::{Journal, JournalError};
 use recant_core::ledger::Ledger;
 use recant_core::record::Record;
@@ -32,11 +33,19 @@ impl SimJournal {
         process: &Arc<Incarnation>,
         path: &Path,
     ) -> Result<(Self, Ledger), JournalError> {
-        let (file, _) = FileJournal::open(path)?;
-        let Recovered {
-            ledger, records, ..
-        } = fold(path)?;
-        if !sim.world().oracle.folded(&ledger, records) {
+        let (mut file, recovery) = FileJournal::open(path)?;
+        // What an earlier process wrote long ago, by the clock of this one, is dropped now and then.
+        let (dropping, keep) = {
+            let mut world = sim.world();
+            (world.random.chance(150), world.random.between(0, 30))
+        };
+        let retention = Retention {
+            keep: i64::try_from(keep).ok().map(SignedDuration::from_secs),
+            bytes: u64::MAX,
+        };
+        let dropped = dropping && file.retain_now(sim.time(), &retention)?;
+        let Recovered { ledger, .. } = fold(path)?;
+        if dropped || !sim.world().oracle.folded(&ledger, recovery.records) {
             let entries: Result<Vec<_>, _> = read::<Record>(path)?.collect();
             let check = sim.world().oracle.opened(&ledger, entries?);
             sim.hold(check);

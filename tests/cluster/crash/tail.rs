@@ -36,6 +36,7 @@ fn a_step_whose_end_was_cut_off_is_not_carried_out_twice() {
         let incident = cut_within("cut-end", |record| matches!(record, Record::StepEnded(_))).await;
         incident.settled().await;
         incident.assert_whole().await;
+        incident.assert_replayed().await;
     });
 }
 
@@ -46,6 +47,7 @@ fn a_plan_that_was_cut_off_is_finished_or_found_done() {
             cut_within("cut-step", |record| matches!(record, Record::StepBegun(_))).await;
         incident.settled().await;
         incident.assert_whole().await;
+        incident.assert_replayed().await;
     });
 }
 
@@ -57,7 +59,7 @@ fn a_journal_of_a_newer_version_is_refused_and_left_alone() {
         ns.deployment("checkout", "v1", 1).await;
         let rules = super::rules(&ns, TargetKind::Deployment);
         let agent = Agent::prepare(&[&ns], &rules, Options::default()).await;
-        let text = "recant-journal 2\nwhatever it is by then\n";
+        let text = "recant-journal 9\nwhatever it is by then\n";
         std::fs::write(agent.journal_file(), text).expect("the bed's folder is writable");
         agent.launch_piped();
         let status = agent.wait_end(Duration::from_secs(30)).await;

@@ -40,5 +40,6 @@ fn the_step_in_hand_is_finished_and_the_next_start_goes_on() {
         figure(&format!("ready again after {:?}", begun.elapsed()));
         incident.settled().await;
         incident.assert_whole().await;
+        incident.assert_replayed().await;
     });
 }

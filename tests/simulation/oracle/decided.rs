@@ -73,13 +73,7 @@ impl Oracle {
                 format!("{id} takes back {judged}, a rollback's result"),
             );
         }
-        let hour = SignedDuration::from_hours(1);
-        let recent = |record: &&(Timestamp, Record)| {
-            matches!(record.1, Record::PlanBegan { .. }) && at.duration_since(record.0) < hour
-        };
-        if self.records.iter().filter(recent).count() >= self.actions_per_hour {
-            return broken("P11", format!("{id} is one action too many within an hour"));
-        }
+        self.one_more_action(at, id)?;
         let last = self.last_plan.get(target);
         if last.is_some_and(|last| at.duration_since(*last) < self.cool_down) {
             return broken(
@@ -103,6 +97,22 @@ impl Oracle {
                 "P7",
                 format!("{id} was decided although {judged} was not measured"),
             );
+        }
+        Ok(())
+    }
+
+    /// There were not too many actions within the hour before.
+    pub(super) fn one_more_action(&self, at: Timestamp, id: &PlanId) -> Result<(), Broken> {
+        let hour = SignedDuration::from_hours(1);
+        let recent = |record: &&(Timestamp, Record)| {
+            let acts = matches!(
+                record.1,
+                Record::PlanBegan { .. } | Record::ScalingBegan { .. }
+            );
+            acts && at.duration_since(record.0) < hour
+        };
+        if self.records.iter().filter(recent).count() >= self.actions_per_hour {
+            return broken("P11", format!("{id} is one action too many within an hour"));
         }
         Ok(())
     }
@@ -241,7 +251,11 @@ impl Oracle {
             return broken("P9", format!("notice {id} names no target"));
         }
         let known = |id: &AnalysisId| self.analyses.contains_key(id);
-        if !notice.correlation.as_ref().is_some_and(known) {
+        let of_incident = notice
+            .correlation
+            .as_ref()
+            .is_some_and(|id| self.incidents.contains(id.as_str()));
+        if !of_incident && !notice.correlation.as_ref().is_some_and(known) {
             return broken(
                 "P9",
                 format!("notice {id} ({:?}) belongs to no analysis", notice.kind),

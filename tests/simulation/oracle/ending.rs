@@ -42,6 +42,15 @@ pub(crate) fn unrest(ledger: &Ledger, workloads: &BTreeMap<TargetId, Workload>) 
             return Some(format!("{what} of {id} is under way"));
         }
     }
+    for (id, always) in &ledger.always {
+        if let Some(rule) = always.incidents.keys().next() {
+            return Some(format!("the incident of {rule} of {id} is open"));
+        }
+        let mut scaled = always.scaled.values();
+        if let Some(scaling) = scaled.find_map(|scaled| scaled.undo.as_ref()) {
+            return Some(format!("{} is under way", scaling.plan.id));
+        }
+    }
     let pending = ledger.pending.keys().next();
     pending.map(|notice| format!("notice {notice} has not been told"))
 }

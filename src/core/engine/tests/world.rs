@@ -15,9 +15,7 @@ use super::target::Target;
 use super::workers::Workers;
 use crate::analysis::Ending;
 use crate::change::ObjectRef;
-use crate::engine::{
-    Answer, Effect, Engine, Inputs, ObjectAnswer, Output, Reply, ScaleAnswer,
-};
+use crate::engine::{Answer, Effect, Engine, Inputs, ObjectAnswer, Output, Reply, ScaleAnswer};
 use crate::ids::{AnalysisId, TargetId};
 use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
