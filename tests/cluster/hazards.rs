@@ -5,6 +5,8 @@ mod hazard_03_schema_floor;
 mod hazard_04_config_versus_code;
 mod hazard_06_gitops_re_applies_the_bad_version;
 mod hazard_08_during_other_work;
+mod hazard_09_thundering_herd;
+mod hazard_14_partial_or_mixed;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod contract;
+mod evidence;
 mod fences;
 mod lease;
 mod rights;

@@ -1,15 +1,12 @@
-//! Operations with the real agent on the real API server: the users' emergency set as one plan with one undo, and what is
-//! done only in part.
+//! Operations with the real agent on the real API server: the users' emergency set as one plan with one undo.
 
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::Service;
 use recant_core::notice::NoticeKind;
 use recant_core::operation::{OperationEnd, OperationEvent};
 use recant_core::record::Record;
-use serde_json::json;
 
 use crate::agent::{Agent, Options};
 use crate::autoscaler::Autoscaler;
@@ -19,12 +16,12 @@ use crate::manifests;
 use crate::namespace::Namespace;
 use crate::services::Behaviour;
 
-const WITHIN: Duration = Duration::from_mins(1);
+pub(crate) const WITHIN: Duration = Duration::from_mins(1);
 /// A rule has recovered when it has been kept for a minute.
-const BACK_WITHIN: Duration = Duration::from_mins(3);
+pub(crate) const BACK_WITHIN: Duration = Duration::from_mins(3);
 
 /// A service whose errors begin what `actions` says.
-fn rules(ns: &Namespace, runbook: &str, actions: &str) -> String {
+pub(crate) fn rules(ns: &Namespace, runbook: &str, actions: &str) -> String {
     let namespace = ns.name();
     format!(
         r#"
@@ -56,7 +53,7 @@ async fn deployment(ns: &Namespace, name: &str) -> Deployment {
     ns.api().get(name).await.expect("it is there")
 }
 
-async fn replicas(ns: &Namespace, name: &str) -> i32 {
+pub(crate) async fn replicas(ns: &Namespace, name: &str) -> i32 {
     let spec = deployment(ns, name).await.spec.expect("a spec");
     spec.replicas.expect("a number")
 }
@@ -80,7 +77,7 @@ async fn minimum(ns: &Namespace, name: &str) -> i32 {
     spec.min_replicas.expect("the test sets it")
 }
 
-async fn wait_end(agent: &Agent, undo: bool) -> OperationEnd {
+pub(crate) async fn wait_end(agent: &Agent, undo: bool) -> OperationEnd {
     agent
         .wait_record(
             "the end of an operation",
@@ -161,74 +158,5 @@ steps:
             0
         );
         assert!(agent.ledger().operations.is_empty());
-    });
-}
-
-/// The agent may see Services and not change them: the second step cannot be done.
-async fn look_at_services(ns: &Namespace) {
-    ns.apply(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-        "metadata": {"name": "sees-services"},
-        "rules": [{"apiGroups": [""], "resources": ["services"], "verbs": ["get"]}],
-    }))
-    .await;
-    ns.apply(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "sees-services"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "sees-services"},
-        "subjects": [{"kind": "ServiceAccount", "name": "recant", "namespace": "recant"}],
-    }))
-    .await;
-}
-
-#[test]
-fn hazard_14_what_is_done_only_in_part_is_told_and_taken_back() {
-    run(async {
-        let bed = Bed::get().await;
-        let ns = &bed.namespace("hazard-14").await;
-        ns.deployment("worker", "v1", 1).await;
-        ns.deployment("checkout", "v1", 2).await;
-        ns.apply(&json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"},
-            "spec": {"selector": {"app": "checkout"}, "ports": [{"port": 80}]},
-        }))
-        .await;
-        look_at_services(ns).await;
-        let runbook = "apiVersion: recant.dev/v1alpha1
-kind: Runbook
-metadata: {name: both}
-whenStuck: undo
-steps:
-- scale: {target: Deployment/worker, replicas: 3}
-- annotate: {target: Service/front, key: example.org/mode, value: maintenance}
----";
-        let rules = rules(ns, runbook, "{run: both}");
-        let agent = Agent::start(&[ns], &rules, Options::default()).await;
-        let traffic = ns.traffic("checkout", 20.0);
-        traffic.next(60, WITHIN).await;
-        ns.behave("v1", Behaviour::FAILING);
-        let OperationEnd::Partly { reason } = wait_end(&agent, false).await else {
-            panic!("the second step is not allowed");
-        };
-        assert!(reason.contains("not allowed to patch services"), "{reason}");
-        let told = agent
-            .wait_notice(NoticeKind::OperationEnded, None, WITHIN)
-            .await;
-        let text = told.sentences.join(" ");
-        assert!(told.headline.contains("done only in part"), "{told:?}");
-        for says in [
-            "Done: scale Deployment",
-            "Not done: Service",
-            "What was done is taken back now.",
-            "A person has to look.",
-        ] {
-            assert!(text.contains(says), "{says}: {text}");
-        }
-        // At once, although the incident goes on.
-        assert_eq!(wait_end(&agent, true).await, OperationEnd::Done);
-        assert_eq!(replicas(ns, "worker").await, 1);
-        let front: Service = ns.api().get("front").await.expect("it is there");
-        let annotations = front.metadata.annotations.unwrap_or_default();
-        assert!(!annotations.contains_key("example.org/mode"));
     });
 }
