@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ use recant_core::notice::Delivery;
 use recant_core::plan::{StepOutcome, StepResult};
 use recant_core::record::Record;
 use recant_core::rule::{ScrapeEndpoint, SourceKind};
+use recant_core::share::Acting;
 use recant_core::snapshot::Snapshot;
 
 use crate::actuate::{Executor, Gate, Permit};
@@ -46,7 +47,7 @@ pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
 pub use traced::Traced;
 pub use updating::{Places, Update, endpoints};
-pub use watching::{Watching, log_record, with_causes};
+pub use watching::{Watching, log_record, show_numbers, with_causes};
 
 /// Everything that the agent is made of; the same for all ways to run it.
 pub struct Parts {
@@ -70,6 +71,8 @@ pub struct Parts {
     pub orders: mpsc::Receiver<Order>,
     /// What the Alertmanagers silence, each time that one was asked.
     pub silences: mpsc::Receiver<Silences>,
+    /// What the acting replica says; `None`: there are no others.
+    pub acting: Option<watch::Receiver<Option<Acting>>>,
     pub observer: Box<dyn Observer>,
     pub clock: Clock,
     /// Between ticks when nothing happens.
@@ -133,6 +136,7 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
                 updating::take_up(&mut parts, &mut gatherer, &mut inputs, update);
             }
             Some(silences) = parts.silences.recv() => inputs.silences.push(silences),
+            acting = said(parts.acting.as_mut()) => inputs.acting = Some(acting),
             () = parts.cluster.changed() => {}
             _ = ticks.tick() => look = true,
             Some(order) = parts.orders.recv(), if orders.is_empty() => {
@@ -200,6 +204,21 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) -> Result<(), Journa
     }
     shut::down(parts, inputs, held, GRACE).await;
     lost.map_or(Ok(()), Err)
+}
+
+/// What the acting replica says next.
+async fn said(acting: Option<&mut watch::Receiver<Option<Acting>>>) -> Acting {
+    let Some(acting) = acting else {
+        return std::future::pending().await;
+    };
+    loop {
+        if acting.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if let Some(said) = acting.borrow_and_update().clone() {
+            return said;
+        }
+    }
 }
 
 fn take(

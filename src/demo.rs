@@ -231,6 +231,7 @@ fn wire(
         reports: mpsc::channel(1).1,
         orders: mpsc::channel(1).1,
         silences: mpsc::channel(1).1,
+        acting: None,
         observer: Box::new(show::Watching { events }),
         clock,
         interval: Duration::from_secs(1),

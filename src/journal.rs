@@ -3,6 +3,7 @@
 //! Everything that is decided is appended here before it is carried out (P3). One process writes, any number of
 //! others may read meanwhile. [`mod@file`] says how it looks on disk.
 
+pub mod acting;
 pub mod base;
 pub mod compact;
 pub mod config_map;
@@ -13,9 +14,12 @@ pub mod read;
 pub mod retain;
 pub mod shard;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use recant_core::record::Record;
+use recant_core::share::Wish;
 
 pub use frame::{Break, Entry, MAX_RECORD_BYTES};
 
@@ -33,6 +37,15 @@ pub trait Journal: Send {
         for (at, records) in batches {
             self.append(*at, records)?;
         }
+        Ok(())
+    }
+
+    /// Shows the other replicas what waits for the acting one. Only a journal that is shared with them does.
+    ///
+    /// # Errors
+    /// As for an append: it may succeed later.
+    fn show(&mut self, at: Timestamp, wishes: &BTreeSet<Wish>) -> Result<(), JournalError> {
+        let (_, _) = (at, wishes);
         Ok(())
     }
 

@@ -92,6 +92,13 @@ impl Held {
             return false;
         }
         self.failing = false;
+        // Nothing here depends on it: what is not shown now is shown with the next tick.
+        if let Err(error) = parts.journal.show(at, &parts.engine.wishes()) {
+            parts.observer.journal_failing(&error);
+            if !error.retry() {
+                self.lost = Some(error);
+            }
+        }
         let Output {
             records,
             effects,

@@ -24,6 +24,8 @@ pub struct Watching {
     metrics: Metrics,
     ops: Ops,
     journal_failing: bool,
+    /// No other engine of this process sets the same gauges.
+    alone: bool,
 }
 
 impl std::fmt::Debug for Watching {
@@ -45,7 +47,15 @@ impl Watching {
             metrics,
             ops,
             journal_failing: false,
+            alone: true,
         }
+    }
+
+    /// The numbers of what there is now are set by whoever sees all engines of the process.
+    #[must_use]
+    pub fn one_of_several(mut self) -> Self {
+        self.alone = false;
+        self
     }
 
     fn count(&self, record: &Record) {
@@ -79,44 +89,13 @@ impl Watching {
     }
 
     fn show(&self, snapshot: &Snapshot) {
-        let mut analyses: BTreeMap<&'static str, usize> = BTreeMap::new();
-        let mut holds: BTreeMap<&'static str, usize> = BTreeMap::new();
-        let mut without_data = 0;
-        let mut incidents = 0;
-        for target in &snapshot.targets {
-            if let Some(analysis) = &target.analysis {
-                let state = if analysis.failed {
-                    "failed"
-                } else {
-                    "undecided"
-                };
-                *analyses.entry(state).or_default() += 1;
-                without_data += target.rules_without_data.len();
-            }
-            let open = || {
-                target
-                    .always
-                    .iter()
-                    .filter_map(|rule| rule.incident.as_ref())
-            };
-            incidents += open().count();
-            without_data += target
-                .always
-                .iter()
-                .filter(|rule| rule.without_data)
-                .count();
-            for hold in open().filter_map(|incident| incident.held.as_ref()) {
-                *holds.entry(hold.guard.as_str()).or_default() += 1;
-            }
-            for hold in &target.holds {
-                *holds.entry(hold.guard.as_str()).or_default() += 1;
-            }
+        if self.alone {
+            show_numbers(&self.metrics, snapshot);
         }
-        let work = &self.metrics.work;
-        work.set_analyses(&analyses);
-        work.set_incidents(incidents);
-        work.set_holds(&holds);
-        work.set_rules_without_data(without_data);
+        self.show_unseen(snapshot);
+    }
+
+    fn show_unseen(&self, snapshot: &Snapshot) {
         // What somebody asked about need not be there any more.
         let unseen: Vec<_> = snapshot
             .targets
@@ -142,6 +121,48 @@ impl Watching {
             );
         }
     }
+}
+
+/// Sets the gauges of what there is now.
+pub fn show_numbers(metrics: &Metrics, snapshot: &Snapshot) {
+    let mut analyses: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut holds: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut without_data = 0;
+    let mut incidents = 0;
+    for target in &snapshot.targets {
+        if let Some(analysis) = &target.analysis {
+            let state = if analysis.failed {
+                "failed"
+            } else {
+                "undecided"
+            };
+            *analyses.entry(state).or_default() += 1;
+            without_data += target.rules_without_data.len();
+        }
+        let open = || {
+            target
+                .always
+                .iter()
+                .filter_map(|rule| rule.incident.as_ref())
+        };
+        incidents += open().count();
+        without_data += target
+            .always
+            .iter()
+            .filter(|rule| rule.without_data)
+            .count();
+        for hold in open().filter_map(|incident| incident.held.as_ref()) {
+            *holds.entry(hold.guard.as_str()).or_default() += 1;
+        }
+        for hold in &target.holds {
+            *holds.entry(hold.guard.as_str()).or_default() += 1;
+        }
+    }
+    let work = &metrics.work;
+    work.set_analyses(&analyses);
+    work.set_incidents(incidents);
+    work.set_holds(&holds);
+    work.set_rules_without_data(without_data);
 }
 
 impl Observer for Watching {

@@ -1,5 +1,6 @@
 //! `recant run`: the agent. Reads what is configured, checks what it may do, and runs until it is told to stop.
 
+mod acting;
 mod api;
 mod catch_up;
 pub(in crate::cli) mod documents;
@@ -9,6 +10,7 @@ pub(in crate::cli) mod parts;
 mod places;
 mod reloading;
 mod rights;
+mod shards;
 pub(in crate::cli) mod sources;
 mod telling;
 mod traces;
@@ -25,6 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use recant_core::guard::GuardSettings;
 use recant_core::rule::RuleBook;
 use recant_core::spec::{Loaded, Severity, SourceFile};
 
@@ -45,6 +48,7 @@ use crate::http::snapshot::SnapshotCell;
 use crate::telemetry::{Spans, Telemetry};
 
 use documents::Documents;
+use places::Share;
 use reloading::{Files, Reloading};
 pub(in crate::cli) use rights::needs;
 use rights::{check_access, missing};
@@ -260,7 +264,11 @@ async fn serve(
         orders,
         kayenta: api.as_ref().map(|api| api.kayenta.clone()),
     };
-    let result = Box::pin(lead(settings, &book, &metrics, &ops, &stop, around)).await;
+    let result = if settings.shards > 1 {
+        Box::pin(shards::lead(settings, &book, &metrics, &ops, &stop, around)).await
+    } else {
+        Box::pin(lead(settings, &book, &metrics, &ops, &stop, around)).await
+    };
     if let Some(api) = api {
         api.server.shutdown().await;
     }
@@ -282,6 +290,10 @@ struct Around {
 /// What rules and settings are read anew from, and when.
 struct Changing {
     files: Files,
+    /// Which of the watches are this engine's.
+    share: Share,
+    /// Who hears of changed guards.
+    guards: Option<Arc<watch::Sender<GuardSettings>>>,
     hangup: Arc<Notify>,
     /// Asks the Prometheus of the settings, too.
     kayenta: Option<Kayenta>,
@@ -335,6 +347,9 @@ async fn lead(
         kayenta,
     } = around;
     let outside = parts::Outside {
+        place: places::journal(settings, &client, &namespace),
+        lease: settings.lease.name.clone(),
+        acting: None,
         client,
         namespace,
         term,
@@ -344,6 +359,8 @@ async fn lead(
     };
     let changing = Changing {
         files,
+        share: Share::WHOLE,
+        guards: None,
         hangup,
         kayenta,
     };
@@ -369,14 +386,12 @@ async fn work(
     let term = outside.term.clone();
     let lost = term.ended();
     tokio::pin!(lost);
+    let lease = outside.lease.clone();
     let lost_said = || {
-        tracing::error!(
-            "the Lease `{}` was lost: no further step begins here; stopping",
-            settings.lease.name
-        );
+        tracing::error!("the Lease `{lease}` was lost: no further step begins here; stopping");
         ExitCode::from(1)
     };
-    let place = places::journal(settings, &outside);
+    let place = outside.place.clone();
     let opened = tokio::select! {
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
         () = &mut lost => return Ok(lost_said()),
@@ -409,6 +424,8 @@ async fn work(
     let namespace = outside.namespace.clone();
     let Changing {
         files,
+        share,
+        guards,
         hangup,
         kayenta,
     } = changing;
@@ -447,6 +464,8 @@ async fn work(
             ops.readiness.started();
             let reloading = Reloading {
                 files,
+                share,
+                guards,
                 settings: settings.clone(),
                 book: Arc::new(book.clone()),
                 kept,

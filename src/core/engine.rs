@@ -28,6 +28,7 @@ mod questions;
 mod releases;
 mod reload;
 mod resume;
+mod sharing;
 mod show;
 mod silences;
 mod sources;
@@ -39,7 +40,7 @@ mod unproven;
 mod verdict;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,6 +58,7 @@ use crate::preflight::{WayBackAnswer, WayBackQuestion};
 use crate::record::Record;
 use crate::rule::{Question, RuleBook, ScaleTarget, SourceKind, Watch};
 use crate::scaling::ScaleState;
+use crate::share::{self, Acting, Sharing};
 use crate::target::{TargetNews, TargetState};
 
 use live::Live;
@@ -101,6 +103,8 @@ pub struct Inputs {
     pub silences: Vec<Silences>,
     /// What people order, each answered in [`Output::replies`].
     pub commands: Vec<Given>,
+    /// What the acting replica says, if it said anything new.
+    pub acting: Option<Acting>,
 }
 
 /// What a source answered to one question about one target.
@@ -193,6 +197,9 @@ pub struct Engine {
     resumed: bool,
     /// What looking back led to, until its records are durable: the next tick hands it out.
     deferred: Vec<Effect>,
+    sharing: Sharing,
+    /// What waits for the acting replica alone, and when it was last asked.
+    asks: BTreeMap<share::Wish, Timestamp>,
 }
 
 /// One tick in progress: the time, and what it leads to so far.
@@ -206,6 +213,11 @@ struct Turn<'a> {
     output: Output,
     /// What somebody wants done.
     wishes: Vec<Wish>,
+    sharing: &'a Sharing,
+    /// What is asked of the acting replica in this tick,
+    asking: Vec<share::Wish>,
+    /// and was asked before.
+    asked: BTreeSet<share::Wish>,
 }
 
 impl Turn<'_> {
@@ -246,6 +258,8 @@ impl Engine {
             begun: false,
             resumed: false,
             deferred: Vec::new(),
+            sharing: Sharing::Alone,
+            asks: BTreeMap::new(),
         }
     }
 
@@ -277,7 +291,12 @@ impl Engine {
             begun,
             resumed,
             deferred,
+            sharing,
+            asks,
         } = self;
+        if let Some(acting) = inputs.acting {
+            sharing::hear(sharing, live, acting);
+        }
         let mut turn = Turn {
             now,
             past: false,
@@ -290,6 +309,9 @@ impl Engine {
                 no_room: false,
             },
             wishes: Vec::new(),
+            sharing,
+            asking: Vec::new(),
+            asked: asks.keys().cloned().collect(),
         };
         for delivery in inputs.deliveries {
             if turn.ledger.pending.contains_key(&delivery.notice) {
@@ -376,6 +398,7 @@ impl Engine {
             finish::follow_up(&mut turn, target, live);
         }
         operations.tend(&mut turn, live);
+        sharing::keep(asks, now, std::mem::take(&mut turn.asking));
         turn.output
     }
 }

@@ -1,5 +1,6 @@
 //! Reasons to hold a decision or an action back: one file per guard. Each says what, why and until when.
 
+pub mod acting_replica;
 pub mod action_rate;
 pub mod blast_radius;
 pub mod circuit_breaker;
@@ -68,6 +69,7 @@ pub enum Guard {
     Configuration,
     Migration,
     HeldByPerson,
+    ActingReplica,
 }
 
 impl Guard {
@@ -99,11 +101,12 @@ impl Guard {
             Self::Configuration => "configuration missing",
             Self::Migration => "migration under way",
             Self::HeldByPerson => "hold",
+            Self::ActingReplica => "acting replica",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::TooLittleData,
         Self::NoData,
         Self::SourceUnavailable,
@@ -129,6 +132,7 @@ impl Guard {
         Self::Configuration,
         Self::Migration,
         Self::HeldByPerson,
+        Self::ActingReplica,
     ];
 
     /// The guard of this name, as messages show it or with dashes for blanks: `cool-down`, `actions-per-hour`.
@@ -172,7 +176,8 @@ impl Guard {
             | Self::Autoscaler
             // What is older than the floor, or lacks its configuration, cannot run.
             | Self::Floor
-            | Self::Configuration => false,
+            | Self::Configuration
+            | Self::ActingReplica => false,
         }
     }
 }
@@ -234,7 +239,8 @@ impl Hold {
             | Guard::SymptomGone
             | Guard::BlastRadius
             | Guard::UnderWay
-            | Guard::ObjectChanged => false,
+            | Guard::ObjectChanged
+            | Guard::ActingReplica => false,
         }
     }
 
@@ -293,6 +299,57 @@ pub struct People<'a> {
     pub held: Option<&'a Ordered>,
     /// It is in reach of a freeze.
     pub frozen: Option<&'a Frozen>,
+}
+
+/// What the guards over all targets look at.
+#[derive(Debug)]
+pub struct OfAll<'a> {
+    pub now: Timestamp,
+    pub settings: &'a GuardSettings,
+    /// Actions over all targets, oldest first.
+    pub actions: &'a [Timestamp],
+    /// Rollbacks over all targets that failed one after the other, oldest first.
+    pub setbacks: &'a [Timestamp],
+    /// Releases over all targets that failed in the last hour, oldest first.
+    pub failures: &'a [(Timestamp, TargetId)],
+    /// Other targets with a rollback that is under way, or is not yet known to have helped.
+    pub others_under_way: usize,
+    /// Targets in all.
+    pub watched: usize,
+}
+
+impl OfAll<'_> {
+    /// The guard over all actions, whatever they do.
+    pub fn rate(&self) -> Option<Hold> {
+        action_rate::hold(self.now, self.settings, self.actions)
+    }
+}
+
+/// The guards over all targets that hold a rollback back now.
+pub fn holds_of_all(all: &OfAll<'_>) -> Vec<Hold> {
+    [
+        circuit_breaker::check(all),
+        many_at_once::check(all),
+        blast_radius::check(all),
+        all.rate(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+impl<'a> ActionContext<'a> {
+    fn of_all(&self) -> OfAll<'a> {
+        OfAll {
+            now: self.now,
+            settings: self.settings,
+            actions: self.actions,
+            setbacks: self.setbacks,
+            failures: self.failures,
+            others_under_way: self.others_under_way,
+            watched: self.watched,
+        }
+    }
 }
 
 /// Everything that the guards of a scaling look at before the cluster is asked.
@@ -455,7 +512,7 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
 
 /// All guards that hold a person's command back: all but those of evidence.
 pub fn holds_of_command(context: &ActionContext<'_>) -> Vec<Hold> {
-    [
+    let mut holds: Vec<Hold> = [
         kill_switch::check(context),
         dry_run::check(context),
         scope::hold(context.settings, &context.analysis.target.namespace),
@@ -469,12 +526,10 @@ pub fn holds_of_command(context: &ActionContext<'_>) -> Vec<Hold> {
         floor::check(context),
         cool_down::check(context),
         flapping::check(context),
-        circuit_breaker::check(context),
-        many_at_once::check(context),
-        blast_radius::check(context),
-        action_rate::check(context),
     ]
     .into_iter()
     .flatten()
-    .collect()
+    .collect();
+    holds.extend(holds_of_all(&context.of_all()));
+    holds
 }

@@ -58,6 +58,8 @@ pub struct Ledger {
     pub actions: Vec<Timestamp>,
     /// Rollbacks over all targets that failed one after the other, oldest first: since one helped.
     pub setbacks: Vec<Timestamp>,
+    /// When a rollback last helped.
+    pub helped: Option<Timestamp>,
     /// Releases over all targets that failed in the last hour, oldest first.
     pub failures: Vec<(Timestamp, TargetId)>,
     /// Notices that have not ended, with the channels that are left.
@@ -299,7 +301,10 @@ impl Ledger {
                     .and_then(|known| known.verification.as_ref());
                 if verification.is_some_and(|verification| verification.plan.is_some()) {
                     match end {
-                        VerificationEnd::Gone => self.setbacks.clear(),
+                        VerificationEnd::Gone => {
+                            self.setbacks.clear();
+                            self.helped = Some(at);
+                        }
                         VerificationEnd::Remains { .. } => self.set_back(at),
                         VerificationEnd::Unknown { .. } => {}
                     }

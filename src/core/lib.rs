@@ -36,6 +36,7 @@ pub mod rule;
 pub mod saga;
 pub mod scaling;
 pub mod sequential;
+pub mod share;
 pub mod silence;
 pub mod snapshot;
 pub mod spec;

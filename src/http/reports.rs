@@ -28,6 +28,8 @@ pub enum NotTaken {
     Full,
     #[error("it could not be written down in time")]
     Late,
+    #[error("the target belongs to another replica")]
+    Elsewhere,
     #[error("as many alerts fire as can be kept: send fewer, by a route of its own")]
     NoRoom,
 }

@@ -8,18 +8,21 @@
 mod slot;
 mod texts;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use kube::Client;
 use tokio::runtime::Handle;
 
 use recant_core::ledger::Ledger;
 use recant_core::record::Record;
+use recant_core::share::{Shown, Summary, Wish};
 
 use super::compact::{CompactError, MOST_BYTES, State};
 use super::{Journal, JournalError};
 use crate::cluster::ClusterError;
-use crate::cluster::kubernetes::config_map::{ConfigMapObject, Stored};
-use slot::Slot;
+use crate::cluster::kubernetes::config_map::{ConfigMapObject, Data, Stored};
+pub(super) use slot::Slot;
 use texts::Folded;
 
 /// A log that would be longer is taken up by the base. The API server keeps each version of an object for a while, so
@@ -46,6 +49,10 @@ pub struct ShardJournal {
     folded: Folded,
     /// The lines that the base does not have yet.
     lines: String,
+    /// What waits for the acting replica.
+    wishes: BTreeSet<Wish>,
+    /// What the others were last shown.
+    shown: Shown,
     runtime: Handle,
 }
 
@@ -115,7 +122,8 @@ impl ShardPlace {
         [self.name.clone(), self.log_name()]
     }
 
-    fn log_name(&self) -> String {
+    /// The name of the log.
+    pub fn log_name(&self) -> String {
         format!("{}-log", self.name)
     }
 }
@@ -132,6 +140,8 @@ impl ShardJournal {
             log,
             folded: Folded::new(place.shards),
             lines: String::new(),
+            wishes: BTreeSet::new(),
+            shown: Shown::default(),
             runtime: Handle::current(),
         };
         let mut attempt = 1;
@@ -156,7 +166,18 @@ impl ShardJournal {
         let base = encode(&self.base, &self.folded)?;
         self.base.write(base).await?;
         self.lines.clear();
-        self.log.write(texts::log("")).await
+        let (texts, shown) = self.texts(&self.folded, "", Timestamp::now());
+        self.shown = shown;
+        self.log.write(texts).await
+    }
+
+    /// The texts of the log, and what they show of a state.
+    fn texts(&self, folded: &Folded, lines: &str, at: Timestamp) -> (Data, Shown) {
+        let shown = Shown {
+            summary: Summary::of(&folded.state.ledger).at(at),
+            wishes: self.wishes.clone(),
+        };
+        (texts::log(lines, &shown), shown)
     }
 
     async fn write(&mut self, batches: &[(Timestamp, Vec<Record>)]) -> Result<(), JournalError> {
@@ -169,20 +190,23 @@ impl ShardJournal {
         for (at, records) in batches {
             lines += &position.extend(*at, records).map_err(unfit)?;
         }
-        if lines.len() <= MOST_LOG {
-            self.log.write(texts::log(&lines)).await?;
-            self.lines = lines;
-            self.folded.take(position, batches);
-            return Ok(());
-        }
         let mut folded = self.folded.clone();
         folded.take(position, batches);
+        let at = batches.last().map_or_else(Timestamp::now, |(at, _)| *at);
+        if lines.len() <= MOST_LOG {
+            let (texts, shown) = self.texts(&folded, &lines, at);
+            self.log.write(texts).await?;
+            (self.lines, self.folded, self.shown) = (lines, folded, shown);
+            return Ok(());
+        }
         let base = encode(&self.base, &folded)?;
         self.base.write(base).await?;
         // It is durable now. A log that is not cut now is cut with the next append.
         self.folded = folded;
         self.lines.clear();
-        match self.log.write(texts::log("")).await {
+        let (texts, shown) = self.texts(&self.folded, "", at);
+        self.shown = shown;
+        match self.log.write(texts).await {
             Err(error @ JournalError::Disturbed { .. }) => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -201,12 +225,21 @@ impl Journal for ShardJournal {
         let runtime = self.runtime.clone();
         tokio::task::block_in_place(|| runtime.block_on(self.write(batches)))
     }
+
+    fn show(&mut self, at: Timestamp, wishes: &BTreeSet<Wish>) -> Result<(), JournalError> {
+        if self.shown.wishes == *wishes {
+            return Ok(());
+        }
+        self.wishes.clone_from(wishes);
+        let (texts, shown) = self.texts(&self.folded, &self.lines, at);
+        let runtime = self.runtime.clone();
+        tokio::task::block_in_place(|| runtime.block_on(self.log.write(texts)))?;
+        self.shown = shown;
+        Ok(())
+    }
 }
 
-fn encode(
-    slot: &Slot,
-    folded: &Folded,
-) -> Result<std::collections::BTreeMap<String, String>, JournalError> {
+fn encode(slot: &Slot, folded: &Folded) -> Result<Data, JournalError> {
     folded.base().map_err(|error| JournalError::Unfit {
         path: format!("in ConfigMap {}", slot.path()),
         reason: match error {
@@ -243,6 +276,11 @@ async fn read(base: &mut Slot, log: &mut Slot, place: &ShardPlace) -> Result<Fol
         });
     }
     Ok(folded)
+}
+
+/// What a log shows the other replicas; nothing, where it is no log of ours.
+pub fn shown(log: &Data) -> Shown {
+    texts::shown(log)
 }
 
 /// The state of a journal, for those who only read; `None`: what is there is no journal of a shard.

@@ -2,6 +2,7 @@
 
 mod journal;
 mod leader;
+mod shards;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use recant::journal::compact::State;
 use recant::journal::shard::look;
 use recant_core::ids::TargetKind;
 use recant_core::record::Record;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::agent::{Agent, Options};
@@ -34,8 +35,16 @@ struct Fleet {
 impl Fleet {
     /// Three that are ready; `checkout` serves `v1`.
     async fn start(name: &str, shards: u32, targets: &[&str]) -> Self {
-        let bed = Bed::get().await;
-        let ns = bed.namespace(name).await;
+        let ns = Bed::get().await.namespace(name).await;
+        Self::start_in(ns, shards, targets, Vec::new()).await
+    }
+
+    async fn start_in(
+        ns: Namespace,
+        shards: u32,
+        targets: &[&str],
+        settings: Vec<(&'static str, Value)>,
+    ) -> Self {
         for target in targets {
             ns.deployment(target, "v1", 2).await;
         }
@@ -44,7 +53,9 @@ impl Fleet {
         for name in NAMES {
             let options = Options {
                 name,
-                settings: vec![("replicas.shards", json!(shards))],
+                settings: std::iter::once(("replicas.shards", json!(shards)))
+                    .chain(settings.iter().cloned())
+                    .collect(),
                 ..Options::default()
             };
             agents.push(Agent::prepare(&[&ns], &rules, options).await);

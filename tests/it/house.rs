@@ -140,6 +140,7 @@ const CORE: &[(&str, &[&str])] = &[
             "verify",
         ],
     ),
+    ("share", &["guard", "ids", "ledger", "time"]),
     (
         "snapshot",
         &[
@@ -205,6 +206,7 @@ const CORE: &[(&str, &[&str])] = &[
             "saga",
             "scaling",
             "sequential",
+            "share",
             "silence",
             "snapshot",
             "stepping",

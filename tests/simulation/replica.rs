@@ -54,7 +54,7 @@ pub(crate) async fn replica(start: Arc<Start>, index: usize) {
         };
         let competing = lease::compete(Arc::clone(sim), Arc::clone(&process));
         let competing = AbortOnDropHandle::new(tokio::spawn(competing));
-        let ended = process.run(live(&start, &process)).await;
+        let ended = Box::pin(process.run(live(&start, &process))).await;
         drop(competing);
         if ended.is_some() {
             lease::release(sim, &process);
@@ -271,6 +271,7 @@ fn assemble(
         reports,
         orders,
         silences,
+        acting: None,
         observer: Box::new(SimObserver {
             sim: Arc::clone(sim),
             process: Arc::clone(process),

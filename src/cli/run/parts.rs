@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use recant_core::engine::{Engine, EngineSettings};
 use recant_core::rule::{RuleBook, SourceKind};
+use recant_core::share::Acting;
 
 use super::opening::Opened;
+use super::places::Place;
 use super::sources;
 use crate::actuate::{self, Executor, Gate, Permit};
 use crate::agent::{self, Traced, Update, Watching};
@@ -42,6 +44,12 @@ pub(super) struct Outside {
     pub(super) client: kube::Client,
     pub(super) namespace: String,
     pub(super) term: Term,
+    /// Its name.
+    pub(super) lease: String,
+    /// Where the journal is.
+    pub(super) place: Place,
+    /// What the acting replica says; `None`: this one acts.
+    pub(super) acting: Option<watch::Receiver<Option<Acting>>>,
     /// Where traces go.
     pub(super) spans: Option<Spans>,
     /// What others report.
@@ -75,6 +83,9 @@ pub(super) fn assemble(
         client,
         namespace,
         term,
+        lease: _,
+        place: _,
+        acting,
         spans,
         reports,
         orders,
@@ -126,8 +137,12 @@ pub(super) fn assemble(
         updates: updates_in,
         silences: ask_for_silences,
     };
-    let watching = Watching::new(metrics.clone(), ops.clone());
-    let engine = Engine::new(book, engine_settings(settings), ledger);
+    let mut watching = Watching::new(metrics.clone(), ops.clone());
+    let mut engine = Engine::new(book, engine_settings(settings), ledger);
+    if acting.is_some() {
+        watching = watching.one_of_several();
+        engine = engine.among_shards();
+    }
     let endpoints = agent::endpoints(engine.watches());
     let parts = agent::Parts {
         engine,
@@ -144,6 +159,7 @@ pub(super) fn assemble(
         reports,
         orders,
         silences,
+        acting,
         observer: match spans {
             Some(spans) => Box::new(Traced::new(watching, spans)),
             None => Box::new(watching),

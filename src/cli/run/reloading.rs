@@ -10,16 +10,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use recant_core::engine::{Loaded, Refused, Reload};
+use recant_core::guard::GuardSettings;
 use recant_core::rule::RuleBook;
 use recant_core::spec::{Diagnostic, Severity, SourceFile};
 use recant_core::wording::short;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::documents::Documents;
 use super::parts::{self, Kept};
+use super::places::Share;
 use super::sources;
 use crate::agent::{self, Places, Update};
 use crate::cluster::kubernetes::KubernetesCluster;
@@ -61,6 +63,13 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Where they come from.
+    pub(super) fn origin(&self) -> (Option<PathBuf>, Flags) {
+        (self.config.clone(), self.flags.clone())
+    }
+}
+
 fn paths(config: Option<&PathBuf>, settings: &Settings) -> Vec<PathBuf> {
     config
         .into_iter()
@@ -73,6 +82,10 @@ fn paths(config: Option<&PathBuf>, settings: &Settings) -> Vec<PathBuf> {
 /// Looks for changes, and makes the agent's next parts ready.
 pub(super) struct Reloading {
     pub(super) files: Files,
+    /// Which of the watches are this engine's.
+    pub(super) share: Share,
+    /// Who hears of changed guards.
+    pub(super) guards: Option<Arc<watch::Sender<GuardSettings>>>,
     /// What holds now.
     pub(super) settings: Settings,
     pub(super) book: Arc<RuleBook>,
@@ -125,7 +138,14 @@ impl Reloading {
             };
             let before = (self.settings.clone(), Arc::clone(&self.book));
             let ready = match found {
-                Ok((settings, files, book)) => self.make_ready(settings, files, book).await,
+                Ok((settings, files, book)) => {
+                    let guards = settings.guards.clone();
+                    let ready = self.make_ready(settings, files, book).await;
+                    if let (Ok(_), Some(told)) = (&ready, &self.guards) {
+                        told.send_replace(guards);
+                    }
+                    ready
+                }
                 // Faults in files are no reason to let teams wait for their documents.
                 Err(faults) if of_documents => {
                     let (settings, files) = (self.settings.clone(), self.files.good.clone());
@@ -262,6 +282,7 @@ impl Reloading {
             Some(documents) => documents.load(&new, &files).await.map_err(NotNow::Later)?,
             None => book,
         };
+        let book = self.share.book(book);
         let kinds = sources::kinds(&book, new.source);
         let mut there = self.kept.sources.clone();
         let moved = new.prometheus != self.settings.prometheus;

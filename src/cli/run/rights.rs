@@ -91,8 +91,10 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
         state: None,
         shared: (settings.shards > 0).then(|| {
             let journals = places::journals(settings, namespace);
-            let names = journals.iter().flat_map(ShardPlace::names);
-            (namespace.to_owned(), names.collect())
+            let mut names: Vec<String> = journals.iter().flat_map(ShardPlace::names).collect();
+            names.extend((settings.shards > 1).then(|| places::acting(settings)));
+            (namespace.to_owned(), names)
         }),
+        divided: places::divided(settings),
     }
 }

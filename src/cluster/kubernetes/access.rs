@@ -54,6 +54,8 @@ pub struct Needs {
     pub state: Option<(String, String)>,
     /// Namespace and names of the `ConfigMaps` that several replicas share.
     pub shared: Option<(String, Vec<String>)>,
+    /// Names of the Leases that several replicas divide the work with, in the namespace of `shared`.
+    pub divided: Vec<String>,
 }
 
 /// A right that the service account lacks.
@@ -304,20 +306,32 @@ fn rights(needs: &Needs) -> BTreeSet<Missing> {
         });
     }
     if let Some((namespace, names)) = &needs.shared {
-        let mut shared = |verb, name: Option<&str>| {
+        let mut shared = |verb, resource: &str, name: Option<&str>| {
             rights.insert(Missing {
                 verb,
-                resource: "configmaps".to_owned(),
+                resource: resource.to_owned(),
                 namespace: namespace.clone(),
                 name: name.map(str::to_owned),
                 role: Role::Replicas,
             });
         };
         for name in names {
-            shared("get", Some(name));
-            shared("update", Some(name));
+            shared("get", "configmaps", Some(name));
+            shared("update", "configmaps", Some(name));
+            if !needs.divided.is_empty() {
+                shared("list", "configmaps", Some(name));
+                shared("watch", "configmaps", Some(name));
+            }
         }
-        shared("create", None);
+        shared("create", "configmaps", None);
+        let leases = "leases.coordination.k8s.io";
+        for name in &needs.divided {
+            shared("get", leases, Some(name));
+            shared("update", leases, Some(name));
+        }
+        if !needs.divided.is_empty() {
+            shared("list", leases, None);
+        }
     }
     let mut agent = |verb, resource: &str, namespace: &str, name: Option<&str>| {
         rights.insert(Missing {

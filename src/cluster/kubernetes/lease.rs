@@ -4,6 +4,7 @@
 //! by its monotonic clock, and gives itself two thirds of the duration; others wait for the whole of it, from when they
 //! last saw the Lease change, by theirs. No clock of one machine is compared with that of another.
 
+mod board;
 mod term;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::Call;
 use crate::cluster::ClusterError;
 
+pub use board::{Board, Standing};
 pub use term::{LeaseState, Term, holds};
 
 /// A Lease counts in whole seconds, and a third of it must leave time for an answer.
@@ -58,7 +60,18 @@ impl Lease {
     /// Begins to compete for the Lease; `stop` gives it back.
     ///
     /// Cancel `stop` only when the last step has ended: until then nobody else may act.
-    pub fn start(client: Client, mut settings: LeaseSettings, stop: &CancellationToken) -> Self {
+    pub fn start(client: Client, settings: LeaseSettings, stop: &CancellationToken) -> Self {
+        Self::start_knowing(client, settings, None, stop)
+    }
+
+    /// The same for somebody who has looked on: a holder that has been silent for so long already need not be waited for
+    /// once more.
+    pub fn start_knowing(
+        client: Client,
+        mut settings: LeaseSettings,
+        seen: Option<&Standing>,
+        stop: &CancellationToken,
+    ) -> Self {
         settings.duration = settings.duration.max(SHORTEST);
         let waiting = LeaseState::Waiting {
             reason: "not asked for yet".to_owned(),
@@ -68,7 +81,7 @@ impl Lease {
             api: Api::namespaced(client, &settings.namespace),
             settings,
             own: None,
-            seen: None,
+            seen: seen.map(|seen| (seen.version.clone(), seen.since)),
             written: None,
             term: 0,
         };

@@ -14,6 +14,7 @@ use crate::judge::{BASELINE_IDLE, Phase};
 use crate::ledger::TargetLedger;
 use crate::notice::Problem;
 use crate::record::Record;
+use crate::share::{Summary, WishedAction};
 use crate::time::elapsed;
 
 /// Evidence is recorded at least this often.
@@ -71,6 +72,10 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
                 Looked::Awaited => return,
                 Looked::Holds(holds) => action = holds,
             }
+        }
+        if action.is_empty() {
+            let cause = analysis.id.as_str();
+            action.extend(turn.permission(target, WishedAction::Rollback, cause));
         }
         if action.is_empty() {
             progress::roll_back(turn, target, live, &analysis);
@@ -172,10 +177,11 @@ fn of_action(
                 .filter_map(|rule| rule.evidence.last_data());
             all.max()
         });
+    let all = turn.of_all();
     holds(&ActionContext {
         evidence_at,
         still_failing,
-        ..context(turn, live, known, analysis, destination.as_ref())
+        ..context(turn, live, known, analysis, destination.as_ref(), &all)
     })
 }
 
@@ -186,6 +192,7 @@ pub(super) fn context<'a>(
     known: &'a TargetLedger,
     analysis: &'a Analysis,
     way_back: Option<&'a WayBack>,
+    all: &'a Summary,
 ) -> ActionContext<'a> {
     let target = &analysis.target;
     ActionContext {
@@ -198,12 +205,16 @@ pub(super) fn context<'a>(
         way_back,
         never_ran: known.never_ran.as_ref(),
         last_action: known.last_action,
-        actions: &turn.ledger.actions,
+        actions: &all.actions,
         rollbacks: &known.rollbacks,
-        setbacks: &turn.ledger.setbacks,
-        failures: &turn.ledger.failures,
-        others_under_way: others_under_way(turn, target),
-        watched: turn.ledger.targets.len(),
+        setbacks: &all.setbacks,
+        failures: &all.failures,
+        others_under_way: all
+            .under_way
+            .iter()
+            .filter(|other| *other != target)
+            .count(),
+        watched: all.watched,
         evidence_at: None,
         patience: live.freshness(),
         still_failing: false,
@@ -212,17 +223,4 @@ pub(super) fn context<'a>(
         gitops: live.watch.gitops.unwrap_or(turn.settings.guards.gitops),
         reverted: known.reverted.as_ref(),
     }
-}
-
-/// Other targets whose rollback has not ended, or is not yet known to have helped.
-fn others_under_way(turn: &Turn<'_>, target: &TargetId) -> usize {
-    let ours = |known: &TargetLedger| {
-        let verification = known.verification.as_ref();
-        known.plan.is_some() || verification.is_some_and(|verification| verification.plan.is_some())
-    };
-    turn.ledger
-        .targets
-        .iter()
-        .filter(|(other, known)| *other != target && ours(known))
-        .count()
 }

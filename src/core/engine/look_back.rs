@@ -15,6 +15,7 @@ use crate::history::DEPTH;
 use crate::ids::TargetId;
 use crate::record::Record;
 use crate::rule::{Question, SourceKind};
+use crate::share::Sharing;
 use crate::target::{TargetNews, TargetState};
 use crate::time::later;
 
@@ -127,6 +128,10 @@ impl Engine {
                 ledger: &mut self.ledger,
                 output: Output::default(),
                 wishes: Vec::new(),
+                // What is looked back at begins nothing.
+                sharing: &Sharing::Alone,
+                asking: Vec::new(),
+                asked: BTreeSet::new(),
             };
             resume::begin(&mut turn, &self.live, channels);
             let output = turn.output;
@@ -142,6 +147,10 @@ impl Engine {
                 ledger: &mut self.ledger,
                 output: Output::default(),
                 wishes: Vec::new(),
+                // What is looked back at begins nothing.
+                sharing: &Sharing::Alone,
+                asking: Vec::new(),
+                asked: BTreeSet::new(),
             };
             let Some(live) = self.live.get_mut(&target) else {
                 continue;
@@ -182,6 +191,10 @@ impl Engine {
             ledger: &mut self.ledger,
             output: Output::default(),
             wishes: Vec::new(),
+            // What is looked back at begins nothing.
+            sharing: &Sharing::Alone,
+            asking: Vec::new(),
+            asked: BTreeSet::new(),
         };
         releases::see_back(&mut turn, live, target);
         let output = turn.output;
@@ -203,6 +216,10 @@ impl Engine {
             ledger: &mut self.ledger,
             output: Output::default(),
             wishes: Vec::new(),
+            // What is looked back at begins nothing.
+            sharing: &Sharing::Alone,
+            asking: Vec::new(),
+            asked: BTreeSet::new(),
         };
         // Whether the source works is a matter of now.
         drop(observe::take_in(&mut turn, &mut self.live, answers));

@@ -27,6 +27,7 @@ use crate::operation::{
 use crate::plan::{StepOutcome, StepResult};
 use crate::record::Record;
 use crate::rule::Runbook;
+use crate::share::WishedAction;
 use crate::time::elapsed;
 use crate::wording::{listed, short};
 
@@ -260,11 +261,12 @@ fn begin(turn: &mut Turn<'_>, live: &Live, wish: &Wish, chosen: Chosen) {
 }
 
 /// What holds it back, before the cluster is asked.
-fn hold(turn: &Turn<'_>, live: &Live, wish: &Wish) -> Option<Hold> {
+fn hold(turn: &mut Turn<'_>, live: &Live, wish: &Wish) -> Option<Hold> {
+    let all = turn.of_all();
     let of_settings = holds_operation(&OperationContext {
         now: turn.now,
         settings: &turn.settings.guards,
-        actions: &turn.ledger.actions,
+        actions: &all.actions,
         namespace: &live.watch.target.namespace,
         watch: &live.watch.name,
         watch_dry_run: live.watch.dry_run,
@@ -278,14 +280,15 @@ fn hold(turn: &Turn<'_>, live: &Live, wish: &Wish) -> Option<Hold> {
         ),
         watched: turn.ledger.targets.len(),
     });
-    of_settings.or_else(|| {
+    let hold = of_settings.or_else(|| {
         let busy = wish
             .runbook
             .steps
             .iter()
             .find_map(|task| busy::with_task(turn, task))?;
         Some(Hold::action(Guard::UnderWay, busy, None))
-    })
+    });
+    hold.or_else(|| turn.permission(&wish.target, WishedAction::Scaling, wish.id.as_str()))
 }
 
 fn held(turn: &mut Turn<'_>, wish: &Wish, hold: Hold) {

@@ -369,6 +369,7 @@ fn taken_over(route: &Route, reached: &Reached, found: Option<&ObjectState>) -> 
 /// The guards that need no look at the route.
 fn of_guards(turn: &Turn<'_>, target: &TargetId, live: &Live, aim: Aim) -> Option<Hold> {
     let problem = Problem::BadRelease;
+    let all = turn.of_all();
     holds_traffic(&TrafficContext {
         now: turn.now,
         settings: &turn.settings.guards,
@@ -376,8 +377,8 @@ fn of_guards(turn: &Turn<'_>, target: &TargetId, live: &Live, aim: Aim) -> Optio
         watch: &live.watch.name,
         watch_dry_run: live.watch.dry_run,
         state: live.state.as_ref(),
-        actions: &turn.ledger.actions,
-        failures: &turn.ledger.failures,
+        actions: &all.actions,
+        failures: &all.failures,
         back: aim == Aim::Back,
         silence: turn.silence_of(problem, &live.watch.name, target),
         people: (turn.ledger.people).concerning(turn.now, &target.namespace, target),

@@ -2,15 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ActionContext, Guard, GuardSettings, Hold};
+use super::{Guard, GuardSettings, Hold};
 use crate::time::later;
 use crate::wording::plural;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
-
-pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
-    hold(context.now, context.settings, context.actions)
-}
 
 /// Rollbacks and scalings count alike.
 pub(super) fn hold(

@@ -1,9 +1,9 @@
 //! At most so many targets are under rollback at a time (P11): until it is known that one rollback helped.
 
-use super::{ActionContext, Guard, Hold, OperationContext};
+use super::{Guard, Hold, OfAll, OperationContext};
 use crate::wording::plural;
 
-pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
+pub(super) fn check(context: &OfAll<'_>) -> Option<Hold> {
     let limit = context.settings.at_once.of(context.watched);
     if context.others_under_way < limit {
         return None;

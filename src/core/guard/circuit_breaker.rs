@@ -3,11 +3,11 @@
 //! As with the breakers of networks: after so many failures nothing is tried for a while; then one rollback alone. If that
 //! one helps, all is as before; if it fails, the pause begins anew.
 
-use super::{ActionContext, Guard, Hold};
+use super::{Guard, Hold, OfAll};
 use crate::time::later;
 use crate::wording::plural;
 
-pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
+pub(super) fn check(context: &OfAll<'_>) -> Option<Hold> {
     let limit = context.settings.breaker;
     if limit.number == 0 || context.setbacks.len() < limit.number {
         return None;

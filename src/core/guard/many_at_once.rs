@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{ActionContext, Guard, GuardSettings, Hold};
+use super::{Guard, GuardSettings, Hold, OfAll};
 use crate::ids::TargetId;
 use crate::time::later;
 use crate::wording::{listed, span};
@@ -11,7 +11,7 @@ use crate::wording::{listed, span};
 /// Names that are told.
 const NAMED: usize = 3;
 
-pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
+pub(super) fn check(context: &OfAll<'_>) -> Option<Hold> {
     hold(context.now, context.settings, context.failures)
 }
 

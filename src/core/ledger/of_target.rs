@@ -147,6 +147,12 @@ impl TargetLedger {
         }
     }
 
+    /// Whether a rollback is under way, or is not yet known to have helped.
+    pub fn is_under_rollback(&self) -> bool {
+        let verification = self.verification.as_ref();
+        self.plan.is_some() || verification.is_some_and(|verification| verification.plan.is_some())
+    }
+
     /// Whether an analysis of the revision ended with Pass.
     pub fn known_good(&self, revision: &RevisionHash) -> bool {
         matches!(

@@ -7,7 +7,7 @@ use crate::journal::JournalError;
 
 /// An object and its last known version.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(in crate::journal) struct Slot {
     object: ConfigMapObject,
     stored: Option<Stored>,
     /// A write of which no answer came: it may have arrived.
@@ -18,7 +18,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// Nothing is known of the object yet.
-    pub(super) fn new(object: ConfigMapObject) -> Self {
+    pub(in crate::journal) fn new(object: ConfigMapObject) -> Self {
         Self {
             object,
             stored: None,
@@ -28,16 +28,16 @@ impl Slot {
     }
 
     /// For messages.
-    pub(super) fn path(&self) -> String {
+    pub(in crate::journal) fn path(&self) -> String {
         self.object.path()
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::journal) fn name(&self) -> &str {
         self.object.name()
     }
 
     /// Takes what is there as the ground for the next write.
-    pub(super) async fn read(&mut self) -> Result<Data, ClusterError> {
+    pub(in crate::journal) async fn read(&mut self) -> Result<Data, ClusterError> {
         self.stored = self.object.read().await?;
         self.unanswered = None;
         self.disturbed = false;
@@ -48,7 +48,7 @@ impl Slot {
     ///
     /// # Errors
     /// [`JournalError::Disturbed`] for good when somebody did; else it may work later.
-    pub(super) async fn write(&mut self, data: Data) -> Result<(), JournalError> {
+    pub(in crate::journal) async fn write(&mut self, data: Data) -> Result<(), JournalError> {
         let path = format!("in ConfigMap {}", self.path());
         let disturbed = || JournalError::Disturbed {
             path: path.clone(),
@@ -58,11 +58,16 @@ impl Slot {
             return Err(disturbed());
         }
         let mut written = self.object.write(self.stored.as_ref(), data.clone()).await;
-        if matches!(written, Err(ClusterError::Conflict)) && self.unanswered.as_ref() == Some(&data)
+        if matches!(written, Err(ClusterError::Conflict))
+            && let Some(unanswered) = &self.unanswered
         {
             // Our own write of before, perhaps: it is there and we were not told.
             written = match self.object.read().await {
                 Ok(Some(found)) if found.data() == data => Ok(found),
+                Ok(Some(found)) if found.data() == *unanswered => {
+                    self.stored = Some(found);
+                    self.object.write(self.stored.as_ref(), data.clone()).await
+                }
                 Ok(_) => Err(ClusterError::Conflict),
                 Err(error) => Err(error),
             };

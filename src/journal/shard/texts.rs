@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use recant_core::record::Record;
+use recant_core::share::Shown;
 
 use crate::journal::compact::{CompactError, State};
 use crate::journal::frame::{Chain, Misfit};
@@ -19,6 +20,7 @@ type Data = BTreeMap<String, String>;
 
 const POSITION_KEY: &str = "position";
 const LOG_KEY: &str = "log";
+const SHOWN_KEY: &str = "shown";
 
 /// A journal as far as it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,9 +132,20 @@ impl Folded {
     }
 }
 
-/// The texts of the log.
-pub(super) fn log(lines: &str) -> Data {
-    BTreeMap::from([(LOG_KEY.to_owned(), lines.to_owned())])
+/// The texts of the log, with what the other replicas are to know.
+pub(super) fn log(lines: &str, shown: &Shown) -> Data {
+    let shown = serde_json::to_string(shown).unwrap_or_default();
+    BTreeMap::from([
+        (LOG_KEY.to_owned(), lines.to_owned()),
+        (SHOWN_KEY.to_owned(), shown),
+    ])
+}
+
+/// What a log shows the other replicas; nothing, where it is no log of ours.
+pub(super) fn shown(log: &Data) -> Shown {
+    log.get(SHOWN_KEY)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 /// Whether these are the texts of a base.
@@ -178,11 +191,12 @@ mod tests {
         let second = extended(&mut folded, &[lost("c")]);
         // The base alone is older; with the log it is all; a log that was not cut yet changes nothing.
         for lines in [second.clone(), format!("{first}{second}")] {
-            let read = Folded::read(&base, &log(&lines), 1).expect("it is ours");
+            let read = Folded::read(&base, &log(&lines, &Shown::default()), 1).expect("it is ours");
             assert_eq!(read, folded);
         }
         let all = format!("{first}{second}");
-        let read = Folded::read(&Data::new(), &log(&all), 4).expect("before the first base");
+        let read = Folded::read(&Data::new(), &log(&all, &Shown::default()), 4)
+            .expect("before the first base");
         assert_eq!(read, folded);
     }
 
@@ -196,16 +210,16 @@ mod tests {
         let cut = second.trim_end_matches('\n').to_owned();
         let edited = second.replace("\"b\"", "\"x\"");
         for lines in [third, edited, cut, "rubbish\n".to_owned()] {
-            let read = Folded::read(&base, &log(&lines), 1);
+            let read = Folded::read(&base, &log(&lines, &Shown::default()), 1);
             assert!(read.is_err(), "{lines}");
         }
         let mut other = Folded::new(1);
         let foreign = extended(&mut other, &[lost("z"), lost("y")]);
-        assert!(Folded::read(&base, &log(&foreign), 1).is_err());
+        assert!(Folded::read(&base, &log(&foreign, &Shown::default()), 1).is_err());
         let mut edited = base.clone();
         edited.insert("state".to_owned(), "{}".to_owned());
         assert_eq!(
-            Folded::read(&edited, &log(&first), 1),
+            Folded::read(&edited, &log(&first, &Shown::default()), 1),
             Err(CompactError::Edited)
         );
     }

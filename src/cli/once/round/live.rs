@@ -102,6 +102,7 @@ impl Desk<'_> {
             reports: mpsc::channel(1).1,
             orders: mpsc::channel(1).1,
             silences: mpsc::channel(1).1,
+            acting: None,
             observer: Box::new(Watching::new(
                 seen.clone(),
                 stop.clone(),

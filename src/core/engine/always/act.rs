@@ -15,6 +15,7 @@ use crate::notice::Problem;
 use crate::operation::Cause;
 use crate::record::Record;
 use crate::scaling::{Decided, decide};
+use crate::share::WishedAction;
 
 pub(super) fn respond(
     turn: &mut Turn<'_>,
@@ -71,6 +72,11 @@ fn begin(
         held(turn, target, state, hold);
         return;
     }
+    let cause = format!("{}-scale", state.incident.id);
+    if let Some(hold) = turn.permission(target, WishedAction::Scaling, &cause) {
+        held(turn, target, state, hold);
+        return;
+    }
     // One at a time: what another one does changes the numbers.
     let under_way = |always: &crate::ledger::AlwaysLedger| always.scales(&scale.target);
     if turn.ledger.always.values().any(under_way) {
@@ -120,10 +126,11 @@ fn begin(
 /// The guards that need no look at the cluster.
 pub(super) fn of_settings(turn: &Turn<'_>, live: &Live, index: usize) -> Option<Hold> {
     let rule = &live.always.rules.get(index)?.always.rule;
+    let all = turn.of_all();
     holds_scaling(&ScalingContext {
         now: turn.now,
         settings: &turn.settings.guards,
-        actions: &turn.ledger.actions,
+        actions: &all.actions,
         namespace: &live.watch.target.namespace,
         watch: &live.watch.name,
         watch_dry_run: live.watch.dry_run,

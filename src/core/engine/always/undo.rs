@@ -10,6 +10,7 @@ use crate::ids::{PlanId, RuleName, TargetId};
 use crate::incident::{Scaled, ScalingEnd, ScalingPlan};
 use crate::record::Record;
 use crate::scaling::{self, Decided, ScaleChange};
+use crate::share::WishedAction;
 
 pub(super) fn undo(
     turn: &mut Turn<'_>,
@@ -54,6 +55,11 @@ fn begin(
     let name = rule.always.rule.name.clone();
     let workload = &scaled.change.target;
     if let Some(hold) = act::of_settings(turn, live, index) {
+        held(turn, target, scaled, hold);
+        return;
+    }
+    let cause = format!("{}-undo", scaled.incident);
+    if let Some(hold) = turn.permission(target, WishedAction::Scaling, &cause) {
         held(turn, target, scaled, hold);
         return;
     }

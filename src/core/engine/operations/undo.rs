@@ -11,6 +11,7 @@ use crate::notice::Problem;
 use crate::operation::{Choice, Operation, OperationEvent, OperationState, Step, choose_undo};
 use crate::record::Record;
 use crate::rule::WhenStuck;
+use crate::share::WishedAction;
 use crate::wording::short;
 
 pub(super) fn tend(
@@ -92,16 +93,17 @@ fn consider(
 }
 
 fn hold(
-    turn: &Turn<'_>,
+    turn: &mut Turn<'_>,
     live: Option<&Live>,
     state: &OperationState,
     steps: &[Step],
 ) -> Option<Hold> {
     let operation = &state.operation;
+    let all = turn.of_all();
     let of_settings = holds_operation(&OperationContext {
         now: turn.now,
         settings: &turn.settings.guards,
-        actions: &turn.ledger.actions,
+        actions: &all.actions,
         namespace: &operation.target.namespace,
         watch: &operation.watch,
         watch_dry_run: live.is_some_and(|live| live.watch.dry_run),
@@ -115,10 +117,12 @@ fn hold(
         ),
         watched: turn.ledger.targets.len(),
     });
-    of_settings.or_else(|| {
+    let hold = of_settings.or_else(|| {
         let busy = steps.iter().find_map(|step| busy::with_step(turn, step))?;
         Some(Hold::action(Guard::UnderWay, busy, None))
-    })
+    });
+    let undo = operation.undo_id();
+    hold.or_else(|| turn.permission(&operation.target, WishedAction::Scaling, undo.as_str()))
 }
 
 fn held(turn: &mut Turn<'_>, state: &OperationState, hold: Hold) {

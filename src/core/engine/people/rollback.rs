@@ -231,7 +231,8 @@ fn guarded(
     let (Some(live), Some(known)) = (lives.get(target), turn.known(target)) else {
         return Err(CommandOutcome::refused(format!("{target} is not watched")));
     };
-    let context = decide::context(turn, live, known, analysis, Some(&plan.to));
+    let all = turn.of_all();
+    let context = decide::context(turn, live, known, analysis, Some(&plan.to), &all);
     let (overridden, holds): (Vec<Hold>, Vec<Hold>) =
         holds_of_command(&context).into_iter().partition(|hold| {
             // A process that was told to write to nothing writes to nothing.
