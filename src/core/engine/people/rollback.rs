@@ -209,6 +209,8 @@ fn plan(
             first_traffic: None,
             promoted: None,
             failed: None,
+            stepped: false,
+            in_full: None,
         },
     };
     let plan = Plan {
