@@ -123,6 +123,14 @@ fn object(
     depth: usize,
     out: &mut Map<String, Value>,
 ) {
+    if node.get("additionalProperties") == Some(&Value::Bool(true)) {
+        // Somebody else's object: all of it counts.
+        out.insert(
+            "x-kubernetes-preserve-unknown-fields".to_owned(),
+            true.into(),
+        );
+        return;
+    }
     if let Some(values @ Value::Object(_)) = node.get("additionalProperties") {
         let values = schema(values, definitions, depth + 1);
         out.insert("additionalProperties".to_owned(), values);
@@ -239,8 +247,16 @@ fn followed(node: &Value, definitions: &Value) -> Map<String, Value> {
 /// The words of an enumeration whose words have descriptions.
 fn words(node: &Map<String, Value>) -> Option<Value> {
     let choices = node.get("oneOf")?.as_array()?;
-    let words: Option<Vec<Value>> = choices.iter().map(|c| c.get("const").cloned()).collect();
-    words.map(Value::Array)
+    let mut words = Vec::new();
+    for choice in choices {
+        // Those without a description come together.
+        match (choice.get("const"), choice.get("enum")) {
+            (Some(word), _) => words.push(word.clone()),
+            (None, Some(Value::Array(several))) => words.extend(several.iter().cloned()),
+            (None, _) => return None,
+        }
+    }
+    Some(Value::Array(words))
 }
 
 fn kind(node: &Map<String, Value>) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::circular::Circles;
 use super::repeated::{disjoint, unique};
+use super::runbooks::Against;
 use super::{Names, Scoped, any, duplicate};
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{OnRequest, RuleBook, Scope, Watch};
@@ -22,6 +23,7 @@ struct Accepted {
     by_target: BTreeMap<TargetId, Site>,
     scopes: Vec<(Scope, Site)>,
     circles: Circles,
+    against: Against,
 }
 
 pub(in crate::spec) fn merge(
@@ -253,6 +255,9 @@ fn accept(
         reports,
     );
     let watch = names.watch(watch, reports);
+    for runbook in watch.iter().flat_map(Watch::runbooks) {
+        accepted.against.add(runbook, site, reports);
+    }
     let good = watch.filter(|watch| {
         errors(reports, site.file) == before && accepted.circles.add(watch, site, reports)
     });
