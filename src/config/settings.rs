@@ -54,7 +54,7 @@ pub const TABLE: &[Entry] = &[
     entry(
         "resources.enabled",
         "false",
-        "whether the custom resources `Watch`, `RuleSet` and `Channel` (charts/crds) count beside the files of `rules`",
+        "whether the custom resources `Watch`, `RuleSet`, `Runbook` and `Channel` (charts/crds) count beside the files of `rules`",
     ),
     entry(
         "resources.namespaces",

@@ -362,7 +362,7 @@ impl Teller {
                     let shown = shown(key, standing, &by_watch, snapshot.as_deref(), settled);
                     watch_status(standing, shown, &self.history, before, now)
                 }
-                ResourceKind::RuleSet | ResourceKind::Channel => {
+                ResourceKind::RuleSet | ResourceKind::Channel | ResourceKind::Runbook => {
                     let old: DocumentStatus = read(before);
                     let new = of_document(standing, &old, now);
                     (new != old).then(|| serde_json::to_value(new).unwrap_or_default())

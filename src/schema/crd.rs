@@ -30,7 +30,7 @@ enum Columns {
 }
 
 /// All of them, in the order in which they are printed.
-pub const DEFINITIONS: [Definition; 3] = [
+pub const DEFINITIONS: [Definition; 4] = [
     Definition {
         kind: "Watch",
         plural: "watches",
@@ -41,6 +41,12 @@ pub const DEFINITIONS: [Definition; 3] = [
         kind: "RuleSet",
         plural: "rulesets",
         short: "rcr",
+        columns: Columns::Document,
+    },
+    Definition {
+        kind: "Runbook",
+        plural: "runbooks",
+        short: "rcb",
         columns: Columns::Document,
     },
     Definition {

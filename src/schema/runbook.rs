@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 
 use super::watch::{Annotate, Apply, Scale, SetEnv};
-use super::{ApiVersion, Metadata};
+use super::{ApiVersion, SharedMetadata};
 
 /// Steps that are decided together and carried out one after the other.
 #[derive(Debug, JsonSchema)]
@@ -11,7 +11,7 @@ use super::{ApiVersion, Metadata};
 pub struct Runbook {
     pub api_version: ApiVersion,
     pub kind: Kind,
-    pub metadata: Metadata,
+    pub metadata: SharedMetadata,
     /// In the order in which they are carried out. Objects lie in the namespace of the watch that runs it.
     #[schemars(length(min = 1))]
     pub steps: Vec<Step>,

@@ -65,7 +65,7 @@ fn the_committed_definitions_are_what_the_command_prints() {
         .iter()
         .map(|definition| &definition["spec"]["names"]["kind"])
         .collect();
-    assert_eq!(kinds, ["Watch", "RuleSet", "Channel"]);
+    assert_eq!(kinds, ["Watch", "RuleSet", "Runbook", "Channel"]);
     for definition in &definitions {
         let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         structural(schema, "");

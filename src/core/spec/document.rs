@@ -17,7 +17,7 @@ pub(super) const API_VERSION: &str = "recant.dev/v1alpha1";
 const KINDS: [&str; 5] = ["RuleSet", "Watch", "Runbook", "Channel", "Test"];
 
 /// The kinds that can be custom resources.
-pub(super) const RESOURCES: [&str; 3] = ["RuleSet", "Watch", "Channel"];
+pub(super) const RESOURCES: [&str; 4] = ["RuleSet", "Watch", "Runbook", "Channel"];
 
 /// Reads one document of file number `file` into `drafts`.
 pub(super) fn read(node: &Node, file: usize, drafts: &mut Drafts, report: &mut Report<'_>) {

@@ -101,6 +101,8 @@ pub(super) enum What {
 #[derive(Debug)]
 pub(super) struct RunbookDraft {
     pub(super) name: String,
+    /// Only watches and runbooks of this namespace can name it; `None`: all.
+    pub(super) namespace: Option<String>,
     pub(super) site: Site,
     pub(super) tasks: Vec<TaskDraft>,
     pub(super) channels: Vec<Reference>,

@@ -61,11 +61,7 @@ pub(super) fn resolve(
         names.add_channel(channel, reports);
     }
     for runbook in runbooks {
-        if let Some(first) = names.runbooks.get(&runbook.name) {
-            duplicate("runbook", &runbook.name, runbook.site, first.site, reports);
-        } else {
-            names.runbooks.insert(runbook.name.clone(), runbook);
-        }
+        names.add_runbook(runbook, reports);
     }
     names.check_runbooks(reports);
     let mut against = Against::default();
@@ -144,6 +140,13 @@ impl Scoped {
         }
     }
 
+    fn of_runbook(runbook: &RunbookDraft) -> Self {
+        Self {
+            name: runbook.name.clone(),
+            namespace: runbook.namespace.clone(),
+        }
+    }
+
     fn of_channel(channel: &ChannelDraft) -> Self {
         Self {
             name: channel.name.clone(),
@@ -182,7 +185,7 @@ fn known_to<'m, T>(
 pub(super) struct Names {
     sets: BTreeMap<Scoped, SetDraft>,
     channels: BTreeMap<Scoped, ChannelDraft>,
-    runbooks: BTreeMap<String, RunbookDraft>,
+    runbooks: BTreeMap<Scoped, RunbookDraft>,
     /// Names may exist that we do not know: those that seem missing are not reported.
     incomplete: bool,
 }
@@ -203,6 +206,17 @@ impl Names {
             return false;
         }
         self.sets.insert(scoped, set);
+        true
+    }
+
+    /// False: there is one of that name already, which was reported.
+    fn add_runbook(&mut self, runbook: RunbookDraft, reports: &mut [Report<'_>]) -> bool {
+        let scoped = Scoped::of_runbook(&runbook);
+        if let Some(first) = self.runbooks.get(&scoped) {
+            duplicate("runbook", &runbook.name, runbook.site, first.site, reports);
+            return false;
+        }
+        self.runbooks.insert(scoped, runbook);
         true
     }
 

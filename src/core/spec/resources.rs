@@ -16,18 +16,20 @@ use crate::rule::{OnRequest, RuleBook, Watch};
 pub enum ResourceKind {
     RuleSet,
     Channel,
+    Runbook,
     Watch,
 }
 
 impl ResourceKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::RuleSet, Self::Channel, Self::Watch];
+    pub const ALL: [Self; 4] = [Self::RuleSet, Self::Channel, Self::Runbook, Self::Watch];
 
     /// As paths and Roles name it.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::RuleSet => "rulesets",
             Self::Channel => "channels",
+            Self::Runbook => "runbooks",
             Self::Watch => "watches",
         }
     }
@@ -38,6 +40,7 @@ impl fmt::Display for ResourceKind {
         f.write_str(match self {
             Self::RuleSet => "RuleSet",
             Self::Channel => "Channel",
+            Self::Runbook => "Runbook",
             Self::Watch => "Watch",
         })
     }
@@ -84,7 +87,7 @@ pub(super) struct Good {
 /// What is kept of a good document.
 #[derive(Debug, Clone)]
 pub(super) enum Form {
-    /// Of a rule set or a channel.
+    /// Of a rule set, a channel or a runbook.
     Text(SourceFile),
     Watch(Box<Watch>),
     OnRequest(Box<OnRequest>),

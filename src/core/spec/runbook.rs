@@ -22,7 +22,7 @@ const RUNBOOK: &[&str] = &[
 pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<RunbookDraft> {
     const HELP: &str = "write the steps in order: `steps: [{scale: {target: Deployment/api, replicas: 10}}, {notify: [oncall]}]`";
     let fields = Fields::open(node, "a runbook", RUNBOOK, report)?;
-    let metadata = document::metadata(&fields, Namespaced::No, report);
+    let metadata = document::metadata(&fields, Namespaced::Maybe, report);
     let before = report.errors();
     let mut tasks = Vec::new();
     let mut channels = Vec::new();
@@ -52,6 +52,9 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
     let (name, at) = metadata.name?;
     Some(RunbookDraft {
         name: name.to_owned(),
+        namespace: metadata
+            .namespace
+            .map(|(namespace, _)| namespace.to_owned()),
         site: Site {
             file,
             span: at.span,

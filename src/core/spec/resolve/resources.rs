@@ -71,11 +71,7 @@ pub(in crate::spec) fn merge(
     let mut names = Names {
         sets: BTreeMap::new(),
         channels: BTreeMap::new(),
-        runbooks: drafts
-            .runbooks
-            .into_iter()
-            .map(|runbook| (runbook.name.clone(), runbook))
-            .collect(),
+        runbooks: BTreeMap::new(),
         incomplete: false,
     };
     for set in drafts.sets {
@@ -86,6 +82,9 @@ pub(in crate::spec) fn merge(
     }
     for channel in drafts.channels {
         names.add_channel(channel, &mut reports);
+    }
+    for runbook in drafts.runbooks {
+        names.add_runbook(runbook, &mut reports);
     }
     let mut read: Vec<Drafts> = Vec::new();
     let place = |index: usize| of_files + index;
@@ -105,6 +104,12 @@ pub(in crate::spec) fn merge(
         }
         read.push(draft);
     }
+
+    // A runbook that leads nowhere is none: who runs it is told so, instead of running a part of it.
+    names.check_runbooks(&mut reports);
+    names.runbooks.retain(|_, runbook| {
+        runbook.site.file < of_files || errors(&reports, runbook.site.file) == 0
+    });
 
     let mut accepted = Accepted::default();
     for watch in drafts.watches {
@@ -201,6 +206,9 @@ fn belong(drafts: &mut Drafts, resource: &Resource) {
     for set in &mut drafts.sets {
         set.namespace = None;
     }
+    for runbook in &mut drafts.runbooks {
+        runbook.namespace = None;
+    }
     for channel in &mut drafts.channels {
         channel.namespace = None;
         if let Some(found) = &mut channel.channel {
@@ -214,6 +222,9 @@ fn named(names: &mut Names, drafts: &mut Drafts, reports: &mut [Report<'_>]) -> 
     let mut good = true;
     for set in std::mem::take(&mut drafts.sets) {
         good &= names.add_set(set, reports);
+    }
+    for runbook in std::mem::take(&mut drafts.runbooks) {
+        good &= names.add_runbook(runbook, reports);
     }
     for channel in std::mem::take(&mut drafts.channels) {
         good &= names.add_channel(channel, reports);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::drafts::{Reference, Site, TaskDraft, What};
 use super::super::report::Report;
 use super::missing::{meant, missing};
-use super::{Names, meant_by};
+use super::{Names, known_to, meant_by};
 use crate::change::ObjectRef;
 use crate::rule::{Runbook, Task, WhenStuck};
 
@@ -21,6 +21,8 @@ pub(super) struct Resolved {
 }
 
 struct Flat<'a> {
+    /// The namespace whose runbooks and channels are meant before those for all.
+    own: Option<&'a str>,
     tasks: Vec<(Task, Site)>,
     channels: Vec<Reference>,
     undo: Vec<(Option<Duration>, Site)>,
@@ -32,8 +34,9 @@ struct Flat<'a> {
 }
 
 impl<'a> Flat<'a> {
-    fn new(within: Vec<&'a str>) -> Self {
+    fn new(own: Option<&'a str>, within: Vec<&'a str>) -> Self {
         Self {
+            own,
             tasks: Vec::new(),
             channels: Vec::new(),
             undo: Vec::new(),
@@ -52,7 +55,7 @@ impl Names {
         namespace: &str,
         reports: &mut [Report<'_>],
     ) -> Resolved {
-        let mut flat = Flat::new(Vec::new());
+        let mut flat = Flat::new(Some(namespace), Vec::new());
         for draft in drafts {
             self.flatten(draft, true, &mut flat, reports);
         }
@@ -113,7 +116,7 @@ impl Names {
             }
             What::Run(name) => name,
         };
-        let Some(found) = self.runbooks.get(name) else {
+        let Some(found) = meant_by(&self.runbooks, name, flat.own) else {
             // What is missing within a runbook is reported where that is checked.
             if let Some(report) = reports.get_mut(site.file)
                 && outermost
@@ -123,7 +126,7 @@ impl Names {
                     name: name.clone(),
                     site,
                 };
-                let known = self.runbooks.keys().map(String::as_str);
+                let known = known_to(&self.runbooks, flat.own).map(|(name, _)| name);
                 missing(
                     &reference,
                     &format!("there is no runbook `{name}`"),
@@ -149,7 +152,8 @@ impl Names {
             flat.when_stuck.push(found.when_stuck);
         }
         // What is missing is reported where the runbook is checked.
-        let known = |channel: &&Reference| meant_by(&self.channels, &channel.name, None).is_some();
+        let own = flat.own;
+        let known = |channel: &&Reference| meant_by(&self.channels, &channel.name, own).is_some();
         flat.channels
             .extend(found.channels.iter().filter(known).cloned());
         flat.within.push(name);
@@ -162,10 +166,11 @@ impl Names {
     /// Runbooks that run each other, and steps that name nothing, also where no watch runs them.
     pub(super) fn check_runbooks(&self, reports: &mut [Report<'_>]) {
         for draft in self.runbooks.values() {
-            self.channels(&draft.channels, None, reports);
+            let own = draft.namespace.as_deref();
+            self.channels(&draft.channels, own, reports);
             let mut told = false;
             for task in &draft.tasks {
-                let mut flat = Flat::new(vec![draft.name.as_str()]);
+                let mut flat = Flat::new(own, vec![draft.name.as_str()]);
                 self.flatten(task, true, &mut flat, reports);
                 let circle = flat
                     .circle
