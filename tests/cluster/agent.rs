@@ -70,8 +70,8 @@ impl Agent {
 
     /// Everything but the process: rules, settings, and rights that are in force.
     pub(crate) async fn prepare(namespaces: &[&Namespace], rules: &str, options: Options) -> Self {
-        let bed = Bed::get().await;
-        let own = namespaces.first().expect("an agent has a namespace").name();
+        let first = namespaces.first().expect("an agent has a namespace");
+        let (bed, own) = (first.bed(), first.name());
         let folder = bed.folder("agent");
         let agent = Self {
             bed,
@@ -289,6 +289,11 @@ impl Agent {
     pub(crate) fn id(&self) -> u32 {
         let process = self.process();
         process.as_ref().expect("it was started").id()
+    }
+
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.process().as_mut().and_then(Process::ended).is_some()
     }
 
     /// SIGKILL, and waits until it is gone.

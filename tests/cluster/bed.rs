@@ -79,6 +79,19 @@ impl Bed {
         }
     }
 
+    /// A bed of its own, for a test that stops parts of it.
+    pub(crate) async fn own() -> &'static Self {
+        let bed = Self::start().await;
+        let bed = bed.unwrap_or_else(|error| panic!("the test-bed did not start: {error:#}"));
+        // Its parts go with the process, as those of the other do.
+        Box::leak(Box::new(bed))
+    }
+
+    /// etcd and the API server.
+    pub(crate) fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
     /// The bed, if a test has started it.
     pub(crate) fn started() -> Option<&'static Self> {
         BED.get().and_then(|bed| bed.as_ref().ok())

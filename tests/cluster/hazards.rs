@@ -6,6 +6,7 @@ mod hazard_04_config_versus_code;
 mod hazard_06_gitops_re_applies_the_bad_version;
 mod hazard_08_during_other_work;
 mod hazard_09_thundering_herd;
+mod hazard_12_the_watchdog_itself_fails;
 mod hazard_14_partial_or_mixed;
 
 use std::time::Duration;

@@ -1,11 +1,14 @@
 //! Several replicas without a volume: whichever of them is lost, a bad release is taken back once.
 
 mod journal;
-mod leader;
+pub(crate) mod leader;
+mod meddling;
+mod outages;
 mod shards;
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use recant::journal::compact::State;
@@ -22,32 +25,30 @@ use crate::traffic::Traffic;
 use crate::wait::wait_for;
 
 /// Nothing that is waited for takes longer, with a dozen agents on a busy machine.
-const WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const WITHIN: Duration = Duration::from_secs(90);
 const NAMES: [&str; 3] = ["-a", "-b", "-c"];
 
 /// Replicas of one agent, and what they watch.
-struct Fleet {
-    ns: Namespace,
+pub(crate) struct Fleet {
+    pub(crate) ns: Namespace,
     agents: Vec<Agent>,
     shards: u32,
 }
 
 impl Fleet {
     /// Three that are ready; `checkout` serves `v1`.
-    async fn start(name: &str, shards: u32, targets: &[&str]) -> Self {
+    pub(crate) async fn start(name: &str, shards: u32, targets: &[&str]) -> Self {
         let ns = Bed::get().await.namespace(name).await;
         Self::start_in(ns, shards, targets, Vec::new()).await
     }
 
-    async fn start_in(
+    pub(crate) async fn start_in(
         ns: Namespace,
         shards: u32,
         targets: &[&str],
         settings: Vec<(&'static str, Value)>,
     ) -> Self {
-        for target in targets {
-            ns.deployment(target, "v1", 2).await;
-        }
+        join_all(targets.iter().map(|target| ns.deployment(target, "v1", 2))).await;
         let rules: String = targets.iter().map(|target| rules(&ns, target)).collect();
         let mut agents = Vec::new();
         for name in NAMES {
@@ -70,7 +71,7 @@ impl Fleet {
     }
 
     /// Who holds a Lease.
-    async fn holder(&self, lease: &str) -> &Agent {
+    pub(crate) async fn holder(&self, lease: &str) -> &Agent {
         wait_for(
             &format!("the Lease `{lease}` to be held"),
             WITHIN,
@@ -88,11 +89,23 @@ impl Fleet {
         .await
     }
 
-    /// The state of a shard, as it is durable now.
+    /// The state of a shard, as it is durable now; waits for an API server that does not answer.
     async fn state(&self, shard: u32) -> State {
-        let client = Bed::get().await.client();
-        let state = look(&client, self.ns.name(), &format!("recant-shard-{shard}")).await;
-        state.expect("a journal of ours").unwrap_or_default()
+        let client = self.ns.bed().client();
+        wait_for("the journal to be readable", WITHIN, || async {
+            let state = look(&client, self.ns.name(), &format!("recant-shard-{shard}")).await;
+            state.map(Option::unwrap_or_default).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// Starts what has ended, as a kubelet does; how many that were.
+    async fn revive(&self) -> usize {
+        let ended: Vec<&Agent> = self.agents.iter().filter(|agent| agent.has_ended()).collect();
+        for agent in &ended {
+            agent.launch();
+        }
+        ended.len()
     }
 
     /// The latest records of all shards.
@@ -106,7 +119,7 @@ impl Fleet {
     }
 
     /// Waits until so many records are one that `is` takes.
-    async fn wait_records(&self, what: &str, number: usize, is: fn(&Record) -> bool) {
+    pub(crate) async fn wait_records(&self, what: &str, number: usize, is: fn(&Record) -> bool) {
         let begun = Instant::now();
         loop {
             let records = self.records().await;
@@ -132,7 +145,7 @@ impl Fleet {
     }
 
     /// Watches a workload, and keeps every change of what it runs and who wrote it.
-    async fn observe(&self, target: &str) -> Observer {
+    pub(crate) async fn observe(&self, target: &str) -> Observer {
         let api = self.ns.api::<Deployment>();
         let object = api.get(target).await.expect("it is there");
         let mut writes = vec![Write::of(&object)];
@@ -156,7 +169,7 @@ impl Fleet {
         }
     }
 
-    async fn traffic(&self, target: &str) -> Traffic {
+    pub(crate) async fn traffic(&self, target: &str) -> Traffic {
         let traffic = self.ns.traffic(target, 20.0);
         traffic.next(40, WITHIN).await;
         traffic
@@ -188,14 +201,20 @@ impl Write {
     }
 }
 
-struct Observer {
+pub(crate) struct Observer {
     seen: tokio::sync::watch::Receiver<Vec<Write>>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Observer {
+    /// Whatever others did, nothing was written by a plan of ours.
+    fn assert_never_ours(&self) {
+        let seen = self.seen.borrow().clone();
+        assert!(seen.iter().all(|write| write.plan.is_none()), "{seen:#?}");
+    }
+
     /// Made, shipped, undone, by one plan: and nothing else was ever written.
-    fn assert_one_rollback(&self) {
+    pub(crate) fn assert_one_rollback(&self) {
         let seen = self.seen.borrow().clone();
         let generations: Vec<i64> = seen.iter().map(|write| write.generation).collect();
         assert_eq!(generations, [1, 2, 3], "{seen:#?}");
@@ -204,7 +223,7 @@ impl Observer {
     }
 }
 
-fn is_step(record: &Record) -> bool {
+pub(crate) fn is_step(record: &Record) -> bool {
     matches!(record, Record::StepBegun(_))
 }
 

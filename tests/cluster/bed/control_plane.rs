@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -23,14 +24,24 @@ const ADMINISTRATORS: &str = "system:masters";
 const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,\
     job-controller,cronjob-controller,disruption-controller,garbage-collector-controller,namespace-controller";
 
+/// A command that was started, to be started again.
+#[derive(Debug)]
+struct Again {
+    binary: PathBuf,
+    arguments: Vec<String>,
+    logs: PathBuf,
+}
+
 /// A running control plane.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     server: String,
     folder: PathBuf,
     authority: Authority,
-    _etcd: Process,
-    _api_server: Process,
+    etcd: Mutex<Process>,
+    api_server: Mutex<Process>,
+    /// How the API server is started again.
+    again: Again,
     _controllers: Process,
 }
 
@@ -44,7 +55,7 @@ impl ControlPlane {
     ) -> Result<Self> {
         let authority = Authority::new()?;
         let (etcd, etcd_url) = start_etcd(binaries, loopback, folder, logs)?;
-        let (mut api_server, server) =
+        let (mut api_server, server, again) =
             start_api_server(binaries, loopback, folder, logs, &authority, &etcd_url)?;
         let kubeconfig = |user: &str| -> Result<PathBuf> {
             let identity = authority.client(user, Some(ADMINISTRATORS))?;
@@ -72,10 +83,42 @@ impl ControlPlane {
             server,
             folder: folder.to_owned(),
             authority,
-            _etcd: etcd,
-            _api_server: api_server,
+            etcd: Mutex::new(etcd),
+            api_server: Mutex::new(api_server),
+            again,
             _controllers: controllers,
         })
+    }
+
+    /// etcd answers nothing for this long.
+    pub(crate) async fn stop_etcd(&self, time: Duration) {
+        let signal = |name| {
+            let mut etcd = self.etcd.lock().unwrap_or_else(PoisonError::into_inner);
+            etcd.signal(name);
+        };
+        signal("STOP");
+        tokio::time::sleep(time).await;
+        signal("CONT");
+    }
+
+    /// The API server is killed, and started again as it was; waits until it is ready.
+    pub(crate) async fn restart_api_server(&self) {
+        let Again {
+            binary,
+            arguments,
+            logs,
+        } = &self.again;
+        let mut new = {
+            let mut old = self.api_server.lock().unwrap_or_else(PoisonError::into_inner);
+            old.kill();
+            Process::start("kube-apiserver", binary, arguments, &[], logs)
+                .expect("it was started before")
+        };
+        let admin = self.folder.join("admin.kubeconfig");
+        wait_until_ready(&mut new, &admin)
+            .await
+            .unwrap_or_else(|error| panic!("{error:#}"));
+        *self.api_server.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     /// The API server's address.
@@ -147,17 +190,17 @@ fn start_api_server(
     logs: &Path,
     authority: &Authority,
     etcd: &str,
-) -> Result<(Process, String)> {
+) -> Result<(Process, String, Again)> {
     let ca = folder.join("ca.crt");
     std::fs::write(&ca, authority.certificate()).context("writing the CA's certificate")?;
     let (certificate, key) = authority.server()?.write(folder, "apiserver")?;
     // Any key pair will do.
     let (token_certificate, token_key) = authority.server()?.write(folder, "tokens")?;
     let port = loopback.free_port()?;
-    let api_server = Process::start(
-        "kube-apiserver",
-        &binaries.path("kube-apiserver")?,
-        [
+    let again = Again {
+        binary: binaries.path("kube-apiserver")?,
+        logs: logs.to_owned(),
+        arguments: vec![
             format!("--etcd-servers={etcd}"),
             "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={port}"),
@@ -176,10 +219,12 @@ fn start_api_server(
             "--endpoint-reconciler-type=none".to_owned(),
             "--profiling=false".to_owned(),
         ],
-        &[],
-        logs,
-    )?;
-    Ok((api_server, format!("https://127.0.0.1:{port}")))
+    };
+    let Again {
+        binary, arguments, ..
+    } = &again;
+    let api_server = Process::start("kube-apiserver", binary, arguments, &[], logs)?;
+    Ok((api_server, format!("https://127.0.0.1:{port}"), again))
 }
 
 async fn wait_until_ready(api_server: &mut Process, kubeconfig: &Path) -> Result<()> {

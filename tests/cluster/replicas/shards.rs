@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::ListParams;
 use recant_core::guard::Guard;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::record::Record;
 use recant_core::share::shard_of;
+use serde_json::json;
 
 use super::{Fleet, WITHIN, is_plan, is_verified};
 use crate::agent::Agent;
@@ -62,18 +66,70 @@ async fn balanced(fleet: &Fleet, each: &[usize]) -> Duration {
     begun.elapsed()
 }
 
+/// Nothing happens: Leases are renewed, and nothing else is written.
+async fn idle(fleet: &Fleet) {
+    const TIME: Duration = Duration::from_secs(12);
+    let settled = || async {
+        let versions = |maps: Vec<ConfigMap>| -> BTreeMap<String, String> {
+            maps.into_iter()
+                .map(|map| {
+                    let metadata = map.metadata;
+                    (
+                        metadata.name.unwrap_or_default(),
+                        metadata.resource_version.unwrap_or_default(),
+                    )
+                })
+                .collect()
+        };
+        let maps = fleet.ns.api::<ConfigMap>().list(&ListParams::default()).await;
+        versions(maps.expect("an administrator may list").items)
+    };
+    let leases = || async {
+        let leases = fleet.ns.api::<Lease>().list(&ListParams::default()).await;
+        let leases = leases.expect("an administrator may list").items;
+        leases
+            .into_iter()
+            .map(|lease| lease.metadata.resource_version.unwrap_or_default())
+            .collect::<Vec<_>>()
+    };
+    let mut before = settled().await;
+    let mut since = Instant::now();
+    let begun = Instant::now();
+    let mut writes = 0;
+    let mut seen = leases().await;
+    while since.elapsed() < TIME {
+        assert!(begun.elapsed() < WITHIN, "it writes although nothing happens");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = leases().await;
+        writes += now.iter().filter(|version| !seen.contains(version)).count();
+        seen = now;
+        let now = settled().await;
+        if now != before {
+            (before, since, writes) = (now, Instant::now(), 0);
+        }
+    }
+    let each_hour = writes * 3600 / usize::try_from(TIME.as_secs()).expect("a few");
+    figure(&format!(
+        "when nothing happens: {writes} writes of {} Leases in {TIME:?} and no other; {each_hour} an hour with a Lease \
+         of 6 s, {} with one of 15 s",
+        seen.len(),
+        each_hour * 6 / 15
+    ));
+}
+
 #[test]
 fn shards_are_divided_taken_over_and_act_one_at_a_time_by_grants() {
     run(async {
         let ns = crate::bed::Bed::get().await.namespace("shards").await;
         let names: Vec<String> = names(ns.name()).into_values().collect();
         let targets: Vec<&str> = names.iter().map(String::as_str).collect();
-        let settings = vec![("guards.atOnce", serde_json::json!("1"))];
+        let settings = vec![("guards.atOnce", json!("1"))];
         let fleet = Fleet::start_in(ns, SHARDS, &targets, settings).await;
         let took = balanced(&fleet, &[1, 1, 1]).await;
         figure(&format!(
             "three shards are divided among three replicas after {took:?}"
         ));
+        idle(&fleet).await;
         let mut observers = Vec::new();
         let mut traffic = Vec::new();
         for target in &targets {
@@ -156,5 +212,60 @@ fn shards_are_divided_taken_over_and_act_one_at_a_time_by_grants() {
             }
         })
         .await;
+    });
+}
+
+/// From the verdict to the end of the write, with a grant in between, by the journals. RECANT_FIGURE_RELEASES says how many
+/// releases there are.
+#[test]
+fn many_bad_releases_over_three_replicas_are_each_taken_back_once() {
+    run(async {
+        let wanted = std::env::var("RECANT_FIGURE_RELEASES").ok();
+        let number: usize = wanted.and_then(|text| text.parse().ok()).unwrap_or(8);
+        let ns = crate::bed::Bed::get().await.namespace("many").await;
+        let names: Vec<String> = (0..number).map(|number| format!("checkout{number}")).collect();
+        let targets: Vec<&str> = names.iter().map(String::as_str).collect();
+        let settings = vec![
+            ("guards.atOnce", json!("1000")),
+            ("guards.actionsPerHour", json!(1000)),
+            ("guards.manyAtOnce.targets", json!(0)),
+        ];
+        let fleet = Fleet::start_in(ns, SHARDS, &targets, settings).await;
+        balanced(&fleet, &[1, 1, 1]).await;
+        let traffic = join_all(targets.iter().map(|target| fleet.traffic(target))).await;
+        join_all(targets.iter().map(|target| fleet.ns.set_image(target, "v2"))).await;
+        wait_for("every release to be taken back", WITHIN, || async {
+            match fleet.count(is_verified).await {
+                verified if verified >= number => Ok(()),
+                verified => Err(format!("{verified} of {number}")),
+            }
+        })
+        .await;
+        drop(traffic);
+        assert_eq!(fleet.count(is_plan).await, number);
+        let mut failed = BTreeMap::new();
+        let mut took = Vec::new();
+        for shard in 0..SHARDS {
+            for recent in fleet.state(shard).await.recent {
+                match recent.record {
+                    Record::Failed { analysis, .. } => {
+                        failed.insert(format!("{analysis}-rollback"), recent.at);
+                    }
+                    Record::StepEnded(outcome) if outcome.index == 0 => {
+                        let at = failed.get(outcome.plan.as_str());
+                        took.extend(at.map(|at| recent.at.duration_since(*at).as_millis()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        took.sort_unstable();
+        let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1)));
+        figure(&format!(
+            "from verdict to patch over {} releases in {SHARDS} shards: p50 {:?} ms, p99 {:?} ms",
+            took.len(),
+            at(50),
+            at(99)
+        ));
     });
 }
