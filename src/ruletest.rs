@@ -258,7 +258,7 @@ impl replay::World for World {
         match &command.action {
             Action::Rollback(rollback) => self.workload.carry_out(&command.plan, rollback, now),
             // The course of a release is written down.
-            Action::Pause(_) => Some(StepResult::Refused {
+            Action::Pause(_) | Action::Sync(_) => Some(StepResult::Refused {
                 reason: "nothing is paused in a test".to_owned(),
             }),
             Action::Scale(change) => {

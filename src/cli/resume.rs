@@ -8,11 +8,13 @@ use kube::Client;
 
 use crate::cluster::kubernetes;
 use crate::cluster::kubernetes::leftovers::{self, Leftover, Resumed};
+use crate::cluster::kubernetes::suspended;
 
 /// How often one is tried that others write at the same time.
 const TRIES: usize = 5;
 
-/// Finds every Deployment that Recant has paused and resumes each, whether an agent runs or not. What a person has paused
+/// Finds every Deployment that Recant has paused, and what it has suspended of Argo CD and Flux, and resumes each, whether
+/// an agent runs or not. What a person has paused
 /// stays as it is.
 pub(super) fn all(
     namespace: Option<&str>,
@@ -36,7 +38,8 @@ async fn resume_all(
 ) -> anyhow::Result<ExitCode> {
     let client = kubernetes::connect().await?;
     let found = leftovers::paused(&client, namespace).await?;
-    if found.is_empty() {
+    let syncs = suspended::suspended(&client, namespace).await?;
+    if found.is_empty() && syncs.is_empty() {
         let place = namespace.map_or_else(String::new, |name| format!(" in namespace `{name}`"));
         writeln!(out, "Recant has left nothing paused{place}.")?;
         return Ok(ExitCode::SUCCESS);
@@ -51,6 +54,25 @@ async fn resume_all(
         let (resumed, line) = one(&client, leftover).await?;
         left += usize::from(!resumed);
         writeln!(out, "{line}")?;
+    }
+    for sync in syncs {
+        let name = sync.name();
+        if dry_run {
+            let patch = sync.patch().unwrap_or_default();
+            writeln!(out, "{name} is suspended; it would be resumed by\n  {patch}")?;
+            continue;
+        }
+        let line = match sync.resume(&client).await {
+            Ok(Resumed::Done) => {
+                writeln!(out, "{name} goes on: Recant had suspended it")?;
+                continue;
+            }
+            Ok(Resumed::Changed) => "somebody wrote it meanwhile, try again".to_owned(),
+            Ok(Resumed::KillSwitch { place }) => format!("the kill switch is on at {place}"),
+            Err(error) => error.to_string(),
+        };
+        left += 1;
+        writeln!(out, "{name} stays suspended: {line}")?;
     }
     Ok(ExitCode::from(u8::from(left > 0)))
 }

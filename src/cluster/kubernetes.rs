@@ -28,6 +28,7 @@ mod references;
 pub mod resources;
 mod scale;
 mod state;
+pub mod suspended;
 mod stuck_pods;
 mod table;
 mod template;

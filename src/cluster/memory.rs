@@ -14,8 +14,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use recant_core::change::{Change, ObjectRef, ObjectState};
+use recant_core::git_sync::{self, SyncEdit};
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
-use recant_core::plan::{Action, Admission, Step, StepCommand, StepResult};
+use recant_core::plan::{
+    Action, Admission, Step, StepCommand, StepResult, SyncStep, SyncSwitch,
+};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
@@ -66,6 +69,37 @@ impl World {
             self.objects.get(named)?.clone()
         };
         Some(ObjectState::new(named, object, false))
+    }
+
+    /// Switches the self-heal of an object beside the Deployment off or on.
+    fn sync(&mut self, plan: &PlanId, step: &SyncStep) -> StepResult {
+        let named = git_sync::object_ref(&step.owner);
+        let Some(object) = self.objects.get_mut(&named) else {
+            return StepResult::Refused {
+                reason: format!("{named} does not exist"),
+            };
+        };
+        let sync = match step.switch {
+            SyncSwitch::Suspend => git_sync::suspend(step.owner.kind, plan, object),
+            SyncSwitch::Resume => git_sync::resume(step.owner.kind, Some(plan), object),
+        };
+        match sync {
+            SyncEdit::Nothing => StepResult::AlreadyDone,
+            SyncEdit::Done => StepResult::Done,
+            SyncEdit::Refused { reason } => StepResult::Refused { reason },
+            SyncEdit::Write(patch) => {
+                let patch = serde_json::from_value::<json_patch::Patch>(patch);
+                let written = patch
+                    .map_err(|error| error.to_string())
+                    .and_then(|patch| {
+                        json_patch::patch(object, &patch).map_err(|error| error.to_string())
+                    });
+                match written {
+                    Ok(()) => StepResult::Done,
+                    Err(reason) => StepResult::Refused { reason },
+                }
+            }
+        }
     }
 
     /// Carries out a change that was admitted.
@@ -272,6 +306,7 @@ impl Cluster for MemoryCluster {
             }
             Action::Rollback(rollback) => rollback.admit(plan, &world.deployment.state()),
             Action::Pause(step) => step.admit(plan, &world.deployment.state()),
+            Action::Sync(step) => step.admit(Some(&world.deployment.state())),
             Action::Scale(change) => {
                 change.admit(plan, world.deployment.scale_state(&change.target).as_ref())
             }
@@ -315,6 +350,7 @@ impl Cluster for MemoryCluster {
             Action::Change(change) => world.change(plan, command.index, change),
             Action::Pause(step) => world.deployment.pause(plan, &step.write),
             Action::Evidence(_) | Action::Apply(_) => StepResult::AlreadyDone,
+            Action::Sync(step) => world.sync(plan, step),
         };
         drop(world);
         self.spec_changed.notify_one();

@@ -293,7 +293,7 @@ pub const TABLE: &[Entry] = &[
     entry(
         "gitops.policy",
         "verify",
-        "what is done to a target that Argo CD or Flux keeps as Git says, unless its Watch says otherwise: `verify`, act and see whether it holds for a sync period, or `tell`, write nothing and say what to commit",
+        "what is done to a target that Argo CD or Flux keeps as Git says, unless its Watch says otherwise: `verify`, act and see whether it holds for a sync period, `suspend`, switch off what would revert it until Git shows a good version, or `tell`, write nothing and say what to commit",
     ),
     entry(
         "gitops.syncPeriod",

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, RevisionHash};
+use crate::suspension::SuspensionNews;
 use crate::target::GitOwner;
 
 /// A rollback that a `GitOps` tool may revert.
@@ -39,6 +40,8 @@ pub enum DriftNews {
     Held,
     /// It was reverted.
     Reverted { by: String },
+    /// Its self-heal is switched off for a rollback, or on again.
+    Suspension { suspension: SuspensionNews },
     /// Another revision came: there is nothing to watch any more.
     Over { reason: String },
 }

@@ -32,6 +32,7 @@ mod sharing;
 mod show;
 mod silences;
 mod sources;
+mod suspending;
 mod stepping;
 mod tell;
 #[cfg(test)]
@@ -392,6 +393,7 @@ impl Engine {
             stepping::tend(&mut turn, target, live, &objects);
             verify::verify(&mut turn, target, live);
             drifting::tend(&mut turn, target, live);
+            suspending::tend(&mut turn, target, live);
             // After the verdict of this tick: it decides whether the release goes on.
             pausing::tend(&mut turn, target, live);
             always::tend(&mut turn, target, live, &looked);

@@ -290,6 +290,8 @@ pub struct ActionContext<'a> {
     pub reverted: Option<&'a Reverted>,
     /// What people ordered.
     pub people: People<'a>,
+    /// Why its self-heal could not be suspended.
+    pub not_suspended: Option<&'a str>,
 }
 
 /// What people ordered that concerns an action.

@@ -24,6 +24,7 @@ use crate::rule::SourceKind;
 use crate::saga::{PlanEnd, PlanState};
 use crate::silence::Silence;
 use crate::stepping::Aim;
+use crate::suspension::SuspensionState;
 use crate::time::elapsed;
 use crate::verify::VerificationEnd;
 
@@ -187,6 +188,9 @@ impl Ledger {
                         plan.in_hand = Some(command.deadline);
                     }
                 });
+                for held in self.suspensions(&command.plan) {
+                    held.step_begun(command.index, command.deadline);
+                }
                 for pause in self.pauses(&command.plan) {
                     pause.step_begun(command.index, command.deadline);
                 }
@@ -212,6 +216,9 @@ impl Ledger {
                         }
                     }
                 });
+                for held in self.suspensions(&outcome.plan) {
+                    held.step_ended(at, outcome.index, &outcome.result);
+                }
                 for pause in self.pauses(&outcome.plan) {
                     pause.step_ended(at, outcome.index, &outcome.result);
                 }
@@ -367,6 +374,13 @@ impl Ledger {
             elapsed(*failed, at) < SignedDuration::from_hours(1) && other != target
         });
         self.failures.push((at, target.clone()));
+    }
+
+    fn suspensions(&mut self, id: &PlanId) -> impl Iterator<Item = &mut SuspensionState> {
+        self.targets
+            .values_mut()
+            .filter_map(|ledger| ledger.suspension.as_deref_mut())
+            .filter(move |held| held.suspension.id == *id)
     }
 
     fn pauses(&mut self, id: &PlanId) -> impl Iterator<Item = &mut PauseState> {

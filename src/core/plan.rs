@@ -2,17 +2,20 @@
 
 mod change;
 mod pause;
+mod sync;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Apply, Change};
 use crate::evidence::KeepEvidence;
+use crate::git_sync;
 use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use crate::scaling::{ScaleChange, ScaleObject, ScaleState};
 use crate::target::TargetState;
 
 pub use pause::{PauseStep, PauseWrite};
+pub use sync::{SyncStep, SyncSwitch};
 
 /// What must still be true of the object when a step runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +85,7 @@ pub enum Action {
     Evidence(Box<KeepEvidence>),
     /// A given manifest.
     Apply(Box<Apply>),
+    Sync(SyncStep),
 }
 
 /// One step of a rollback.
@@ -178,7 +182,8 @@ impl StepCommand {
             | Action::Change(_)
             | Action::Evidence(_)
             | Action::Apply(_)
-            | Action::Pause(_) => None,
+            | Action::Pause(_)
+            | Action::Sync(_) => None,
         }
     }
 
@@ -187,6 +192,7 @@ impl StepCommand {
         match &self.action {
             Action::Rollback(rollback) => Some(&rollback.fence),
             Action::Pause(pause) => Some(&pause.fence),
+            Action::Sync(sync) => Some(&sync.fence),
             Action::Scale(_) | Action::Change(_) | Action::Evidence(_) | Action::Apply(_) => None,
         }
     }
@@ -200,6 +206,7 @@ impl StepCommand {
             Action::Pause(pause) => pause.fence.target.to_string(),
             Action::Evidence(evidence) => evidence.into.to_string(),
             Action::Apply(apply) => apply.applied.to_string(),
+            Action::Sync(sync) => git_sync::object_ref(&sync.owner).to_string(),
         }
     }
 }

@@ -62,6 +62,8 @@ pub struct Watch {
 pub enum GitOps {
     /// Nothing is written: people are told what to commit.
     Tell,
+    /// Suspend what would revert it, act, and resume when Git shows a good version or a person says so.
+    Suspend,
     /// Act, and watch whether it holds; if it is reverted, nothing more is done.
     Verify,
 }

@@ -42,12 +42,16 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("analysis", &["ids", "judge", "time"]),
-    ("drift", &["ids", "target"]),
     ("scaling", &["ids", "rule", "wording"]),
+    ("git_sync", &["change", "ids", "target"]),
     (
         "plan",
-        &["change", "evidence", "ids", "rule", "scaling", "target"],
+        &[
+            "change", "evidence", "git_sync", "ids", "rule", "scaling", "target",
+        ],
     ),
+    ("suspension", &["ids", "plan", "target", "time"]),
+    ("drift", &["ids", "suspension", "target"]),
     (
         "saga",
         &[
@@ -135,6 +139,7 @@ const CORE: &[(&str, &[&str])] = &[
             "saga",
             "silence",
             "stepping",
+            "suspension",
             "target",
             "time",
             "verify",
@@ -163,21 +168,15 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-            "analysis",
-            "command",
-            "drift",
-            "guard",
-            "ids",
-            "incident",
-            "notice",
-            "operation",
-            "pause",
-            "plan",
-            "record",
-            "saga",
-            "stepping",
-            "verify",
-            "wording",
+    ("git_sync", &["change", "ids", "target"]),
+    (
+        "plan",
+        &[
+            "change", "evidence", "git_sync", "ids", "rule", "scaling", "target",
+        ],
+    ),
+    ("suspension", &["ids", "plan", "target", "time"]),
+    ("drift", &["ids", "suspension", "target"]),
         ],
     ),
     (
@@ -187,6 +186,7 @@ const CORE: &[(&str, &[&str])] = &[
             "command",
             "change",
             "drift",
+            "git_sync",
             "guard",
             "history",
             "hook",
@@ -210,6 +210,7 @@ const CORE: &[(&str, &[&str])] = &[
             "silence",
             "snapshot",
             "stepping",
+            "suspension",
             "target",
             "time",
             "traffic",

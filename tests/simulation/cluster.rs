@@ -168,6 +168,7 @@ fn named<'a>(all: &'a BTreeMap<TargetId, Workload>, action: &Action) -> Option<&
         Action::Change(change) => all.values().find(|one| one.is_named(&change.object)),
         Action::Pause(step) => all.get(&step.fence.target),
         Action::Evidence(_) | Action::Apply(_) => None,
+        Action::Sync(step) => all.get(&step.fence.target),
     };
     found.filter(|workload| !workload.deleted)
 }
@@ -180,6 +181,7 @@ fn written(action: &Action) -> String {
         Action::Pause(step) => format!("{:?}", step.write),
         Action::Evidence(evidence) => evidence.in_words(),
         Action::Apply(apply) => apply.in_words(),
+        Action::Sync(step) => format!("{:?}", step.switch),
     }
 }
 
@@ -201,7 +203,7 @@ fn admit(command: &StepCommand, fresh: &Workload, now: i64) -> Admission {
         }
         Action::Scale(change) => change.admit(plan, Some(&fresh.scale_state(now))),
         Action::Change(change) => change.admit(plan, index, Some(&fresh.object(&change.object))),
-        Action::Pause(_) | Action::Evidence(_) | Action::Apply(_) => Admission::Fenced {
+        Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => Admission::Fenced {
             reason: "nothing is paused, kept or applied here".to_owned(),
         },
     }
@@ -238,7 +240,7 @@ fn land(
                 .carry_out_change(&command.plan, command.index, change)
                 .map_err(drop)?;
         }
-        Action::Pause(_) | Action::Evidence(_) | Action::Apply(_) => {}
+        Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => {}
     }
     if let Err(broken) = checked {
         world.violated(seconds, broken);

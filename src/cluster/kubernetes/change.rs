@@ -11,8 +11,9 @@ use kube::core::GroupVersionKind;
 use kube::discovery::{self, Scope};
 use kube::{Api, Client};
 use recant_core::change::{Apply, Change, ObjectRef, ObjectState};
+use recant_core::git_sync::{self, SyncEdit};
 use recant_core::ids::PlanId;
-use recant_core::plan::{Admission, StepResult};
+use recant_core::plan::{Admission, StepResult, SyncStep, SyncSwitch};
 
 use super::api::{Call, namespace_kill_switch};
 use super::execute::FIELD_MANAGER;
@@ -158,6 +159,56 @@ impl Objects {
             });
         }
         written?
+            .map(|_| StepResult::Done)
+            .ok_or(ClusterError::Conflict)
+    }
+
+    /// Switches the self-heal of a `GitOps` tool off or on.
+    pub(super) async fn sync(
+        &self,
+        plan: &PlanId,
+        step: &SyncStep,
+    ) -> Result<StepResult, ClusterError> {
+        let named = git_sync::object_ref(&step.owner);
+        let Some(fresh) = self.read(&named).await? else {
+            return Ok(match step.switch {
+                SyncSwitch::Suspend => StepResult::Refused {
+                    reason: format!("{named} does not exist"),
+                },
+                // There is nothing left that could be suspended.
+                SyncSwitch::Resume => StepResult::AlreadyDone,
+            });
+        };
+        if let Some(place) = &fresh.kill_switch {
+            return Ok(StepResult::Fenced {
+                reason: format!(
+                    "the kill switch is on: annotation `recant.dev/kill-switch` of {place}"
+                ),
+            });
+        }
+        let sync = match step.switch {
+            SyncSwitch::Suspend => git_sync::suspend(step.owner.kind, plan, &fresh.object),
+            SyncSwitch::Resume => git_sync::resume(step.owner.kind, Some(plan), &fresh.object),
+        };
+        let patch = match sync {
+            SyncEdit::Nothing => return Ok(StepResult::AlreadyDone),
+            SyncEdit::Done => return Ok(StepResult::Done),
+            SyncEdit::Refused { reason } => return Ok(StepResult::Refused { reason }),
+            SyncEdit::Write(patch) => patch,
+        };
+        let patch = serde_json::from_value(patch).map_err(|error| ClusterError::Rejected {
+            reason: format!("the switch is no valid patch: {error}"),
+        })?;
+        let resource = self.resource(&named).await?;
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let written = call("patch", &named, &resource)
+            .answer(self.api(&named, &resource).patch(
+                &named.name,
+                &params,
+                &Patch::Json::<()>(patch),
+            ))
+            .await?;
+        written
             .map(|_| StepResult::Done)
             .ok_or(ClusterError::Conflict)
     }

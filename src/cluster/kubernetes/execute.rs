@@ -7,7 +7,7 @@ use kube::core::{DynamicResourceScope, Selector};
 use kube::{Api, Client, Resource};
 use recant_core::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use recant_core::plan::{
-    Action, Admission, PauseStep, PauseWrite, RollbackStep, Step, StepCommand, StepResult,
+    Action, Admission, PauseStep, PauseWrite, RollbackStep, Step, StepCommand, StepResult, SyncSwitch,
 };
 use recant_core::target::TargetState;
 use serde::de::DeserializeOwned;
@@ -40,6 +40,19 @@ pub(super) async fn execute(
         Action::Evidence(evidence) => evidence::keep(client, &command.plan, evidence).await,
         Action::Change(change) => objects.change(&command.plan, command.index, change).await,
         Action::Pause(step) => pause(client, &command.plan, step).await,
+        Action::Sync(step) => {
+            // What was suspended is resumed whatever became of the target.
+            let fresh = match step.switch {
+                SyncSwitch::Suspend => read(client, &step.fence.target).await?,
+                SyncSwitch::Resume => None,
+            };
+            match step.admit(fresh.as_ref().map(|fresh| &fresh.state)) {
+                Admission::Write => objects.sync(&command.plan, step).await,
+                Admission::AlreadyDone => Ok(StepResult::AlreadyDone),
+                Admission::NotYet { reason } => Err(ClusterError::Unsettled { reason }),
+                Admission::Fenced { reason } => Ok(StepResult::Fenced { reason }),
+            }
+        }
     }
 }
 

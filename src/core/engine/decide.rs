@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::live::Live;
 use super::preflight::{self, Looked};
-use super::{Objects, Turn, finish, hold, progress, releases, stepping, tell};
+use super::{Objects, Turn, finish, hold, progress, releases, stepping, suspending, tell};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::guard::{ActionContext, Hold, holds};
 use crate::ids::TargetId;
@@ -78,7 +78,9 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
             action.extend(turn.permission(target, WishedAction::Rollback, cause));
         }
         if action.is_empty() {
-            progress::roll_back(turn, target, live, &analysis);
+            if suspending::lets_begin(turn, target, live, &analysis) {
+                progress::roll_back(turn, target, live, &analysis);
+            }
             return;
         }
         held.extend(action);
@@ -222,5 +224,6 @@ pub(super) fn context<'a>(
         people: (turn.ledger.people).concerning(turn.now, &target.namespace, target),
         gitops: live.watch.gitops.unwrap_or(turn.settings.guards.gitops),
         reverted: known.reverted.as_ref(),
+        not_suspended: known.suspension.as_ref().and_then(|held| held.refused()),
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Live {
     pub(super) handed_pause: Option<usize>,
     /// The last look at the way back.
     pub(super) way_back: Option<Look>,
+    /// The same of a suspension.
+    pub(super) handed_sync: Option<usize>,
     /// Something came for this target that has not been looked at.
     pub(super) news: bool,
     /// When it was looked at last.
@@ -158,6 +160,7 @@ impl Live {
             handed: None,
             handed_pause: None,
             way_back: None,
+            handed_sync: None,
             news: true,
             looked: None,
             hears_alerts,

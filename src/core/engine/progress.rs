@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Effect, Turn, always, drifting, pausing, releases, stepping, tell, verify};
+use super::{Effect, Turn, always, drifting, pausing, releases, stepping, suspending, tell, verify};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
 use crate::judge::Finding;
@@ -66,7 +66,9 @@ pub(super) fn step_ended(
         Some((target.clone(), plan.clone()))
     });
     let Some((target, plan)) = found else {
-        if pausing::owns(turn, &outcome) {
+        if suspending::owns(turn, &outcome) {
+            suspending::step_ended(turn, lives, &outcome);
+        } else if pausing::owns(turn, &outcome) {
             pausing::step_ended(turn, lives, &outcome);
         } else if !stepping::step_ended(turn, lives, &outcome) {
             always::step_ended(turn, lives, outcome);

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::live::Live;
 use super::on_request;
 use super::verdict::Together;
-use super::{Effect, Turn, always, pausing, people, releases, tell};
+use super::{Effect, Turn, always, pausing, people, releases, suspending, tell};
 use crate::analysis::Ending;
 use crate::ids::{ChannelName, TargetId};
 use crate::judge::Phase;
@@ -158,11 +158,14 @@ pub(super) fn let_go(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>, firs
         .ledger
         .targets
         .iter()
-        .filter(|(target, known)| known.pause.is_some() && !lives.contains_key(*target))
+        .filter(|(target, known)| {
+            (known.pause.is_some() || known.suspension.is_some()) && !lives.contains_key(*target)
+        })
         .map(|(target, _)| target.clone())
         .collect();
     for target in paused {
         pausing::let_go(turn, &target, first);
+        suspending::let_go(turn, &target, first);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::analysis::Ending;
 use crate::drift::DriftNews;
+use crate::git_sync;
+use crate::suspension::SuspensionNews;
 use crate::incident::ScalingEnd;
 use crate::pause::{PauseEnd, PauseNews, Reached};
 
@@ -60,6 +62,20 @@ pub(super) fn pause(news: &PauseNews) -> String {
     }
 }
 
+fn suspended(news: &SuspensionNews) -> String {
+    match news {
+        SuspensionNews::Began { suspension } => format!(
+            "decided: suspend {} before the rollback; plan `{}`",
+            git_sync::object_ref(&suspension.owner),
+            suspension.id
+        ),
+        SuspensionNews::Reminded => "it still is suspended".to_owned(),
+        SuspensionNews::Resuming { reason } => format!("decided: resume it, {reason}"),
+        SuspensionNews::Stuck { reason } => format!("it cannot be resumed: {reason}"),
+        SuspensionNews::Ended { reason } => format!("the suspension is over: {reason}"),
+    }
+}
+
 pub(super) fn drift(news: &DriftNews) -> String {
     match news {
         DriftNews::Began { drift } => format!(
@@ -68,6 +84,7 @@ pub(super) fn drift(news: &DriftNews) -> String {
         ),
         DriftNews::Held => "the rollback has held for a sync period".to_owned(),
         DriftNews::Reverted { by } => format!("the rollback was reverted by `{by}`"),
+        DriftNews::Suspension { suspension } => suspended(suspension),
         DriftNews::Over { reason } => {
             format!("whether the rollback would have held is not known: {reason}")
         }

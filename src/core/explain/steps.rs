@@ -1,12 +1,20 @@
 //! Steps in the words of a journal: what each one does, and what became of it.
 
-use crate::plan::{Action, PauseWrite, Step, StepResult};
+use crate::git_sync;
+use crate::plan::{Action, PauseWrite, Step, StepResult, SyncSwitch};
 
 pub(super) fn action(action: &Action) -> String {
     match action {
         Action::Rollback(rollback) => step(&rollback.step),
         Action::Scale(change) => format!("scale {}", change.in_words()),
         Action::Change(change) => change.in_words(),
+        Action::Sync(step) => {
+            let object = git_sync::object_ref(&step.owner);
+            match step.switch {
+                SyncSwitch::Suspend => format!("suspend the self-heal of {object}"),
+                SyncSwitch::Resume => format!("resume the self-heal of {object}"),
+            }
+        }
         Action::Pause(step) => match step.write {
             PauseWrite::Pause { until } => {
                 format!("pause {} until {until:.0}", step.fence.target)

@@ -21,12 +21,15 @@ pub(super) fn check(context: &ActionContext<'_>) -> Option<Hold> {
             "{target} belongs to {owner}, which would write it back, and the policy for that is `tell`: \
              take the release back in Git"
         ),
-        (GitOps::Verify, Some(reverted)) => format!(
+        (GitOps::Verify | GitOps::Suspend, Some(reverted)) => format!(
             "{target} belongs to {owner}; the last rollback was reverted by `{}` at {:.0}, and is not fought over: \
              take the release back in Git",
             reverted.by, reverted.at
         ),
-        (GitOps::Verify, None) => return None,
+        (GitOps::Verify | GitOps::Suspend, None) => format!(
+            "{target} belongs to {owner}, whose self-heal could not be suspended: {}",
+            context.not_suspended?
+        ),
     };
     Some(Hold::action(Guard::GitOps, reason, None))
 }

@@ -18,6 +18,7 @@ use crate::record::{Record, Standing};
 use crate::rule::Question;
 use crate::saga::PlanState;
 use crate::stepping::{Moving, Stepping};
+use crate::suspension::{SuspensionNews, SuspensionState};
 use crate::target::TargetState;
 use crate::verify::Verification;
 
@@ -63,6 +64,9 @@ pub struct TargetLedger {
     /// A `GitOps` tool reverted the last rollback; until a revision passes nothing is rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverted: Option<Reverted>,
+    /// The self-heal of its owner is switched off for a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Box<SuspensionState>>,
     /// The last pause that was begun: there is one at most in an analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_pause: Option<PlanId>,
@@ -133,6 +137,7 @@ impl TargetLedger {
             pause: None,
             last_pause: None,
             drift: None,
+            suspension: None,
             reverted: None,
             verification: None,
             holds: Vec::new(),
@@ -364,6 +369,7 @@ impl TargetLedger {
             Record::Pause { news, .. } => self.paused(at, news),
             Record::Drift { news, .. } => match &**news {
                 DriftNews::Began { drift } => self.drift = Some(drift.clone()),
+                DriftNews::Suspension { suspension } => self.suspended(at, suspension),
                 DriftNews::Held | DriftNews::Over { .. } => self.drift = None,
                 DriftNews::Reverted { by } => {
                     self.drift = None;
@@ -451,6 +457,23 @@ impl TargetLedger {
                 }
             }
             PauseNews::Ended { .. } => self.pause = None,
+        }
+    }
+
+    fn suspended(&mut self, at: Timestamp, news: &SuspensionNews) {
+        match news {
+            SuspensionNews::Began { suspension } => {
+                let state = SuspensionState::new(Clone::clone(suspension), at);
+                self.suspension = Some(Box::new(state));
+            }
+            SuspensionNews::Reminded
+            | SuspensionNews::Resuming { .. }
+            | SuspensionNews::Stuck { .. } => {
+                if let Some(held) = &mut self.suspension {
+                    held.apply(at, news);
+                }
+            }
+            SuspensionNews::Ended { .. } => self.suspension = None,
         }
     }
 

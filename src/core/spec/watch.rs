@@ -351,7 +351,7 @@ fn read_source(node: &Node, report: &mut Report<'_>) -> Option<SourceKind> {
 }
 
 fn read_gitops(node: &Node, report: &mut Report<'_>) -> Option<GitOps> {
-    const HELP: &str = "write `verify` (act, and see whether it holds) or `tell` (write nothing, and say what to commit)";
+    const HELP: &str = "write `verify` (act, and see whether it holds), `suspend` (suspend what would revert it meanwhile) or `tell` (write nothing, and say what to commit)";
     let text = fields::text(node, "gitops", HELP, report)?;
     let found = GitOps::WRITTEN.iter().find(|(word, _)| *word == text);
     if found.is_none() {

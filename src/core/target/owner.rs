@@ -44,6 +44,16 @@ pub enum OwnerKind {
     HelmRelease,
 }
 
+impl GitTool {
+    /// Under which names it stands in `managedFields`.
+    pub const fn managers(self) -> &'static [&'static str] {
+        match self {
+            Self::ArgoCd => &["argocd-controller", "argocd-application-controller"],
+            Self::Flux => &["kustomize-controller", "helm-controller"],
+        }
+    }
+}
+
 impl fmt::Display for GitTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

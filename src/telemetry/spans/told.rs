@@ -11,7 +11,7 @@ use recant_core::incident::{IncidentEnd, ScalingEnd};
 use recant_core::notice::{Delivery, DeliveryOutcome};
 use recant_core::operation::OperationEvent;
 use recant_core::pause::PauseNews;
-use recant_core::plan::{Action, PauseWrite, StepOutcome, StepResult};
+use recant_core::plan::{Action, PauseWrite, StepOutcome, StepResult, SyncSwitch};
 use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::verify::VerificationEnd;
@@ -97,6 +97,10 @@ impl Spans {
                     Action::Rollback(rollback) => explain::step(&rollback.step),
                     Action::Scale(change) => scale(change),
                     Action::Change(change) => change.in_words(),
+                    Action::Sync(sync) => match sync.switch {
+                        SyncSwitch::Suspend => "suspend the self-heal".to_owned(),
+                        SyncSwitch::Resume => "resume the self-heal".to_owned(),
+                    },
                     Action::Pause(pause) => match pause.write {
                         PauseWrite::Pause { .. } => "pause the Deployment".to_owned(),
                         PauseWrite::Resume => "resume the Deployment".to_owned(),

@@ -25,7 +25,15 @@ pub(in crate::engine) fn before_rollback(
             "It belongs to {owner}: an abort changes nothing that Git says, so that is not reverted."
         ));
     }
+    let suspended = turn
+        .known(&plan.fence.target)
+        .is_some_and(|known| known.suspension.is_some());
     let commit = lines(live, &plan.fence.judged, &plan.to.revision).unwrap_or_default();
+    if suspended {
+        return Some(format!(
+            "It belongs to {owner}, whose self-heal is suspended until Git shows another version. {commit}"
+        ));
+    }
     Some(format!(
         "It belongs to {owner}, which still asks for the bad revision and may write it back: Recant watches that for {}, and \
          does not fight. {commit}",

@@ -6,7 +6,7 @@ use super::world::World;
 use crate::drift::DriftNews;
 use crate::guard::Guard;
 use crate::notice::NoticeKind;
-use crate::plan::Step;
+use crate::plan::{Step, StepResult, SyncSwitch};
 use crate::record::Record;
 use crate::rule::GitOps;
 use crate::target::{GitOwner, GitTool, OwnerKind, OwnerObject};
@@ -30,6 +30,12 @@ fn shipped(setup: Setup) -> World {
     target.behave("v3", BAD);
     world.ship("v2");
     world
+}
+
+/// Argo CD writes what Git says.
+fn git(world: &mut World, hash: &str) {
+    world.target().shipped_by = Some(CONTROLLER.to_owned());
+    world.ship(hash);
 }
 
 fn news(world: &World) -> Vec<DriftNews> {
@@ -56,7 +62,6 @@ fn held_by(world: &World, guard: Guard) -> bool {
 fn a_rollback_that_holds_for_a_sync_period_is_told_with_what_to_commit() {
     let mut world = shipped(Setup::default());
     world.run_until(60, undone);
-    world.target().shipped_by = Some("recant".to_owned());
     world.run(400);
     let news = news(&world);
     assert!(
@@ -83,7 +88,7 @@ fn a_rollback_that_holds_for_a_sync_period_is_told_with_what_to_commit() {
 fn a_rollback_that_is_reverted_is_not_fought_over() {
     let mut world = shipped(Setup::default());
     world.run_until(60, undone);
-    world.ship("v2");
+    git(&mut world, "v2");
     world.run(60);
     assert!(
         news(&world).contains(&DriftNews::Reverted {
@@ -103,7 +108,7 @@ fn a_rollback_that_is_reverted_is_not_fought_over() {
     );
     // Another bad release by the same way: judged, told, and left alone.
     world.run(700);
-    world.ship("v3");
+    git(&mut world, "v3");
     world.run(120);
     assert_eq!(world.plans().len(), 1, "{}", world.transcript());
     assert_eq!(world.target().writes.len(), 1);
@@ -111,10 +116,10 @@ fn a_rollback_that_is_reverted_is_not_fought_over() {
     let held = world.read(NoticeKind::Held);
     assert!(held.contains("reverted by `argocd-controller`"), "{held}");
     // Git shows a good version: the next bad one is acted upon again.
-    world.ship("v4");
+    git(&mut world, "v4");
     world.run(320);
     world.target().behave("v5", BAD);
-    world.ship("v5");
+    git(&mut world, "v5");
     world.run(60);
     assert_eq!(world.plans().len(), 2, "{}", world.transcript());
 }
@@ -155,9 +160,9 @@ fn a_revert_is_remembered_whenever_the_process_dies() {
         let mut world = shipped(Setup::default());
         prepare(&mut world);
         world.run(40);
-        world.ship("v2");
+        git(&mut world, "v2");
         world.run(700);
-        world.ship("v3");
+        git(&mut world, "v3");
         world.run(60);
         world
     };
@@ -172,5 +177,103 @@ fn a_revert_is_remembered_whenever_the_process_dies() {
         let case = format!("cut behind record {cut}\n{}", world.transcript());
         assert_eq!(world.plans().len(), 1, "{case}");
         assert_eq!(world.target().writes.len(), 1, "{case}");
+    }
+}
+
+fn suspending() -> Setup {
+    let mut setup = Setup::default();
+    setup.guards.gitops = GitOps::Suspend;
+    setup
+}
+
+fn switches(world: &mut World) -> Vec<SyncSwitch> {
+    let switches = world.target().syncs.iter();
+    switches.map(|(_, switch)| *switch).collect()
+}
+
+#[test]
+fn self_heal_is_suspended_before_the_rollback_and_resumed_when_git_shows_a_good_version() {
+    let mut world = shipped(suspending());
+    world.run_until(60, undone);
+    let suspended = world.target().syncs[0].0;
+    let undo = world.target().writes[0].0;
+    assert!(suspended <= undo, "{}", world.transcript());
+    world.run(600);
+    assert_eq!(switches(&mut world), [SyncSwitch::Suspend]);
+    assert!(!world.target().self_heal);
+    let told = world.read(NoticeKind::RollingBack);
+    assert!(told.contains("self-heal is suspended until Git shows another version"), "{told}");
+    // Every six hours people are reminded, with what to commit.
+    world.run(6 * 3600);
+    let reminded = world.read(NoticeKind::HeldAgainstGit);
+    assert!(reminded.contains("is still suspended"), "{reminded}");
+    assert!(reminded.contains("Commit `image: registry.example/checkout:v1`"), "{reminded}");
+    // The revert is committed: Argo CD writes v1 itself.
+    world.target().shipped_by = Some(CONTROLLER.to_owned());
+    world.run(10);
+    assert_eq!(switches(&mut world), [SyncSwitch::Suspend, SyncSwitch::Resume]);
+    assert!(world.target().self_heal);
+    assert!(world.engine.ledger().targets.values().all(|known| known.suspension.is_none()));
+}
+
+#[test]
+fn without_self_heal_nothing_is_switched() {
+    let mut world = shipped(suspending());
+    world.target().self_heal = false;
+    world.run_until(60, undone);
+    world.run(60);
+    assert!(switches(&mut world).is_empty());
+    world.target().shipped_by = Some(CONTROLLER.to_owned());
+    world.run(10);
+    assert!(switches(&mut world).is_empty(), "what somebody switched off stays off");
+}
+
+#[test]
+fn what_cannot_be_suspended_is_not_rolled_back_and_that_is_told() {
+    let mut world = shipped(suspending());
+    world.step_result = Some(Box::new(|command| {
+        command.plan.as_str().ends_with("-sync").then(|| StepResult::Refused {
+            reason: "not allowed to patch applications.argoproj.io in namespace `argocd`".to_owned(),
+        })
+    }));
+    world.run(120);
+    assert!(world.plans().is_empty(), "{}", world.transcript());
+    let held = world.read(NoticeKind::Held);
+    assert!(held.contains("could not be suspended: not allowed to patch"), "{held}");
+    assert!(held.contains("Commit `image:"), "{held}");
+}
+
+/// The process dies behind any record: suspended once, undone once, resumed once.
+#[test]
+fn suspend_and_resume_are_each_done_exactly_once_whenever_the_process_dies() {
+    let story = |prepare: &dyn Fn(&mut World)| {
+        let mut world = shipped(suspending());
+        prepare(&mut world);
+        world.run(90);
+        world.target().shipped_by = Some(CONTROLLER.to_owned());
+        world.run(120);
+        world
+    };
+    let whole = story(&|_| {});
+    let begins = whole
+        .journal
+        .iter()
+        .position(|(second, _)| *second > 61)
+        .expect("the release");
+    for cut in begins..whole.journal.len() {
+        for effects_leave in [false, true] {
+            let mut world = story(&|world| {
+                world.crash_at = Some(cut);
+                world.effects_leave = effects_leave;
+            });
+            let case = format!("cut behind record {cut}, {effects_leave}\n{}", world.transcript());
+            assert_eq!(
+                switches(&mut world),
+                [SyncSwitch::Suspend, SyncSwitch::Resume],
+                "{case}"
+            );
+            assert_eq!(world.target().writes.len(), 1, "{case}");
+            assert!(world.target().self_heal, "{case}");
+        }
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::world::at;
+use crate::git_sync::{self, SyncEdit};
 use crate::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use crate::observation::{
     Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
 };
-use crate::plan::{Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult};
+use crate::plan::{Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult, SyncStep, SyncSwitch};
 use crate::rule::{ArmsBy, Question, What};
 use crate::target::{
     ForRollback, GitOwner, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState,
@@ -74,6 +75,10 @@ pub(super) struct Target {
     pub(super) pause: Option<OwnPause>,
     pub(super) owner: Option<GitOwner>,
     pub(super) shipped_by: Option<String>,
+    /// Of its owner: whether it writes back what Git says, who switched that off, and every switch.
+    pub(super) self_heal: bool,
+    pub(super) sync_mark: Option<PlanId>,
+    pub(super) syncs: Vec<(i64, SyncSwitch)>,
     pub(super) kill_switch: Option<String>,
     pub(super) for_rollback: ForRollback,
     pub(super) replicas: usize,
@@ -132,6 +137,9 @@ impl Target {
             pause: None,
             owner: None,
             shipped_by: None,
+            self_heal: true,
+            sync_mark: None,
+            syncs: Vec::new(),
             kill_switch: None,
             replicas: 4,
             rate: 10,
@@ -442,6 +450,7 @@ impl Target {
             Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
                 self.ship(to.as_str(), now);
                 self.resume();
+                self.shipped_by = self.shipped_by.take().map(|_| "recant".to_owned());
                 self.last_plan = Some(plan.clone());
             }
             Step::AbortRollout => {
@@ -484,6 +493,38 @@ impl Target {
             PauseWrite::Resume => self.resume(),
         }
         Some(StepResult::Done)
+    }
+
+    /// Switches the self-heal of its owner, as the executor and the API server would; `None`: not yet.
+    pub(super) fn sync(&mut self, plan: &PlanId, step: &SyncStep, now: i64) -> Option<StepResult> {
+        match step.admit(Some(&self.state(now))) {
+            Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
+            Admission::NotYet { .. } => return None,
+            Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
+            Admission::Write => {}
+        }
+        let mut object = serde_json::json!({
+            "metadata": {"resourceVersion": "1", "annotations": {}},
+            "spec": {"syncPolicy": {"automated": {"selfHeal": self.self_heal}}},
+        });
+        if let Some(mark) = &self.sync_mark {
+            object["metadata"]["annotations"][git_sync::SUSPENDED_ANNOTATION] = mark.as_str().into();
+        }
+        let sync = match step.switch {
+            SyncSwitch::Suspend => git_sync::suspend(step.owner.kind, plan, &object),
+            SyncSwitch::Resume => git_sync::resume(step.owner.kind, Some(plan), &object),
+        };
+        Some(match sync {
+            SyncEdit::Nothing => StepResult::AlreadyDone,
+            SyncEdit::Done => StepResult::Done,
+            SyncEdit::Refused { reason } => StepResult::Refused { reason },
+            SyncEdit::Write(_) => {
+                self.syncs.push((now, step.switch));
+                self.self_heal = step.switch == SyncSwitch::Resume;
+                self.sync_mark = (step.switch == SyncSwitch::Suspend).then(|| plan.clone());
+                StepResult::Done
+            }
+        })
     }
 
     /// Goes on, whoever wants that.

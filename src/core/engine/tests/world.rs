@@ -387,6 +387,11 @@ impl World {
                 let target = target.expect("is a target");
                 target.carry_out(&command.plan, rollback, now)
             }
+            (Action::Sync(step), None) => {
+                let target = self.targets.get_mut(&step.fence.target);
+                let target = target.expect("is a target");
+                target.sync(&command.plan, step, now)
+            }
             (Action::Pause(step), None) => {
                 let target = self.targets.get_mut(&step.fence.target);
                 let target = target.expect("is a target");
