@@ -408,7 +408,8 @@ async fn work(
     let merged;
     let book = match &mut documents {
         Some(documents) => {
-            merged = documents.load(settings, &changing.files.good).await?;
+            let all = documents.load(settings, &changing.files.good).await?;
+            merged = changing.share.book(all);
             &merged
         }
         None => book,

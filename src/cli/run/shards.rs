@@ -96,6 +96,7 @@ pub(super) async fn lead(
             namespace,
             settings: settings.clone(),
             book: book.clone(),
+            good: around.files.good.clone(),
             metrics: metrics.clone(),
             merged,
             heard,

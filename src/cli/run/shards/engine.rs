@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use recant_core::guard::GuardSettings;
 use recant_core::rule::RuleBook;
+use recant_core::spec::SourceFile;
 
 use super::merge::Merged;
 use crate::cli::run::places::{Place, Share, journals};
@@ -29,6 +30,8 @@ pub(super) struct Common {
     pub(super) namespace: String,
     pub(super) settings: Settings,
     pub(super) book: RuleBook,
+    /// The files that it came from.
+    pub(super) good: Vec<SourceFile>,
     pub(super) metrics: Metrics,
     pub(super) merged: Arc<Merged>,
     pub(super) heard: watch::Receiver<Option<Published>>,
@@ -40,15 +43,17 @@ pub(super) struct Common {
 
 impl Common {
     /// Settings and rules as they are now, or as they were when they could last be read.
-    fn now(&self) -> (Settings, RuleBook) {
+    fn now(&self) -> (Settings, Vec<SourceFile>, RuleBook) {
         let (config, flags) = &self.files;
+        let before = || (self.settings.clone(), self.good.clone(), self.book.clone());
         let Ok(mut settings) = settings::load(config.as_deref(), std::env::vars(), flags) else {
-            return (self.settings.clone(), self.book.clone());
+            return before();
         };
         settings.keep_what_needs_a_restart(&self.settings);
-        match rules::load(&settings.rules).book {
-            Some(book) => (settings, book),
-            None => (self.settings.clone(), self.book.clone()),
+        let (texts, loaded) = rules::load_files(&settings.rules);
+        match loaded.book {
+            Some(book) => (settings, texts, book),
+            None => before(),
         }
     }
 }
@@ -65,11 +70,12 @@ pub(super) async fn run(
 ) -> Result<(), String> {
     let (config, flags) = common.files.clone();
     // As the files stand before they are read: what is written to them from now on is seen.
-    let files = Files::new(config, flags, &common.settings);
+    let mut files = Files::new(config, flags, &common.settings);
     let reading = common.clone();
-    let (settings, book) = tokio::task::spawn_blocking(move || reading.now())
+    let (settings, texts, book) = tokio::task::spawn_blocking(move || reading.now())
         .await
         .map_err(|error| error.to_string())?;
+    files.good = texts;
     let share = Share {
         shard,
         shards: settings.shards,
