@@ -136,13 +136,13 @@ impl SuspensionState {
         }
         self.in_hand = None;
         let reason = match result {
-            StepResult::Done | StepResult::AlreadyDone => String::new(),
+            StepResult::Done | StepResult::AlreadyDone | StepResult::Kept { .. } => String::new(),
             StepResult::Fenced { reason }
             | StepResult::Refused { reason }
             | StepResult::Failed { reason } => reason.clone(),
         };
         match (&self.course, result) {
-            (SuspensionCourse::Suspending, StepResult::Done) => {
+            (SuspensionCourse::Suspending, StepResult::Done | StepResult::Kept { .. }) => {
                 self.course = SuspensionCourse::Suspended { was_on: true };
             }
             (SuspensionCourse::Suspending, StepResult::AlreadyDone) => {
@@ -161,7 +161,10 @@ impl SuspensionState {
                 StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. },
             ) => self.not_before = Some(later(at, AGAIN)),
             // The engine ends it.
-            (SuspensionCourse::Resuming { .. }, StepResult::Done | StepResult::AlreadyDone)
+            (
+                SuspensionCourse::Resuming { .. },
+                StepResult::Done | StepResult::AlreadyDone | StepResult::Kept { .. },
+            )
             | (SuspensionCourse::Suspended { .. } | SuspensionCourse::Refused { .. }, _) => {}
         }
     }

@@ -166,7 +166,10 @@ pub(super) fn step_ended(
     turn.record(Record::StepEnded(outcome.clone()));
     let live = lives.get_mut(&target);
     match (&held.course, &outcome.result) {
-        (SuspensionCourse::Resuming { reason }, StepResult::Done | StepResult::AlreadyDone) => {
+        (
+            SuspensionCourse::Resuming { reason },
+            StepResult::Done | StepResult::AlreadyDone | StepResult::Kept { .. },
+        ) => {
             if let Some(live) = live {
                 live.news = true;
                 tell::sync_resumed(turn, live, &held.suspension, reason);
