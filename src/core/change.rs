@@ -22,7 +22,7 @@ pub use environment::Environment;
 pub use json::{annotation as annotation_of, is_on, pod_template, pointer_token};
 
 use crate::ids::{PlanId, TargetId};
-use crate::traffic::{Backing, CanaryWeight, IngressBackend, Selector, Weights};
+use crate::traffic::{Backing, CanaryWeight, IngressBackend, Route, Selector, Weights};
 
 /// On an object: the last change that was carried out on it, as `<plan>/<index of the step>`.
 pub const CHANGE_ANNOTATION: &str = "recant.dev/change";
@@ -203,6 +203,17 @@ impl Edit {
         }
     }
 
+    /// Whether all traffic goes elsewhere by it.
+    pub fn leads_traffic(&self) -> bool {
+        match self {
+            Self::IngressBackend(_) | Self::Selector(_) => true,
+            Self::Environment(_)
+            | Self::Annotation(_)
+            | Self::Weights(_)
+            | Self::CanaryWeight(_) => false,
+        }
+    }
+
     /// For an edit that gives traffic to the canary of a route: what takes all of that back.
     pub fn emptied(&self) -> Option<Self> {
         match self {
@@ -287,6 +298,17 @@ impl ObjectRef {
         self.api_version
             .split_once('/')
             .map_or("", |(group, _)| group)
+    }
+}
+
+impl From<&Route> for ObjectRef {
+    fn from(route: &Route) -> Self {
+        Self {
+            api_version: route.kind.api_version().to_owned(),
+            kind: route.kind.to_string(),
+            namespace: route.namespace.clone(),
+            name: route.name.clone(),
+        }
     }
 }
 

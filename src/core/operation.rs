@@ -197,6 +197,17 @@ impl Step {
         }
     }
 
+    /// Whether it leads traffic to another colour.
+    pub fn leads_traffic(&self) -> bool {
+        match self {
+            Self::Change { change } => change.edit.leads_traffic(),
+            Self::Scale { .. }
+            | Self::Apply { .. }
+            | Self::Evidence { .. }
+            | Self::Ready { .. } => false,
+        }
+    }
+
     /// Whether it makes a new revision of a workload.
     pub fn is_of_template(&self) -> bool {
         match self {

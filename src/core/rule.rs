@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::ObjectRef;
 use crate::ids::{ChannelName, RuleName, TargetId, WatchName};
+use crate::traffic::Route;
 
 mod alert;
 mod always;
@@ -23,6 +24,7 @@ mod question;
 mod runbook;
 mod selector;
 mod stepped;
+mod switch;
 
 pub use alert::{AlertOf, AlertScope, AlertSelector};
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
@@ -41,6 +43,7 @@ pub use question::{Question, What};
 pub use runbook::{EvidenceRule, Runbook, Task, WhenStuck};
 pub use selector::{MatchOp, Matcher, Selector};
 pub use stepped::Stepped;
+pub use switch::{Colour, ScaleUp};
 
 /// Everything that was loaded: all watches with their rules resolved, and all channels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -122,7 +125,11 @@ impl RuleBook {
         let tasks = tasks.flat_map(|runbook| &runbook.steps);
         alone.chain(tasks.filter_map(|task| match task {
             Task::Scale { scale, .. } => Some(&scale.target),
-            Task::SetEnv { .. } | Task::Annotate { .. } | Task::Apply { .. } => None,
+            Task::Switch { up, .. } => up.as_ref().map(|up| &up.target),
+            Task::SetEnv { .. }
+            | Task::Annotate { .. }
+            | Task::Apply { .. }
+            | Task::Shift { .. } => None,
         }))
     }
 
@@ -131,11 +138,31 @@ impl RuleBook {
         let tasks = self.watches.iter().flat_map(Watch::runbooks);
         let tasks = tasks.flat_map(|runbook| &runbook.steps);
         tasks.filter_map(|task| match task {
-            Task::Scale { .. } => None,
+            Task::Scale { .. } | Task::Shift { .. } => None,
             Task::SetEnv { object, .. }
             | Task::Annotate { object, .. }
-            | Task::Apply { object, .. } => Some(object),
+            | Task::Apply { object, .. }
+            | Task::Switch { object, .. } => Some(object),
         })
+    }
+
+    /// Every object whose weights may be set.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        let stepped = self
+            .watches
+            .iter()
+            .filter_map(|watch| watch.stepped.as_ref());
+        let stepped = stepped.map(|stepped| &stepped.route);
+        let tasks = self.watches.iter().flat_map(Watch::runbooks);
+        let tasks = tasks.flat_map(|runbook| &runbook.steps);
+        stepped.chain(tasks.filter_map(|task| match task {
+            Task::Shift { route, .. } => Some(route),
+            Task::Scale { .. }
+            | Task::SetEnv { .. }
+            | Task::Annotate { .. }
+            | Task::Apply { .. }
+            | Task::Switch { .. } => None,
+        }))
     }
 }
 

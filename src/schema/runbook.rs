@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use super::watch::{Annotate, Apply, Scale, SetEnv};
+use super::watch::{Annotate, Apply, Scale, SetEnv, ShiftTraffic, Switch};
 use super::{ApiVersion, SharedMetadata};
 
 /// Steps that are decided together and carried out one after the other.
@@ -38,6 +38,10 @@ pub struct Step {
     pub annotate: Option<Annotate>,
     /// Applies a manifest.
     pub apply: Option<Apply>,
+    /// Sets a backend's share of the traffic.
+    pub shift: Option<ShiftTraffic>,
+    /// Leads the traffic to another colour.
+    pub switch: Option<Switch>,
     /// The steps of another `Runbook`.
     pub run: Option<String>,
     /// Tells these channels.

@@ -203,6 +203,10 @@ pub struct OnFail {
     pub annotate: Option<Annotate>,
     /// Applies a manifest, when the rollback is over.
     pub apply: Option<Apply>,
+    /// Sets a backend's share of the traffic, when the rollback is over.
+    pub shift: Option<ShiftTraffic>,
+    /// Leads the traffic to another colour, when the rollback is over.
+    pub switch: Option<Switch>,
     /// Runs the `Runbook` of this name, when the rollback is over.
     pub run: Option<String>,
     /// Tells these channels.
@@ -253,6 +257,10 @@ pub struct AlwaysAction {
     pub annotate: Option<Annotate>,
     /// Applies a manifest.
     pub apply: Option<Apply>,
+    /// Sets a backend's share of the traffic.
+    pub shift: Option<ShiftTraffic>,
+    /// Leads the traffic to another colour.
+    pub switch: Option<Switch>,
     /// Runs the `Runbook` of this name.
     pub run: Option<String>,
     /// Tells these channels.
@@ -329,6 +337,53 @@ pub struct Annotate {
     pub key: String,
     /// It is removed when this is left out.
     pub value: Option<String>,
+    /// Put back as it was after this long, such as `30m`; of an incident, after its end.
+    pub undo: Option<String>,
+}
+
+/// A backend's share of the traffic.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ShiftTraffic {
+    /// What splits the traffic.
+    pub route: Route,
+    /// The backend. An `Ingress` may leave it out.
+    pub canary: Option<String>,
+    /// The backend that gets the rest; needed where there are more than two.
+    pub stable: Option<String>,
+    /// A whole percentage, such as `0%`.
+    pub to: String,
+    /// Put back as it was after this long, such as `30m`; of an incident, after its end.
+    pub undo: Option<String>,
+}
+
+/// Blue-green: a Service selects other pods, or a path of an Ingress leads to another Service; never to pods that are not
+/// ready.
+#[derive(Debug, JsonSchema)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["service"]}, {"required": ["ingress"]}])
+)]
+pub struct Switch {
+    /// The Service whose selector is changed.
+    pub service: Option<String>,
+    /// The Ingress whose backend is changed.
+    pub ingress: Option<String>,
+    /// Of an Ingress with several.
+    pub host: Option<String>,
+    /// Of an Ingress with several.
+    pub path: Option<String>,
+    /// Labels, such as `{color: blue}`; of an Ingress `{service: checkout-blue}`.
+    pub to: BTreeMap<String, String>,
+    /// The workload of the new colour, which is scaled up before, such as `Deployment/checkout-blue`.
+    pub target: Option<String>,
+    /// What has the traffic now: the new colour gets as many replicas.
+    pub present: Option<String>,
+    /// The new colour gets at least as many replicas.
+    #[schemars(range(min = 1, max = 10000))]
+    pub min: Option<u32>,
+    /// How long its pods may take to get ready, such as `5m`, which it is when left out.
+    pub wait: Option<String>,
     /// Put back as it was after this long, such as `30m`; of an incident, after its end.
     pub undo: Option<String>,
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 use recant_core::notice::NoticeKind;
+use recant_core::operation::{OperationEnd, OperationEvent, Step};
 use recant_core::record::Record;
 use recant_core::stepping::SteppingEnd;
 use serde_json::json;
@@ -16,6 +18,7 @@ use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
 use crate::namespace::Namespace;
+use crate::services::Behaviour;
 use crate::traffic::Traffic;
 use crate::wait::wait_for;
 
@@ -49,6 +52,34 @@ release:
   traffic: {{route: {{kind: Ingress, name: api-ingress}}, steps: [10%, 50%, 100%], each: 2s}}
 onFail: [{{rollback: {{}}}}, {{notify: [team]}}]
 onPass: [{{notify: [team]}}]
+"#
+    )
+}
+
+fn blue_green(ns: &Namespace) -> String {
+    let namespace = ns.name();
+    format!(
+        r#"
+apiVersion: recant.dev/v1alpha1
+kind: RuleSet
+metadata: {{name: shop}}
+rules:
+- name: error-rate
+  ratio: {{bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total}}
+  max: 5%
+---
+apiVersion: recant.dev/v1alpha1
+kind: Watch
+metadata: {{name: green, namespace: {namespace}}}
+target: {{kind: Deployment, name: green}}
+source: scrape
+rules: [shop]
+always:
+- rule: shop/error-rate
+  window: 30s
+  onFail:
+  - switch: {{service: checkout, to: {{app: blue}}, target: Deployment/blue, present: Deployment/green, wait: 1m}}
+  - notify: [team]
 "#
     )
 }
@@ -119,12 +150,7 @@ fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
         let apply = ["-n", ns.name(), "apply", "-f", "-"];
         let applied = bed.kubectl_as(bed.admin(), &apply, INGRESS).await;
         applied.unwrap_or_else(|error| panic!("{error}"));
-        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
-        for file in ["traffic-role.yaml", "traffic-role-binding.yaml"] {
-            let path = manifests.join(file);
-            ns.kubectl(&["apply", "-f", path.to_str().expect("a path in UTF-8")])
-                .await;
-        }
+        traffic_role(ns).await;
         ns.deployment("green", "v1", 2).await;
         let agent = Agent::start(&[ns], &rules(ns), Options::default()).await;
         let _nginx = follow(ns);
@@ -166,4 +192,69 @@ fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
             .filter(|notice| notice.kind == NoticeKind::Traffic);
         assert!(steps.count() >= 6, "{told:#?}");
     });
+}
+
+#[test]
+fn a_service_that_breaks_is_switched_to_the_other_colour_once_that_is_as_large_and_ready() {
+    run(async {
+        let bed = Bed::get().await;
+        let ns = bed.namespace("switched").await;
+        ns.apply(&json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "checkout"},
+            "spec": {"selector": {"app": "green"}, "ports": [{"port": 80, "targetPort": 8080}]},
+        }))
+        .await;
+        traffic_role(&ns).await;
+        ns.deployment("green", "v1", 2).await;
+        ns.apply(&crate::manifests::deployment("blue", "v3", 0))
+            .await;
+        let agent = Agent::start(&[&ns], &blue_green(&ns), Options::default()).await;
+        let traffic = ns.traffic("green", 40.0);
+        traffic.next(60, WITHIN).await;
+        ns.behave("v1", Behaviour::FAILING);
+        wait_for("the Service to select blue", WITHIN, || async {
+            let service: Service = ns.api().get("checkout").await.map_err(|e| e.to_string())?;
+            let selector = service
+                .spec
+                .and_then(|spec| spec.selector)
+                .unwrap_or_default();
+            // Never before pods of that colour are ready.
+            let ready = ns.ready("blue").len();
+            match selector["app"].as_str() {
+                "blue" if ready >= 2 => Ok(()),
+                "blue" => panic!("switched to a colour with {ready} ready pods"),
+                other => Err(other.to_owned()),
+            }
+        })
+        .await;
+        let end = agent
+            .wait_record("the end of the operation", WITHIN, |entry| {
+                match &entry.record {
+                    Record::Operation(OperationEvent::Ended { end, .. }) => Some(end.clone()),
+                    _ => None,
+                }
+            })
+            .await;
+        assert_eq!(end, OperationEnd::Done);
+        let journal = agent.journal();
+        let steps = journal.iter().find_map(|entry| match &entry.record {
+            Record::Operation(OperationEvent::Began { operation }) => Some(operation.steps.clone()),
+            _ => None,
+        });
+        let words: Vec<String> = steps.iter().flatten().map(Step::in_words).collect();
+        assert_eq!(words.len(), 3, "{words:?}");
+        assert!(words[0].contains("from 0 to 2"), "{words:?}");
+    });
+}
+
+/// Gives the agent the rights of `traffic-role.yaml` in a namespace.
+async fn traffic_role(ns: &Namespace) {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
+    for file in ["traffic-role.yaml", "traffic-role-binding.yaml"] {
+        let path = manifests.join(file);
+        ns.kubectl(&["apply", "-f", path.to_str().expect("a path in UTF-8")])
+            .await;
+    }
 }

@@ -201,6 +201,14 @@ const MAPPINGS: &[(&str, &str)] = &[
         "Apply",
         "kind: Watch\nalways: [{rule: a, onFail: [{apply: {HERE}}]}]",
     ),
+    (
+        "ShiftTraffic",
+        "kind: Watch\nalways: [{rule: a, onFail: [{shift: {HERE}}]}]",
+    ),
+    (
+        "Switch",
+        "kind: Watch\nalways: [{rule: a, onFail: [{switch: {HERE}}]}]",
+    ),
     ("Runbook", "kind: Runbook\nmetadata: {name: a}\nHERE"),
     (
         "Step",

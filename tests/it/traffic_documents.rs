@@ -110,3 +110,56 @@ fn each_mistake_is_said_with_its_place() {
         insta::assert_snapshot!("traffic_documents__mistakes", shown);
     });
 }
+
+fn acting(action: &str) -> String {
+    format!(
+        "apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: checkout, namespace: shop}}\n\
+         {TARGET}\nrules: [http]\nonFail:\n- {action}\n"
+    )
+}
+
+#[test]
+fn shifts_and_switches_are_read() {
+    for action in [
+        "shift: {route: {kind: HTTPRoute, name: checkout}, canary: c, to: 0}",
+        "shift: {route: {kind: Ingress, name: api-ingress}, to: 0%, undo: 1h}",
+        "switch: {service: checkout, to: {color: blue}}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, present: Deployment/green, min: 3, wait: 2m}",
+        "switch: {ingress: api, host: api.example.com, path: /, to: {service: api-blue}}",
+    ] {
+        let (book, said) = load(acting(action));
+        assert_eq!(said, "", "{action}");
+        let book = book.expect("loads");
+        let run = book.watches[0].on_fail.run.as_ref().expect("a runbook");
+        assert_eq!(run.steps.len(), 1, "{action}");
+    }
+}
+
+#[test]
+fn each_mistake_in_a_shift_or_a_switch_is_said_with_its_place() {
+    let mut shown = String::new();
+    for action in [
+        "shift: {route: {kind: HTTPRoute, name: checkout}, to: 0%}",
+        "shift: {route: {kind: HTTPRoute, name: checkout}, canary: c}",
+        "shift: {route: {kind: HTTPRoute, name: checkout}, canary: c, to: half}",
+        "switch: {to: {color: blue}}",
+        "switch: {service: a, ingress: b, to: {color: blue}}",
+        "switch: {service: checkout}",
+        "switch: {service: checkout, to: blue}",
+        "switch: {service: checkout, to: {}}",
+        "switch: {service: checkout, to: {color: 'light blue'}}",
+        "switch: {service: checkout, to: {color: blue}, min: 3}",
+        "switch: {service: checkout, to: {color: blue}, target: blue, min: 3}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, min: 0}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, wait: 2h}",
+        "switch: {service: checkout, path: /, to: {color: blue}}",
+        "switch: {ingress: api, to: {color: blue}}",
+    ] {
+        let (book, said) = load(acting(action));
+        assert!(book.is_none(), "{action} is refused: {said}");
+        shown.extend(["## ", action, "\n", &said, "\n\n"]);
+    }
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("traffic_documents__mistakes_in_actions", shown);
+    });
+}

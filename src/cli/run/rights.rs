@@ -78,12 +78,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
         checks_secrets: settings.guards.check_secrets,
         scales: book.scaled().cloned().collect(),
         objects: book.changed().cloned().collect(),
-        routes: book
-            .watches
-            .iter()
-            .filter_map(|watch| watch.stepped.as_ref())
-            .map(|stepped| stepped.route.clone())
-            .collect(),
+        routes: book.routes().cloned().collect(),
         acts: !settings.guards.dry_run,
         lease: Some((namespace.to_owned(), settings.lease.name.clone())),
         secrets: secrets.collect(),

@@ -138,7 +138,7 @@ fn go_on(
         begin_move(turn, target, live, stepping, (Aim::Back, 0), change);
         return;
     }
-    let seen = live::look(turn, live, &object_of(route), looked, due);
+    let seen = live::look(turn, live, &ObjectRef::from(route), looked, due);
     // As it was found: first whether somebody else has a hand in it.
     if let Some(Ok(found)) = seen
         && let Some(reached) = &stepping.reached
@@ -226,7 +226,7 @@ fn edit_of(shift: Result<Shift, String>) -> Option<Edit> {
 
 fn change_of(route: &Route, uid: &str, edit: Edit) -> Change {
     Change {
-        object: object_of(route),
+        object: ObjectRef::from(route),
         uid: uid.to_owned(),
         edit,
     }
@@ -388,16 +388,6 @@ fn of_guards(turn: &Turn<'_>, target: &TargetId, live: &Live, aim: Aim) -> Optio
 /// When an edit that ended without a write may be decided anew.
 fn retry(live: &mut Live, turn: &Turn<'_>) {
     live.stepping.retry = Some(later(turn.now, RETRY));
-}
-
-/// The object that splits the traffic.
-fn object_of(route: &Route) -> ObjectRef {
-    ObjectRef {
-        api_version: route.kind.api_version().to_owned(),
-        kind: route.kind.to_string(),
-        namespace: route.namespace.clone(),
-        name: route.name.clone(),
-    }
 }
 
 /// How long it has been so.

@@ -1,5 +1,7 @@
 //! From what is asked for, and one look at everything, to steps that leave nothing to choose.
 
+mod traffic;
+
 use std::collections::BTreeMap;
 
 use super::Step;
@@ -40,6 +42,7 @@ pub struct Chosen {
 }
 
 /// What one task comes to.
+#[derive(Clone)]
 enum One {
     Steps(Vec<Step>, Vec<String>),
     Nothing(String),
@@ -67,8 +70,18 @@ pub fn choose_undo<'a>(
     steps: impl DoubleEndedIterator<Item = &'a Step>,
     looks: &Looks<'_>,
 ) -> Choice {
+    let steps: Vec<&Step> = steps.collect();
     let mut chosen = Chosen::default();
-    for step in steps.rev() {
+    // What was scaled up to get traffic may still have it when that cannot be led back: it stays as large.
+    let leads = steps.iter().copied().any(Step::leads_traffic);
+    for step in steps.into_iter().rev() {
+        if let (Step::Scale { change }, true) = (step, leads) {
+            chosen.notes.push(format!(
+                "{} is left as it is: traffic was led to it",
+                change.target
+            ));
+            continue;
+        }
         match undo_of(step, looks) {
             One::Steps(steps, notes) => {
                 chosen.steps.extend(steps);
@@ -147,6 +160,8 @@ fn of_task(id: &PlanId, task: &Task, looks: &Looks<'_>) -> One {
         Task::Annotate { object, key, value } => edit(object, looks, |state| {
             Ok(Annotation::decide(&state.object, key, value.as_deref()))
         }),
+        Task::Shift { route, percent } => traffic::shift(route, *percent, looks),
+        Task::Switch { object, to, up } => traffic::switch(object, to, up.as_ref(), looks),
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Scale;
+use super::{Colour, Scale, ScaleUp};
 use crate::change::ObjectRef;
+use crate::traffic::Route;
 
 /// Actions that are decided together from one look, and carried out one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +84,20 @@ pub enum Task {
         object: ObjectRef,
         manifest: Value,
     },
+    /// The share of a backend.
+    Shift {
+        route: Route,
+        /// 0 to 100.
+        percent: u32,
+    },
+    /// Another colour gets the traffic of a Service or of a path of an Ingress.
+    Switch {
+        object: ObjectRef,
+        to: Colour,
+        /// What is scaled up and waited for before.
+        #[serde(default)]
+        up: Option<ScaleUp>,
+    },
 }
 
 impl Task {
@@ -93,7 +108,9 @@ impl Task {
             Self::Scale { scale, .. } => scale.target.object(),
             Self::SetEnv { object, .. }
             | Self::Annotate { object, .. }
-            | Self::Apply { object, .. } => object.clone(),
+            | Self::Apply { object, .. }
+            | Self::Switch { object, .. } => object.clone(),
+            Self::Shift { route, .. } => ObjectRef::from(route),
         }
     }
 }
@@ -107,6 +124,16 @@ impl Task {
             | Self::Annotate { object, .. }
             | Self::Apply { object, .. } => {
                 namespace.clone_into(&mut object.namespace);
+            }
+            Self::Shift { route, .. } => namespace.clone_into(&mut route.namespace),
+            Self::Switch { object, up, .. } => {
+                namespace.clone_into(&mut object.namespace);
+                if let Some(up) = up {
+                    namespace.clone_into(&mut up.target.namespace);
+                    if let Some(present) = &mut up.present {
+                        namespace.clone_into(&mut present.namespace);
+                    }
+                }
             }
         }
         self
@@ -128,6 +155,8 @@ impl Task {
             } => format!("variable {name} of container `{container}`"),
             Self::Annotate { key, .. } => format!("annotation `{key}`"),
             Self::Apply { .. } => "the manifest".to_owned(),
+            Self::Shift { route, .. } => format!("the share of {}", route.backend()),
+            Self::Switch { .. } => "where its traffic goes".to_owned(),
         }
     }
 
@@ -141,6 +170,8 @@ impl Task {
                 Some(value) => format!("{value:?}"),
                 None => "nothing".to_owned(),
             }),
+            Self::Shift { percent, .. } => Some(format!("{percent} %")),
+            Self::Switch { to, .. } => Some(to.to_string()),
         }
     }
 }
@@ -165,6 +196,14 @@ impl fmt::Display for Task {
             Self::Annotate { object, key, .. } => {
                 write!(f, "remove annotation `{key}` of {object}")
             }
+            Self::Shift { route, percent } => {
+                write!(
+                    f,
+                    "set the share of {} of {route} to {percent} %",
+                    route.backend()
+                )
+            }
+            Self::Switch { object, to, .. } => write!(f, "switch {object} to {to}"),
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn read_on_fail(
         "onFail",
         "an action of `onFail`",
         &[
-            "rollback", "scale", "setEnv", "annotate", "apply", "run", "notify",
+            "rollback", "scale", "setEnv", "annotate", "apply", "shift", "switch", "run", "notify",
         ],
         HELP,
         report,
@@ -60,6 +60,8 @@ pub(super) fn read_on_fail(
             Action::Scale(_)
             | Action::SetEnv(_)
             | Action::Annotate(_)
+            | Action::Shift(_)
+            | Action::Switch(_)
             | Action::Run(_)
             | Action::Apply(_) => {
                 draft
@@ -134,6 +136,8 @@ pub(super) enum Action<'n> {
     Scale(&'n Node),
     SetEnv(&'n Node),
     Annotate(&'n Node),
+    Shift(&'n Node),
+    Switch(&'n Node),
     Run(&'n Node),
     Apply(&'n Node),
     Notify(&'n Node),
@@ -163,6 +167,10 @@ pub(super) fn actions<'n>(
                     "write `- annotate: {target: Service/api, key: example.org/mode, value: a}`"
                 }
                 "apply" => "write `- apply: {manifest: {apiVersion: v1, kind: ConfigMap, …}}`",
+                "shift" => {
+                    "write `- shift: {route: {kind: HTTPRoute, name: checkout}, canary: checkout-canary, to: 0%}`"
+                }
+                "switch" => "write `- switch: {service: checkout, to: {color: blue}}`",
                 "run" => "write `- run: emergency`, with the name of a Runbook",
                 _ => "write `- notify: [oncall]`, with names of channels",
             };
@@ -211,6 +219,12 @@ pub(super) fn actions<'n>(
                 }
                 "apply" if known.contains(&"apply") => {
                     actions.push(Action::Apply(&entry.value));
+                }
+                "shift" if known.contains(&"shift") => {
+                    actions.push(Action::Shift(&entry.value));
+                }
+                "switch" if known.contains(&"switch") => {
+                    actions.push(Action::Switch(&entry.value));
                 }
                 "run" if known.contains(&"run") => {
                     actions.push(Action::Run(&entry.value));

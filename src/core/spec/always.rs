@@ -78,7 +78,7 @@ fn entry_of(
     let mut channels = Vec::new();
     let on_fail = fields.need("onFail", ON_FAIL, report);
     let known = [
-        "scale", "setEnv", "annotate", "apply", "run", "notify", "rollback",
+        "scale", "setEnv", "annotate", "apply", "shift", "switch", "run", "notify", "rollback",
     ];
     let what = "an action of `always`";
     for action in on_fail.map_or_else(Vec::new, |node| {
@@ -94,6 +94,8 @@ fn entry_of(
             Action::Scale(_)
             | Action::SetEnv(_)
             | Action::Annotate(_)
+            | Action::Shift(_)
+            | Action::Switch(_)
             | Action::Run(_)
             | Action::Apply(_) => {
                 tasks.extend(tasks::read(&action, namespace, file, report));
@@ -211,7 +213,7 @@ fn replicas(node: &Node, field: &str, report: &mut Report<'_>) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-fn read_target(
+pub(super) fn read_target(
     node: &Node,
     namespace: Option<&str>,
     report: &mut Report<'_>,

@@ -26,7 +26,9 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
     let before = report.errors();
     let mut tasks = Vec::new();
     let mut channels = Vec::new();
-    let known = ["scale", "setEnv", "annotate", "apply", "run", "notify"];
+    let known = [
+        "scale", "setEnv", "annotate", "apply", "shift", "switch", "run", "notify",
+    ];
     let list = fields.need("steps", HELP, report);
     for action in list.map_or_else(Vec::new, |node| {
         actions(node, "steps", "a step of a runbook", &known, HELP, report)

@@ -11,6 +11,7 @@ use super::excerpt::quoted;
 use super::fields::{self, Fields, NameKind};
 use super::nearest::nearest;
 use super::report::Report;
+use super::traffic;
 use super::tree::Node;
 use crate::change::ObjectRef;
 use crate::rule::{EvidenceRule, Task};
@@ -78,6 +79,14 @@ pub(super) fn read(
             node,
             None,
         ),
+        Action::Shift(node) => {
+            let (task, undo) = traffic::read_shift(node, namespace, report)?;
+            (What::Task(task), node, undo)
+        }
+        Action::Switch(node) => {
+            let (task, undo) = traffic::read_switch(node, namespace, report)?;
+            (What::Task(task), node, undo)
+        }
         Action::Run(node) => {
             const HELP: &str = "name a document of kind Runbook: `run: emergency`";
             let name = fields::text(node, "run", HELP, report)?;

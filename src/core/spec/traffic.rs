@@ -1,5 +1,7 @@
 //! `release.traffic` of a watch: whose share is raised, by which steps; and the route in that and in actions.
 
+mod actions;
+
 use std::time::Duration;
 
 use super::excerpt::quoted;
@@ -9,6 +11,8 @@ use super::report::Report;
 use super::tree::Node;
 use crate::rule::Stepped;
 use crate::traffic::{Route, RouteKind};
+
+pub(super) use actions::{read_shift, read_switch};
 
 /// How long each step is looked at when the document does not say.
 const DEFAULT_EACH: Duration = Duration::from_mins(5);

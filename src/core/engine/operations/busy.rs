@@ -23,6 +23,11 @@ pub(super) fn with_task(turn: &Turn<'_>, task: &Task) -> Option<String> {
             with_object(turn, &object).or_else(|| released(turn, &object))
         }
         Task::Annotate { .. } | Task::Apply { .. } => with_object(turn, &object),
+        Task::Shift { .. } => with_object(turn, &object).or_else(|| stepped(turn, &object)),
+        Task::Switch { up, .. } => with_object(turn, &object).or_else(|| {
+            let up = up.as_ref()?;
+            with_object(turn, &up.target.object()).or_else(|| scaled(turn, &up.target))
+        }),
     }
 }
 
@@ -56,6 +61,19 @@ fn scaled(turn: &Turn<'_>, target: &ScaleTarget) -> Option<String> {
     always
         .any(|always| always.scales(target))
         .then(|| format!("{target} is being scaled because of another incident just now"))
+}
+
+/// A release sets the weights itself.
+fn stepped(turn: &Turn<'_>, object: &ObjectRef) -> Option<String> {
+    let mut targets = turn.ledger.targets.values();
+    let steps = |known: &crate::ledger::TargetLedger| {
+        let stepping = known.stepping.as_ref();
+        let stepping = stepping.filter(|stepping| stepping.end.is_none());
+        stepping.is_some_and(|stepping| ObjectRef::from(&stepping.stepped.route) == *object)
+    };
+    targets
+        .any(steps)
+        .then(|| format!("the traffic of a release is stepped on {object} just now"))
 }
 
 /// A new template during an analysis would end it without a verdict.

@@ -123,6 +123,16 @@ impl Glances {
             Task::SetEnv { object, .. }
             | Task::Annotate { object, .. }
             | Task::Apply { object, .. } => self.want_object(object),
+            Task::Shift { route, .. } => self.want_object(&ObjectRef::from(route)),
+            Task::Switch { object, up, .. } => {
+                self.want_object(object);
+                if let Some(up) = up {
+                    self.want_scale(&up.target);
+                    if let Some(present) = &up.present {
+                        self.want_scale(present);
+                    }
+                }
+            }
         }
     }
 
