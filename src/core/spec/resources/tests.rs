@@ -352,3 +352,45 @@ fn a_place_is_a_field() {
     assert_eq!(fields.get(&4).map(String::as_str), Some("rules[0].max"));
     assert_eq!(fields.get(&3).map(String::as_str), Some("rules[0]"));
 }
+
+#[test]
+fn a_runbook_that_leads_nowhere_is_none() {
+    let runbook =
+        |steps: &str| resource(ResourceKind::Runbook, "calm", &format!("steps: [{steps}]"));
+    let runs = "always: [{rule: pay, onFail: [{run: calm}]}]";
+    let steps = |merged: &Merged| -> Vec<usize> {
+        let watches = merged.book.watches.iter();
+        watches
+            .flat_map(|w| w.runbooks().map(|r| r.steps.len()))
+            .collect()
+    };
+    let mut last = LastGood::default();
+    let env = "setEnv: {target: Deployment/api, name: MODE, value: calm}";
+    let good = [
+        set("pay", "1%"),
+        runbook(&format!("{{{env}}}")),
+        watch("a", "a", runs),
+    ];
+    let now = merged(&[], &good, &mut last);
+    assert_eq!(faults(&now), Vec::<String>::new());
+    assert_eq!(steps(&now), [1]);
+    // No part of it is run: the watch goes on with what it ran before.
+    let bad = [
+        set("pay", "1%"),
+        runbook(&format!("{{{env}}}, {{run: nowhere}}")),
+        watch("a", "a", runs),
+    ];
+    let now = merged(&[], &bad, &mut last);
+    assert_eq!(steps(&now), [1]);
+    let said = faults(&now);
+    assert!(
+        said.iter()
+            .any(|said| said.starts_with("Runbook shop/calm: there is no runbook `nowhere`")),
+        "{said:#?}"
+    );
+    assert!(
+        said.iter()
+            .any(|said| said.starts_with("Watch shop/a: there is no runbook `calm`")),
+        "{said:#?}"
+    );
+}
