@@ -265,6 +265,7 @@ impl Fleet {
                 .collect(),
             kill_switch: None,
             last_plan: None,
+            labels: std::collections::BTreeMap::new(),
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,

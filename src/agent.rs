@@ -4,6 +4,7 @@
 
 mod gather;
 mod journaling;
+mod links;
 mod looking;
 mod orders;
 mod reports;
@@ -34,6 +35,7 @@ use recant_core::snapshot::Snapshot;
 use crate::actuate::{Executor, Gate, Permit};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
+use crate::http::approval::Links;
 use crate::http::orders::Order;
 use crate::http::reports::Reported;
 use crate::journal::{Journal, JournalError};
@@ -69,6 +71,8 @@ pub struct Parts {
     pub reports: mpsc::Receiver<Reported>,
     /// What people order.
     pub orders: mpsc::Receiver<Order>,
+    /// Makes the links by which people agree to rollbacks; `None`: messages carry none.
+    pub links: Option<Links>,
     /// What the Alertmanagers silence, each time that one was asked.
     pub silences: mpsc::Receiver<Silences>,
     /// What the acting replica says; `None`: there are no others.
@@ -262,12 +266,14 @@ fn hand_out(
             Effect::LookAtScale { target } => looks.push(Look::Scale(target)),
             Effect::LookAtObject { object } => looks.push(Look::Object(object)),
             Effect::LookAtWayBack(question) => looks.push(Look::WayBack(question)),
+            Effect::LookAtNodes { target, pods } => looks.push(Look::Nodes { target, pods }),
             Effect::Notify {
                 notice,
                 channels,
                 repeat,
             } => {
-                let notice = Arc::new(notice);
+                let ledger = parts.engine.ledger();
+                let notice = Arc::new(links::signed(notice, parts.links.as_ref(), ledger));
                 let attempt = if repeat {
                     Attempt::MayBeRepeat
                 } else {

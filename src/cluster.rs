@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 pub use recant_core::change::KILL_SWITCH_ANNOTATION;
 use recant_core::change::{ObjectRef, ObjectState};
-use recant_core::ids::{TargetId, TargetKind};
+use recant_core::ids::{PodName, TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
-use recant_core::target::TargetNews;
+use recant_core::target::{NodeReport, TargetNews};
 use serde_json::Value;
 
 /// On a target: the last plan that was carried out on it.
@@ -61,6 +61,12 @@ pub trait Cluster: Send + Sync {
                 command.object()
             ),
         })
+    }
+
+    /// What the nodes under these pods of the target say.
+    async fn nodes(&self, target: &TargetId, pods: &[PodName]) -> Result<NodeReport, ClusterError> {
+        let _ = (target, pods);
+        Ok(NodeReport::default())
     }
 
     /// Reads what a scaling is decided from; `None`: the workload does not exist.

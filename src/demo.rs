@@ -230,6 +230,7 @@ fn wire(
         // Nobody reports to it.
         reports: mpsc::channel(1).1,
         orders: mpsc::channel(1).1,
+        links: None,
         silences: mpsc::channel(1).1,
         acting: None,
         observer: Box::new(show::Watching { events }),

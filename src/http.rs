@@ -9,6 +9,7 @@
 //! | `/snapshot` | JSON: what it watches and what it thinks of it |
 
 pub mod api;
+pub mod approval;
 pub mod certificate;
 pub mod finder;
 pub mod health;

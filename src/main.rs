@@ -19,6 +19,7 @@ struct Recant {
 enum Command {
     #[command(visible_alias = "analysis")]
     Analyse(cli::analyse::AnalyseArgs),
+    Approve(cli::order::ApproveArgs),
     ArgoTemplate(cli::argo_template::ArgoTemplateArgs),
     Backtest(cli::backtest::BacktestArgs),
     Check(cli::check::CheckArgs),
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
             cli::eval::eval(&args, &mut io::stdin().lock(), &mut io::stdout().lock())
         }
         Command::Explain(args) => cli::explain::explain(&args, &mut io::stdout().lock()),
+        Command::Approve(args) => cli::order::approve(&args, &mut io::stdout().lock()),
         Command::Freeze(args) => cli::order::freeze(&args, &mut io::stdout().lock()),
         Command::Hold(args) => cli::order::hold(&args, &mut io::stdout().lock()),
         Command::Resume(args) => cli::order::resume(&args, &mut io::stdout().lock()),

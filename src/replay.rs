@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use recant_core::change::ObjectRef;
-use recant_core::engine::{Answer, Effect, Engine, Inputs, ObjectAnswer, Output, ScaleAnswer};
+use recant_core::engine::{Answer, Effect, Engine, Inputs, NodeAnswer, ObjectAnswer, Output, ScaleAnswer};
 use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::notice::{Delivery, DeliveryOutcome};
@@ -62,6 +62,7 @@ pub struct Replay {
     scales: Vec<ScaleAnswer>,
     objects: Vec<ObjectAnswer>,
     ways_back: Vec<WayBackAnswer>,
+    nodes: Vec<NodeAnswer>,
     retrying: Vec<StepCommand>,
     outcomes: Vec<StepOutcome>,
     deliveries: Vec<Delivery>,
@@ -75,6 +76,7 @@ impl Replay {
             scales: Vec::new(),
             objects: Vec::new(),
             ways_back: Vec::new(),
+            nodes: Vec::new(),
             retrying: Vec::new(),
             outcomes: Vec::new(),
             deliveries: Vec::new(),
@@ -98,6 +100,7 @@ impl Replay {
             deliveries: std::mem::take(&mut self.deliveries),
             scales: std::mem::take(&mut self.scales),
             objects: std::mem::take(&mut self.objects),
+            nodes: std::mem::take(&mut self.nodes),
             hooks: world.reports(now),
             ..Inputs::default()
         };
@@ -106,6 +109,7 @@ impl Replay {
             && inputs.deliveries.is_empty()
             && inputs.scales.is_empty()
             && inputs.objects.is_empty()
+            && inputs.nodes.is_empty()
             && inputs.hooks.is_empty();
         if !nothing {
             let output = self.engine.tick(now, inputs);
@@ -146,6 +150,11 @@ impl Replay {
         for effect in output.effects {
             match effect {
                 Effect::Step(command) => self.carry_out(command, now, world),
+                // Of the past nobody knows the nodes.
+                Effect::LookAtNodes { target, .. } => {
+                    let report = Err("not known".to_owned());
+                    self.nodes.push(NodeAnswer { target, report });
+                }
                 Effect::LookAtScale { target } => self.scales.push(world.look_at_scale(target)),
                 Effect::LookAtObject { object } => {
                     self.objects.push(world.look_at_object(object));

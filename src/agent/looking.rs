@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use recant_core::change::ObjectRef;
-use recant_core::engine::{Inputs, ObjectAnswer, ScaleAnswer};
+use recant_core::engine::{Inputs, NodeAnswer, ObjectAnswer, ScaleAnswer};
+use recant_core::ids::{PodName, TargetId};
 use recant_core::preflight::{WayBackAnswer, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use tokio::sync::mpsc;
@@ -26,6 +27,10 @@ pub(super) enum Look {
     Scale(ScaleTarget),
     Object(ObjectRef),
     WayBack(WayBackQuestion),
+    Nodes {
+        target: TargetId,
+        pods: Vec<PodName>,
+    },
 }
 
 /// What was seen.
@@ -33,6 +38,8 @@ pub(super) enum Seen {
     Scale(ScaleAnswer),
     Object(ObjectAnswer),
     WayBack(WayBackAnswer),
+    /// With the pods that were asked about.
+    Nodes(NodeAnswer, Vec<PodName>),
 }
 
 impl Seen {
@@ -42,6 +49,7 @@ impl Seen {
             Self::Scale(answer) => inputs.scales.push(answer),
             Self::Object(answer) => inputs.objects.push(answer),
             Self::WayBack(answer) => inputs.ways_back.push(answer),
+            Self::Nodes(answer, _) => inputs.nodes.push(answer),
         }
     }
 }
@@ -84,6 +92,13 @@ impl Looker {
                     let seen = within(cluster.preflight(&question)).await;
                     Seen::WayBack(WayBackAnswer { question, seen })
                 }
+                Look::Nodes { target, pods } => {
+                    let report = within(cluster.nodes(&target, &pods)).await;
+                    if let Err(reason) = &report {
+                        tracing::info!(target.name = %target, "the nodes of {target} are not known, and hold nothing: {reason}");
+                    }
+                    Seen::Nodes(NodeAnswer { target, report }, pods)
+                }
             };
             // Nobody listens any more when the agent shuts down.
             drop(sender.send(seen));
@@ -97,6 +112,10 @@ impl Looker {
             Seen::Scale(answer) => Look::Scale(answer.target.clone()),
             Seen::Object(answer) => Look::Object(answer.object.clone()),
             Seen::WayBack(answer) => Look::WayBack(answer.question.clone()),
+            Seen::Nodes(answer, pods) => Look::Nodes {
+                target: answer.target.clone(),
+                pods: pods.clone(),
+            },
         });
         Some(answer)
     }

@@ -301,6 +301,7 @@ pub fn log_record(record: &Record) {
         | Record::Reloaded { .. }
         | Record::Alerted { .. }
         | Record::Commanded { .. }
+        | Record::ApprovalAsked { .. }
         | Record::CommandEnded { .. }
         | Record::Silenced { .. }
         | Record::NoticeReleased { .. }

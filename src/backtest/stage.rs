@@ -159,6 +159,7 @@ impl Stage {
             pods,
             kill_switch: None,
             last_plan: None,
+            labels: std::collections::BTreeMap::new(),
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use recant_core::change::{ObjectRef, ObjectState};
-use recant_core::ids::{TargetId, TargetKind};
+use recant_core::ids::{PodName, TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
-use recant_core::target::TargetNews;
+use recant_core::target::{NodeReport, TargetNews};
+use serde_json::Value;
 
 use crate::cluster::kubernetes::KubernetesCluster;
 use crate::cluster::{Cluster, ClusterError};
@@ -135,6 +136,14 @@ impl Cluster for Primed {
 
     async fn execute(&self, command: &StepCommand) -> Result<StepResult, ClusterError> {
         self.cluster.execute(command).await
+    }
+
+    async fn preview(&self, command: &StepCommand) -> Result<Value, ClusterError> {
+        self.cluster.preview(command).await
+    }
+
+    async fn nodes(&self, target: &TargetId, pods: &[PodName]) -> Result<NodeReport, ClusterError> {
+        self.cluster.nodes(target, pods).await
     }
 
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {

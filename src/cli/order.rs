@@ -1,4 +1,4 @@
-//! `recant rollback`, `hold`, `resume`, `freeze`, `unfreeze`: what people order, sent to the agent that acts.
+//! `recant rollback`, `hold`, `resume`, `approve`, `freeze`, `unfreeze`: what people order, sent to the agent that acts.
 //!
 //! Nothing is done here: the agent's engine and guards decide, and its journal says who ordered what, and why.
 
@@ -104,6 +104,20 @@ pub struct UnfreezeArgs {
     common: Common,
 }
 
+/// Agrees to a rollback that waits for a person
+///
+/// It counts for that plan alone, once, and until the time that the message named; and it is carried out only if a rule
+/// fails then, too.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct ApproveArgs {
+    /// The plan, as the message names it
+    #[arg(value_name = "PLAN")]
+    plan: String,
+    #[command(flatten)]
+    common: Common,
+}
+
 #[derive(Debug, Args)]
 struct TargetArgs {
     /// The target, such as `Deployment/checkout`
@@ -191,6 +205,13 @@ pub fn freeze(args: &FreezeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode
 /// Ends a freeze.
 pub fn unfreeze(args: &UnfreezeArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     send("unfreeze", reach(args.scope.as_deref()), &args.common, out)
+}
+
+/// Agrees to a plan.
+pub fn approve(args: &ApproveArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let mut body = Map::new();
+    insert(&mut body, "plan", Some(args.plan.clone()));
+    send("approve", body, &args.common, out)
 }
 
 impl TargetArgs {

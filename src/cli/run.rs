@@ -41,6 +41,7 @@ use crate::http::Ops;
 use crate::http::api::kayenta::Kayenta;
 use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
+use crate::http::approval::Links;
 use crate::http::orders::{self, Order};
 use crate::http::reports::{self, Reported};
 use crate::http::serve::{Limits, Server};
@@ -263,6 +264,7 @@ async fn serve(
         reports,
         orders,
         kayenta: api.as_ref().map(|api| api.kayenta.clone()),
+        links: api.as_ref().and_then(|api| api.links.clone()),
     };
     let result = if settings.shards > 1 {
         Box::pin(shards::lead(settings, &book, &metrics, &ops, &stop, around)).await
@@ -284,6 +286,7 @@ struct Around {
     spans: Option<Spans>,
     reports: mpsc::Receiver<Reported>,
     orders: mpsc::Receiver<Order>,
+    links: Option<Links>,
     kayenta: Option<Kayenta>,
 }
 
@@ -344,6 +347,7 @@ async fn lead(
         spans,
         reports,
         orders,
+        links,
         kayenta,
     } = around;
     let outside = parts::Outside {
@@ -356,6 +360,7 @@ async fn lead(
         spans,
         reports,
         orders,
+        links,
     };
     let changing = Changing {
         files,

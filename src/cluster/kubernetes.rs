@@ -19,6 +19,7 @@ mod kill_switch;
 pub mod lease;
 pub mod leftovers;
 mod lookup;
+mod nodes;
 mod objects;
 mod openapi;
 mod own_pause;
@@ -44,13 +45,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use kube::{Client, Config};
 use recant_core::change::{ObjectRef, ObjectState};
-use recant_core::ids::{TargetId, TargetKind};
+use recant_core::ids::{PodName, TargetId, TargetKind};
 use recant_core::plan::{StepCommand, StepResult};
 use recant_core::preflight::{Preflight, WayBackQuestion};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::naming::{Named, Naming};
-use recant_core::target::{ObjectStatus, TargetNews};
+use recant_core::target::{NodeReport, ObjectStatus, TargetNews};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -189,6 +190,10 @@ impl Cluster for KubernetesCluster {
 
     async fn preview(&self, command: &StepCommand) -> Result<Value, ClusterError> {
         execute::preview(&self.shared.client, command).await
+    }
+
+    async fn nodes(&self, target: &TargetId, pods: &[PodName]) -> Result<NodeReport, ClusterError> {
+        nodes::report(&self.shared.client, target, pods).await
     }
 
     async fn scale_state(&self, target: &ScaleTarget) -> Result<Option<ScaleState>, ClusterError> {

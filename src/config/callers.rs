@@ -19,10 +19,11 @@ const LONGEST: usize = 256;
 const MOST_FAULTS: usize = 20;
 
 /// Names that callers have who are in no file.
-const RESERVED: [&str; 6] = [
+const RESERVED: [&str; 7] = [
     "readToken",
     "hookToken",
     "markerKey",
+    "approvalLink",
     "anonymous",
     "unknown",
     "none",

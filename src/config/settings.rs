@@ -286,6 +286,32 @@ pub const TABLE: &[Entry] = &[
         "before a rollback, whether the Secrets that the earlier template names still exist; needs the right to `get` secrets",
     ),
     entry(
+        "guards.labels",
+        "[]",
+        "labels, as `team=shop`, that an object must have to be acted upon; elsewhere it only tells",
+    ),
+    entry(
+        "approval.rollbacks",
+        "none",
+        "`required`: a person has to agree before any release is taken back; `none`: only where a Watch says `rollback: {approval: required}`",
+    ),
+    entry(
+        "approval.within",
+        "30m",
+        "for how long people are asked, and their agreement counts; then they are asked anew while the release still fails",
+    ),
+    entry(
+        "approval.url",
+        "",
+        "address of the API port as people reach it: with `approval.key`, messages carry a signed link to a page with the evidence and a button",
+    ),
+    entry(
+        "approval.key.env",
+        "",
+        "environment variable that holds the key of these links; without one people agree by `recant approve` alone",
+    ),
+    entry("approval.key.file", "", "file that holds it"),
+    entry(
         "silences.actions",
         "act",
         "what is done to a target that is silenced in an Alertmanager among the channels: `act`, or `hold`, nothing until the silence is over. Its notices are held in any case",

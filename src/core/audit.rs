@@ -203,6 +203,7 @@ impl Audit {
             }
             // A person's command is a decision of its own; what it led to carries the ids of that.
             Record::Commanded { command } => Some(command_of(&command.id())),
+            Record::ApprovalAsked { approval } => Some(approval.analysis.to_string()),
             Record::CommandEnded { command, .. } => Some(command_of(command)),
             Record::Operation(event) => Some(self.operation(event)),
             Record::StepBegun(command) => self.plans.get(&command.plan),
@@ -419,6 +420,7 @@ fn section(record: &Record) -> Option<Section> {
         | Record::SteppingBegan { .. }
         | Record::TrafficBegan { .. }
         | Record::Commanded { .. }
+        | Record::ApprovalAsked { .. }
         | Record::Operation(OperationEvent::Began { .. }) => Section::Plan,
         Record::StepBegun(_)
         | Record::StepEnded(_)

@@ -97,6 +97,8 @@ pub enum Order {
     Freeze { reach: Reach, lasts: Lasting },
     /// End a freeze that was ordered.
     Unfreeze { reach: Reach },
+    /// Agree to a rollback that waits for it.
+    Approve { plan: PlanId },
 }
 
 impl Order {
@@ -119,7 +121,8 @@ impl Order {
             }
             | Self::Unfreeze {
                 reach: Reach::Everything | Reach::Namespace { .. },
-            } => None,
+            }
+            | Self::Approve { .. } => None,
         }
     }
 }
@@ -137,6 +140,7 @@ impl fmt::Display for Order {
             Self::Resume { target } => write!(f, "resume {target}"),
             Self::Freeze { reach, lasts } => write!(f, "freeze {reach}{lasts}"),
             Self::Unfreeze { reach } => write!(f, "unfreeze {reach}"),
+            Self::Approve { plan } => write!(f, "approve plan `{plan}`"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod alerts;
 mod always;
 mod arms;
 mod decide;
+mod dependencies;
 mod drifting;
 mod finish;
 mod hold;
@@ -17,6 +18,7 @@ mod hooks;
 mod levels;
 mod live;
 mod look_back;
+mod nodes;
 mod observe;
 mod on_request;
 mod operations;
@@ -50,7 +52,7 @@ use crate::change::{ObjectRef, ObjectState};
 use crate::command::{Command, CommandOutcome};
 use crate::guard::GuardSettings;
 use crate::hook::Hook;
-use crate::ids::{ChannelName, TargetId};
+use crate::ids::{ChannelName, PodName, TargetId};
 use crate::ledger::{Ledger, TargetLedger};
 use crate::notice::{Delivery, Notice};
 use crate::observation::Observation;
@@ -68,6 +70,7 @@ use operations::{Operations, Wish};
 use sources::Health;
 
 pub use look_back::Back;
+pub use nodes::NodeAnswer;
 pub use questions::Asked;
 pub use reload::{Loaded, Refused, Reload};
 pub use silences::Silences;
@@ -95,6 +98,7 @@ pub struct Inputs {
     pub scales: Vec<ScaleAnswer>,
     pub objects: Vec<ObjectAnswer>,
     pub ways_back: Vec<WayBackAnswer>,
+    pub nodes: Vec<NodeAnswer>,
     pub deliveries: Vec<Delivery>,
     /// Files of rules or settings have changed; in the order in which they did.
     pub reloads: Vec<Reload>,
@@ -174,6 +178,11 @@ pub enum Effect {
     },
     /// Look at a way back before it is taken; nothing is written.
     LookAtWayBack(WayBackQuestion),
+    /// Read what the nodes under these pods of the target say; nothing is written.
+    LookAtNodes {
+        target: TargetId,
+        pods: Vec<PodName>,
+    },
     Notify {
         notice: Notice,
         channels: Vec<ChannelName>,
@@ -382,6 +391,8 @@ impl Engine {
         for answer in inputs.ways_back {
             preflight::take_in(live, now, answer);
         }
+        nodes::take_in(&turn, live, inputs.nodes);
+        dependencies::look(&turn, live);
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {
             if !live.due(now) {

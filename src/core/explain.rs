@@ -291,6 +291,7 @@ impl Story {
             | Record::NoticeHeld { notice, .. }
             | Record::NoticeReleased { notice, .. } => notice.target.clone(),
             Record::Marked { marker } => Some(marker.target.clone()),
+            Record::ApprovalAsked { approval } => Some(approval.target.clone()),
             Record::Started { .. }
             | Record::Compacted { .. }
             | Record::Reloaded { .. }
@@ -342,6 +343,10 @@ pub fn texts(record: &Record) -> Vec<String> {
             (None, None) => format!("alert: {}", alert.in_words()),
         }],
         Record::Commanded { command } => people::commanded(command),
+        Record::ApprovalAsked { approval } => vec![format!(
+            "people are asked to approve plan `{}`, until {:.0}",
+            approval.plan, approval.expires
+        )],
         Record::CommandEnded { outcome, .. } => people::command_ended(outcome),
         Record::Silenced { channel, silences } => {
             let mut lines = vec![format!(

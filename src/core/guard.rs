@@ -2,10 +2,12 @@
 
 pub mod acting_replica;
 pub mod action_rate;
+pub mod approval;
 pub mod blast_radius;
 pub mod circuit_breaker;
 pub mod configuration;
 pub mod cool_down;
+pub mod dependency;
 pub mod dry_run;
 pub mod flapping;
 pub mod floor;
@@ -16,6 +18,7 @@ pub mod held_by_person;
 pub mod kill_switch;
 pub mod many_at_once;
 pub mod migration;
+pub mod nodes;
 pub mod object_changed;
 pub mod scope;
 mod settings;
@@ -34,11 +37,13 @@ use crate::ids::{RevisionHash, RuleName, TargetId, WatchName};
 use crate::rule::GitOps;
 use crate::saga::PlanState;
 use crate::silence::Silence;
-use crate::target::TargetState;
+use crate::target::{NodeReport, TargetState};
 
+pub use approval::{Approval, Approvals, Given};
+pub use dependency::Failing;
 pub use freeze::{Freeze, FreezeError, Frozen};
 pub use held_by_person::Ordered;
-pub use settings::{AtMost, GuardSettings, Silenced, Times};
+pub use settings::{Approving, AtMost, GuardSettings, Silenced, Times};
 
 /// Why something is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +75,9 @@ pub enum Guard {
     Migration,
     HeldByPerson,
     ActingReplica,
+    Approval,
+    Dependency,
+    Nodes,
 }
 
 impl Guard {
@@ -102,11 +110,14 @@ impl Guard {
             Self::Migration => "migration under way",
             Self::HeldByPerson => "hold",
             Self::ActingReplica => "acting replica",
+            Self::Approval => "approval",
+            Self::Dependency => "shared dependency",
+            Self::Nodes => "nodes not ready",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::TooLittleData,
         Self::NoData,
         Self::SourceUnavailable,
@@ -133,6 +144,9 @@ impl Guard {
         Self::Migration,
         Self::HeldByPerson,
         Self::ActingReplica,
+        Self::Approval,
+        Self::Dependency,
+        Self::Nodes,
     ];
 
     /// The guard of this name, as messages show it or with dashes for blanks: `cool-down`, `actions-per-hour`.
@@ -162,7 +176,9 @@ impl Guard {
             | Self::Silence
             | Self::GitOps
             | Self::Migration
-            | Self::HeldByPerson => true,
+            | Self::HeldByPerson
+            | Self::Dependency
+            | Self::Nodes => true,
             Self::TooLittleData
             | Self::NoData
             | Self::SourceUnavailable
@@ -177,7 +193,9 @@ impl Guard {
             // What is older than the floor, or lacks its configuration, cannot run.
             | Self::Floor
             | Self::Configuration
-            | Self::ActingReplica => false,
+            | Self::ActingReplica
+            // A person's order is their approval.
+            | Self::Approval => false,
         }
     }
 }
@@ -231,7 +249,9 @@ impl Hold {
             | Guard::Migration
             | Guard::Silence
             | Guard::GitOps
-            | Guard::HeldByPerson => true,
+            | Guard::HeldByPerson
+            | Guard::Dependency
+            | Guard::Nodes => true,
             Guard::TooLittleData
             | Guard::NoData
             | Guard::SourceUnavailable
@@ -240,7 +260,9 @@ impl Hold {
             | Guard::BlastRadius
             | Guard::UnderWay
             | Guard::ObjectChanged
-            | Guard::ActingReplica => false,
+            | Guard::ActingReplica
+            // It is asked for in words of its own.
+            | Guard::Approval => false,
         }
     }
 
@@ -292,6 +314,11 @@ pub struct ActionContext<'a> {
     pub people: People<'a>,
     /// Why its self-heal could not be suspended.
     pub not_suspended: Option<&'a str>,
+    pub approvals: Approvals<'a>,
+    /// What the target depends on, and fails now.
+    pub dependencies: &'a [Failing],
+    /// What the nodes under its pods say, where that was asked.
+    pub nodes: Option<&'a NodeReport>,
 }
 
 /// What people ordered that concerns an action.
@@ -424,6 +451,7 @@ pub fn holds_pause(context: &PauseContext<'_>) -> Option<Hold> {
         .or_else(|| kill_switch::of_state(state))
         .or_else(|| dry_run::of_settings(settings, watch, watch_dry_run))
         .or_else(|| scope::hold(settings, &state.id.namespace))
+        .or_else(|| scope::of_labels(settings, &state.id.to_string(), &state.labels))
         .or_else(|| freeze::hold(now, settings, people.frozen))
         .or_else(|| held_by_person::hold(now, people.held))
         .or_else(|| silence::of_settings(settings, silence))
@@ -509,6 +537,10 @@ pub fn holds(context: &ActionContext<'_>) -> Vec<Hold> {
     if holds.is_empty() {
         holds.extend(fresh_evidence::check(context));
     }
+    // Nobody is asked about what would not be done anyway.
+    if holds.is_empty() {
+        holds.extend(approval::check(context));
+    }
     holds
 }
 
@@ -517,7 +549,10 @@ pub fn holds_of_command(context: &ActionContext<'_>) -> Vec<Hold> {
     let mut holds: Vec<Hold> = [
         kill_switch::check(context),
         dry_run::check(context),
-        scope::hold(context.settings, &context.analysis.target.namespace),
+        scope::hold(context.settings, &context.analysis.target.namespace).or_else(|| {
+            let state = context.state?;
+            scope::of_labels(context.settings, &state.id.to_string(), &state.labels)
+        }),
         freeze::hold(context.now, context.settings, context.people.frozen),
         held_by_person::hold(context.now, context.people.held),
         silence::of_settings(context.settings, context.silence),
@@ -528,6 +563,8 @@ pub fn holds_of_command(context: &ActionContext<'_>) -> Vec<Hold> {
         floor::check(context),
         cool_down::check(context),
         flapping::check(context),
+        dependency::check(context),
+        nodes::check(context),
     ]
     .into_iter()
     .flatten()

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Ending;
 use crate::command::{CommandId, CommandOutcome, Order};
 use crate::hook::{Alert, Marker, Reported};
 use crate::ids::{ChannelName, NoticeId, PlanId, TargetId, WatchName};
@@ -21,7 +22,7 @@ use crate::operation::OperationState;
 use crate::pause::PauseState;
 use crate::record::Record;
 use crate::rule::SourceKind;
-use crate::saga::{PlanEnd, PlanState};
+use crate::saga::{PlanEnd, PlanState, plan_of};
 use crate::silence::Silence;
 use crate::stepping::Aim;
 use crate::suspension::SuspensionState;
@@ -177,8 +178,10 @@ impl Ledger {
                 }
             }
             Record::Commanded { command } => self.people.taken(command),
+            Record::ApprovalAsked { approval } => self.people.asked(approval),
             Record::CommandEnded { command, outcome } => self.command_ended(at, command, outcome),
             Record::PlanBegan { plan } => {
+                self.people.settled(&plan.id, "it was carried out");
                 self.acted(at);
                 self.on(at, &plan.fence.target, record);
             }
@@ -282,13 +285,21 @@ impl Ledger {
             | Record::Checkpoint { target, .. }
             | Record::HoldBegan { target, .. }
             | Record::HoldEnded { target, .. }
-            | Record::AnalysisEnded { target, .. }
             | Record::TrafficHeld { target, .. }
             | Record::TrafficReached { target, .. }
             | Record::SteppingEnded { target, .. }
             | Record::RuleWithoutData { target, .. }
             | Record::Drift { target, .. }
             | Record::Pause { target, .. } => self.on(at, target, record),
+            Record::AnalysisEnded {
+                target,
+                analysis,
+                ending,
+                ..
+            } => {
+                self.people.settled(&plan_of(analysis), why_settled(ending));
+                self.on(at, target, record);
+            }
             Record::Failed { target, .. } => {
                 self.failed(at, target);
                 self.on(at, target, record);
@@ -399,6 +410,14 @@ impl Ledger {
         if let Some(plan) = plan {
             change(plan);
         }
+    }
+}
+
+/// What became of a question about a release whose analysis has ended.
+fn why_settled(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Superseded { .. } => "another revision came, or somebody took the release back",
+        Ending::Pass | Ending::Fail | Ending::Inconclusive { .. } => "its watch is over",
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::command::{Command, CommandId, CommandOutcome};
 use crate::drift::DriftNews;
-use crate::guard::Hold;
+use crate::guard::{Approval, Hold};
 use crate::hook::{Alert, Marker};
 use crate::ids::{
     AnalysisId, ChannelName, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName,
@@ -300,6 +300,10 @@ pub enum Record {
     Commanded {
         command: Box<Command>,
     },
+    /// Nothing but a person's word is missing, and people are asked for it.
+    ApprovalAsked {
+        approval: Box<Approval>,
+    },
     CommandEnded {
         command: CommandId,
         outcome: CommandOutcome,
@@ -359,6 +363,7 @@ impl Record {
             | Self::NoticeHeld { notice, .. }
             | Self::NoticeReleased { notice, .. } => notice.target.as_ref(),
             Self::Commanded { command } => command.order.target(),
+            Self::ApprovalAsked { approval } => Some(&approval.target),
             Self::Started { .. }
             | Self::Compacted { .. }
             | Self::CommandEnded { .. }

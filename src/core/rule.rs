@@ -13,6 +13,7 @@ use crate::traffic::Route;
 mod alert;
 mod always;
 mod channel;
+mod depends_on;
 mod gitops;
 mod judging;
 mod level;
@@ -29,6 +30,7 @@ mod switch;
 pub use alert::{AlertOf, AlertScope, AlertSelector};
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
 pub use channel::{Channel, ChannelKind, SecretRef};
+pub use depends_on::DependsOn;
 pub use gitops::GitOps;
 pub use judging::{Assurance, Judging, WhenUnclear};
 pub use level::{
@@ -73,6 +75,8 @@ pub struct Watch {
     pub stepped: Option<Stepped>,
     /// Judges and tells what it would have done, without doing it.
     pub dry_run: bool,
+    /// What its target needs to be well.
+    pub depends_on: Vec<DependsOn>,
     pub on_fail: OnFail,
     /// Rules that hold between releases as well.
     pub always: Vec<Always>,
@@ -180,6 +184,8 @@ pub struct OnFail {
     pub stuck_pods: StuckPods,
     /// What else is done, when the rollback is over.
     pub run: Option<Arc<Runbook>>,
+    /// A person has to agree to the rollback.
+    pub approval: bool,
     pub notify: Vec<ChannelName>,
 }
 

@@ -80,6 +80,11 @@ pub enum Advance {
     End(PlanEnd),
 }
 
+/// The id of the rollback that an analysis leads to.
+pub fn plan_of(analysis: &AnalysisId) -> PlanId {
+    PlanId(format!("{analysis}-rollback"))
+}
+
 /// The rollback of the analysed revision to `to`: an abort while a Rollout is in flight and `to` is its stable
 /// revision; else an undo, and for a Rollout full promotion after it.
 pub fn rollback(
@@ -111,7 +116,7 @@ pub fn rollback(
         }
     };
     Plan {
-        id: PlanId(format!("{}-rollback", analysis.id)),
+        id: plan_of(&analysis.id),
         analysis: analysis.id.clone(),
         fence: Fence {
             target: analysis.target.clone(),

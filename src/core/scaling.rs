@@ -3,6 +3,8 @@
 //! It never lowers, but to no replicas at all where that is asked for. Where an autoscaler has the workload, it raises `minReplicas` and leaves the replicas alone. An undo
 //! puts back what was there, if what was set is still there, and never less than a disruption budget needs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::PlanId;
@@ -22,6 +24,8 @@ pub struct ScaleState {
     pub kill_switch: Option<String>,
     /// The last scaling that was carried out on the workload, as its annotation says.
     pub last_scaling: Option<PlanId>,
+    /// Its own labels, as many as are kept.
+    pub labels: BTreeMap<String, String>,
     /// `HorizontalPodAutoscalers` that have the workload.
     pub autoscalers: Vec<Autoscaler>,
     /// `PodDisruptionBudgets` that select its pods.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::analysis::WayBack;
-use crate::guard::Hold;
+use crate::guard::{Approval, Hold};
 use crate::hook::{Alert, Marker};
 use crate::ids::{AnalysisId, IncidentId, PlanId, RevisionHash, RuleName, TargetId, WatchName};
 use crate::incident::ScalingEnd;
@@ -28,6 +28,9 @@ pub struct Snapshot {
     pub alerts: Vec<Alert>,
     /// Silences in force, as they were last known.
     pub silences: Vec<Silence>,
+    /// What people are asked to agree to, or have agreed to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// Notices that they hold back.
     pub held_notices: Vec<HeldBack>,
     /// What is taken up when somebody asks about it.

@@ -5,6 +5,7 @@ pub mod naming;
 mod owner;
 mod pause;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ pub struct TargetState {
     pub kill_switch: Option<String>,
     /// Annotation `recant.dev/plan`: the last plan that was carried out on the object.
     pub last_plan: Option<PlanId>,
+    /// Its own labels, as many as are kept.
+    pub labels: BTreeMap<String, String>,
     /// What only a rollback asks about.
     pub for_rollback: ForRollback,
     /// The last pause that Recant set, if the object bears its mark.
@@ -97,6 +100,24 @@ pub struct Pod {
     pub metrics: Option<(u16, String)>,
     /// Why it is not ready, for people: `container app: CrashLoopBackOff`.
     pub unready_reason: Option<String>,
+}
+
+/// What the nodes under some pods of a target say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeReport {
+    /// Pods that were looked at.
+    pub pods: usize,
+    /// Those on nodes that are not ready, or under pressure.
+    pub troubled: Vec<TroubledPod>,
+}
+
+/// A pod on a node that is not well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TroubledPod {
+    pub pod: PodName,
+    pub node: String,
+    /// `NotReady`, `MemoryPressure`
+    pub why: String,
 }
 
 /// Names of pods are cut to this length before the suffix is added.

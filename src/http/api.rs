@@ -11,11 +11,13 @@
 //! | `POST /markers` | CI: what was deployed when |
 //! | `/kayenta/…` | Kayenta's REST API |
 //! | `/prometheus/api/v1/…` | what asks a Prometheus: Argo's `prometheus` provider, Grafana, promtool |
+//! | `/approve` | people: the page of a signed link |
 //! | `POST /api/v1/…` | people: roll back, hold, resume, freeze |
 //! | `GET /openapi.json` | all of this, described |
 
 mod access;
 mod alertmanager;
+mod approve;
 mod argo;
 mod body;
 mod flagger;
@@ -43,6 +45,7 @@ use recant_core::hook::Hook;
 use recant_core::snapshot::Snapshot;
 
 use super::Ops;
+use super::approval::Links;
 use super::finder::Finder;
 use super::health::Readiness;
 use super::metrics::ApiMetrics;
@@ -80,6 +83,8 @@ pub struct Api {
     reports: Reports,
     /// `None`: nobody orders anything here.
     orders: Option<Orders>,
+    /// `None`: nothing is agreed to by links.
+    links: Option<Links>,
     marker_key: Option<Arc<Token>>,
     kayenta: Kayenta,
     history: History,
@@ -100,6 +105,7 @@ impl Api {
             finder: ops.finder.clone(),
             reports,
             orders: None,
+            links: None,
             marker_key,
             kayenta,
             history: History::default(),
@@ -112,6 +118,11 @@ impl Api {
             orders: Some(orders),
             ..self
         }
+    }
+
+    /// The same, and signed links lead to what they ask for.
+    pub fn linked(self, links: Option<Links>) -> Self {
+        Self { links, ..self }
     }
 
     /// The past of Recant's own series; whoever makes the API feeds it.
@@ -165,6 +176,7 @@ impl Api {
                 markers::mark,
             )
             .merge(orders::routes(access))
+            .merge(approve::routes(access))
             .merge(prometheus::routes(access))
             .with_state(self)
             .merge(kayenta);

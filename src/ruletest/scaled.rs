@@ -47,6 +47,7 @@ impl Scaled {
             paused: false,
             kill_switch: None,
             last_scaling: None,
+            labels: std::collections::BTreeMap::new(),
             autoscalers: Vec::new(),
             budgets: Vec::new(),
         })

@@ -203,6 +203,7 @@ impl Workload {
                 .collect(),
             kill_switch: None,
             last_plan: self.last_plan.clone(),
+            labels: std::collections::BTreeMap::new(),
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,

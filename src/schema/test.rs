@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::watch::{Always, Link, OnFail, OnPass, Release, Scrape, Source, Target};
+use super::watch::{Always, Link, Mode, OnFail, OnPass, Release, Scrape, Source, Target};
 use super::{ApiVersion, Metadata};
 
 /// Always `Test`.
@@ -60,6 +60,7 @@ pub struct TestWatch {
     pub on_fail: Option<Vec<OnFail>>,
     pub on_pass: Option<Vec<OnPass>>,
     pub always: Option<Vec<Always>>,
+    pub mode: Option<Mode>,
     pub dry_run: Option<bool>,
     pub scrape: Option<Scrape>,
     pub links: Option<Vec<Link>>,

@@ -45,10 +45,16 @@ pub struct Watch {
     pub on_pass: Option<Vec<OnPass>>,
     /// Rules that hold between releases as well.
     pub always: Option<Vec<Always>>,
-    /// Judges and tells what it would have done, without doing it.
+    /// Whether it acts, or only judges and tells.
+    pub mode: Option<Mode>,
+    /// The same as `mode: observe`.
     pub dry_run: Option<bool>,
     /// What is done if Argo CD or Flux keeps the target as Git says; left out, the setting `gitops.policy` says.
     pub gitops: Option<GitOps>,
+    /// What the target cannot do without: watches (`database`, `shop/database`), or what they watch
+    /// (`Deployment/database`). While one fails, a failing release is held.
+    #[schemars(length(min = 1, max = 20))]
+    pub depends_on: Option<Vec<String>>,
     /// Where the pods expose their metrics, for `source: scrape`.
     pub scrape: Option<Scrape>,
     /// Links that notices carry.
@@ -220,6 +226,26 @@ pub struct Rollback {
     /// Of a `StatefulSet`: unready pods of the failed revision, which would block the way back, are deleted. It needs the
     /// right to delete pods. Left out, people are told which ones to delete.
     pub delete_stuck_pods: Option<bool>,
+    /// A person has to agree before; left out, the settings say.
+    pub approval: Option<Approval>,
+}
+
+/// Whether a person has to agree.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum Approval {
+    /// By `recant approve`, or by the link in the message.
+    Required,
+}
+
+/// What a watch does.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub enum Mode {
+    /// The default.
+    Act,
+    /// Judges and tells what it would have done, without doing it.
+    Observe,
 }
 
 /// One action.

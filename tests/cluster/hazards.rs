@@ -1,9 +1,11 @@
 //! A test for each hazard of automatic rollback, named after it, with the real agent.
 
+mod hazard_01_storms_and_flapping;
 mod hazard_02_wrong_version;
 mod hazard_03_schema_floor;
 mod hazard_04_config_versus_code;
 mod hazard_06_gitops_re_applies_the_bad_version;
+mod hazard_07_shared_dependency;
 mod hazard_08_during_other_work;
 mod hazard_09_thundering_herd;
 mod hazard_12_the_watchdog_itself_fails;

@@ -19,11 +19,12 @@ use crate::namespace::Namespace;
 use crate::services::Behaviour;
 use crate::wait::wait_for;
 
-const WITHIN: Duration = Duration::from_mins(1);
+pub(crate) const WITHIN: Duration = Duration::from_mins(1);
 /// What must not be found in any log or journal.
 const SECRET: &str = "the-secret-token-of-ops";
+const KEY: &str = "the-secret-key-of-links";
 
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 apiVersion: recant.dev/v1alpha1
 kind: RuleSet
 metadata: {name: shop}
@@ -33,7 +34,7 @@ rules:
   max: 5%
 "#;
 
-fn rules(ns: &Namespace, targets: &[(TargetKind, &str)]) -> String {
+pub(crate) fn rules(ns: &Namespace, targets: &[(TargetKind, &str)]) -> String {
     let namespace = ns.name();
     let watches = targets.iter().map(|(kind, name)| {
         format!(
@@ -45,7 +46,7 @@ fn rules(ns: &Namespace, targets: &[(TargetKind, &str)]) -> String {
     RULES.to_owned() + &watches.collect::<String>()
 }
 
-fn target(ns: &Namespace, kind: TargetKind, name: &str) -> TargetId {
+pub(crate) fn target(ns: &Namespace, kind: TargetKind, name: &str) -> TargetId {
     TargetId {
         namespace: ns.name().to_owned(),
         kind,
@@ -54,29 +55,40 @@ fn target(ns: &Namespace, kind: TargetKind, name: &str) -> TargetId {
 }
 
 /// An agent with an API port, and a caller `ops` who may act.
-struct Scene {
-    ns: Namespace,
-    agent: Agent,
+pub(crate) struct Scene {
+    pub(crate) ns: Namespace,
+    pub(crate) agent: Agent,
     url: String,
     token: PathBuf,
 }
 
 /// How a command ended.
-struct Ran {
-    code: i32,
-    out: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
 }
 
 impl Scene {
     async fn begin(name: &str, targets: &[(TargetKind, &str)]) -> Self {
+        Self::with(name, targets, "v1", |ns| rules(ns, targets), Vec::new()).await
+    }
+
+    /// With rules and settings of its own; all targets begin with this version.
+    pub(crate) async fn with(
+        name: &str,
+        targets: &[(TargetKind, &str)],
+        tag: &str,
+        rules: impl Fn(&Namespace) -> String,
+        settings: Vec<(&'static str, Value)>,
+    ) -> Self {
         let bed = Bed::get().await;
         let ns = bed.namespace(name).await;
         let steps = json!([{"setWeight": 50}, {"pause": {}}]);
         for (kind, name) in targets {
             if *kind == TargetKind::Rollout {
-                ns.rollout(name, "v1", 2, &steps).await;
+                ns.rollout(name, tag, 2, &steps).await;
             } else {
-                ns.deployment(name, "v1", 2).await;
+                ns.deployment(name, tag, 2).await;
             }
         }
         let folder = bed.folder("people");
@@ -91,7 +103,7 @@ impl Scene {
             token.display()
         );
         let address = format!("127.0.0.1:{}", bed.free_port());
-        let options = Options {
+        let mut options = Options {
             settings: vec![
                 ("api.address", json!(address)),
                 ("api.callers", json!(write("callers.yaml", &callers))),
@@ -101,7 +113,8 @@ impl Scene {
             ],
             ..Options::default()
         };
-        let agent = Agent::start(&[&ns], &rules(&ns, targets), options).await;
+        options.settings.extend(settings);
+        let agent = Agent::start(&[&ns], &rules(&ns), options).await;
         Self {
             url: format!("http://{address}"),
             ns,
@@ -111,7 +124,7 @@ impl Scene {
     }
 
     /// Runs a command of the program as its user `ops`.
-    async fn recant(&self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn recant(&self, arguments: &[&str]) -> Ran {
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_recant"))
             .args(arguments)
             .env_clear()
@@ -128,14 +141,14 @@ impl Scene {
         }
     }
 
-    async fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn done(&self, arguments: &[&str]) -> String {
         let ran = self.recant(arguments).await;
         assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.out);
         ran.out
     }
 
     /// Waits until a plan of the target has ended well.
-    async fn restored(&self, target: &TargetId) {
+    pub(crate) async fn restored(&self, target: &TargetId) {
         let what = format!("the plan of {target} to end");
         let end = self
             .agent
@@ -148,7 +161,7 @@ impl Scene {
         assert_eq!(end.await, PlanEnd::Done);
     }
 
-    fn plans(&self, target: &TargetId) -> usize {
+    pub(crate) fn plans(&self, target: &TargetId) -> usize {
         let journal = self.agent.journal().into_iter();
         journal
             .filter(|entry| {
@@ -328,4 +341,60 @@ async fn held(scene: &Scene, name: &str, guard: Guard) {
         }
     })
     .await;
+}
+
+#[test]
+fn an_approval_by_link_lets_one_rollback_go() {
+    run(async {
+        let targets = [(TargetKind::Deployment, "asking")];
+        let bed = Bed::get().await;
+        let key = bed.folder("approval").join("key");
+        std::fs::write(&key, KEY).expect("the bed's folder is writable");
+        let settings = vec![
+            ("approval.rollbacks", json!("required")),
+            ("approval.url", json!("http://recant.example/api")),
+            ("approval.key.file", json!(key)),
+        ];
+        let scene = Scene::with("approval", &targets, "v1", |ns| rules(ns, &targets), settings).await;
+        let ns = &scene.ns;
+        let asking = target(ns, TargetKind::Deployment, "asking");
+        let _traffic = ns.traffic("asking", 20.0);
+        ns.behave("v2", Behaviour::FAILING);
+        ns.set_image("asking", "v2").await;
+        let message = scene.agent.wait_slack("waits for approval", WITHIN).await;
+        let text = message.json().to_string();
+        let link = text.split("http://recant.example/api").nth(1).expect("a link in the message");
+        // Slack's own marks end it: `<URL|label>`.
+        let link = link.split(['|', '>', '"']).next().expect("its end");
+        let link = format!("{}{}", scene.url, link.replace("&amp;", "&"));
+        let http = ns.bed().http();
+        let read = async |request: reqwest::RequestBuilder| {
+            let answer = request.send().await.expect("it answers");
+            let status = answer.status().as_u16();
+            (status, answer.text().await.expect("the whole answer"))
+        };
+        // Fetched by the chat, and by a person: nothing happens.
+        let (status, page) = read(http.get(&link)).await;
+        assert_eq!(status, 200, "{page}");
+        for part in ["shop/error-rate", "Approve the rollback", "Deployment"] {
+            assert!(page.contains(part), "`{part}` is not in {page}");
+        }
+        assert_eq!(scene.plans(&asking), 0);
+        let (status, page) = read(http.post(&link).body("reason=seen")).await;
+        assert_eq!(status, 200, "{page}");
+        ns.wait_template("asking", "v1", WITHIN).await;
+        scene.restored(&asking).await;
+        // Again: what was said is said again, and nothing is done twice.
+        let (status, again) = read(http.post(&link).body("reason=seen")).await;
+        assert_eq!((status, &again), (200, &page));
+        assert_eq!(scene.plans(&asking), 1);
+        let bytes = std::fs::read(scene.agent.journal_file()).expect("it is there");
+        let log = scene.agent.log();
+        let texts = String::from_utf8_lossy(&bytes) + log.as_str();
+        let signature = link.split("signature=").nth(1).expect("a signature");
+        for secret in [KEY, signature, SECRET] {
+            assert!(!texts.contains(secret), "a secret was told: {secret}");
+        }
+        assert!(texts.contains("approvalLink"), "who approved is in the journal");
+    });
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod analysed;
+mod approve;
 mod argo;
 mod bed;
 mod callers;

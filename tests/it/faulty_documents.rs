@@ -633,3 +633,27 @@ always:                          # between releases
         .to_owned(),
     );
 }
+
+#[test]
+fn watches_that_ask_and_depend() {
+    let fields = |fields: &str| watch(&format!("{TARGET}\nrules: [http]\n{fields}"));
+    let cases = [
+        "mode: dry",
+        "mode: act\ndryRun: true",
+        "onFail: [{rollback: {approval: yes}}]",
+        "onFail: [{rollback: {approved: required}}]",
+        "dependsOn: []",
+        "dependsOn: [checkout]",
+        "dependsOn: [Deployment/checkout]",
+        "dependsOn: [databse, Node/a, a/b/c/d]",
+        "dependsOn: [shop/database, shop/database]",
+    ];
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|case| {
+            let files = [("rules.yaml", fields(case))];
+            format!("### {case}\n{}", render(&files))
+        })
+        .collect();
+    insta::assert_snapshot!("watches_that_ask_and_depend", shown.join("\n\n"));
+}

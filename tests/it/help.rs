@@ -20,6 +20,7 @@ fn shown(arguments: &[&str]) -> String {
 fn help_tells_what_a_newcomer_needs() {
     for (name, arguments) in [
         ("recant", &["--help"][..]),
+        ("approve", &["approve", "-h"]),
         ("argo_template", &["argo-template", "--help"]),
         ("analyse", &["analyse", "--help"]),
         ("convert", &["convert", "--help"]),

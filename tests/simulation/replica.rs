@@ -270,6 +270,7 @@ fn assemble(
         updates,
         reports,
         orders,
+        links: None,
         silences,
         acting: None,
         observer: Box::new(SimObserver {

@@ -66,10 +66,12 @@ pub(crate) fn book<'a>(
         gitops: None,
         stepped: None,
         dry_run: scenario.dry_run,
+        depends_on: Vec::new(),
         on_fail: OnFail {
             rollback: true,
             stuck_pods: StuckPods::Tell,
             run: None,
+            approval: false,
             notify: channels.clone(),
         },
         always: if scenario.scales {

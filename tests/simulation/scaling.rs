@@ -59,6 +59,7 @@ impl Workload {
             paused: self.paused,
             kill_switch: self.kill_switch.then(|| self.id.to_string()),
             last_scaling: self.scaling.last_scaling.clone(),
+            labels: std::collections::BTreeMap::new(),
             autoscalers: self.scaling.autoscaler.iter().cloned().collect(),
             budgets: Vec::new(),
         }

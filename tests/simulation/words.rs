@@ -79,6 +79,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         | Record::LetGo { .. }
         | Record::Silenced { .. }
         | Record::Commanded { .. }
+        | Record::ApprovalAsked { .. }
         | Record::CommandEnded { .. }
         | Record::NoticeHeld { .. }
         | Record::NoticeReleased { .. }

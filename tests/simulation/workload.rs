@@ -397,6 +397,7 @@ impl Workload {
             pods,
             kill_switch: self.kill_switch.then(|| self.id.to_string()),
             last_plan: self.last_plan.clone(),
+            labels: std::collections::BTreeMap::new(),
             for_rollback: ForRollback::default(),
             pause: None,
             rolling: None,

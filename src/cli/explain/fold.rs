@@ -317,6 +317,7 @@ impl Fold {
             | Record::Marked { .. }
             | Record::Silenced { .. }
             | Record::Commanded { .. }
+            | Record::ApprovalAsked { .. }
             | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }

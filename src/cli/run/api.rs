@@ -18,6 +18,7 @@ use crate::config::settings::{ApiSettings, PrometheusSettings, Settings};
 use crate::http::Ops;
 use crate::http::api::kayenta::{Kayenta, Ranges};
 use crate::http::api::{self, Access, Api, Rates, Reviewed, Reviewer, Reviews, Roster, Token};
+use crate::http::approval::Links;
 use crate::http::certificate::Certificate;
 use crate::http::metrics::Metrics;
 use crate::http::orders::Orders;
@@ -31,6 +32,8 @@ pub(super) struct Port {
     pub(super) server: Server,
     /// Asks another Prometheus when the settings do.
     pub(super) kayenta: Kayenta,
+    /// Makes the links that messages carry.
+    pub(super) links: Option<Links>,
 }
 
 /// Where the samples of Kayenta's judge come from.
@@ -68,6 +71,7 @@ pub(super) async fn start(
         callers,
         token_review,
         requests_per_second,
+        approval,
         kayenta_folder,
     } = settings;
     let certificate = match tls {
@@ -110,13 +114,23 @@ pub(super) async fn start(
         "http"
     };
     let marker_key = token(marker_key.as_ref(), "api.markerKey", stop).await?;
+    let links = match approval {
+        Some((url, key)) => token(Some(key), "approval.key", stop)
+            .await?
+            .map(|key| Links::new(key, url)),
+        None => None,
+    };
     let kayenta = Kayenta::new(ranges(prometheus)?, kayenta_folder.clone())?;
-    let api = Api::new(ops, reports, marker_key, kayenta.clone()).taking(orders);
+    let api = Api::new(ops, reports, marker_key, kayenta.clone()).taking(orders).linked(links.clone());
     tokio::spawn(api.history().follow(ops.view.clone(), stop.clone()));
     let router = api.router(&access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;
     tracing::info!("others may ask on {scheme}://{}", server.address());
-    Ok(Some(Port { server, kayenta }))
+    Ok(Some(Port {
+        server,
+        kayenta,
+        links,
+    }))
 }
 
 /// The Prometheus of the settings, as Kayenta's judge asks it.

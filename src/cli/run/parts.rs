@@ -25,6 +25,7 @@ use crate::cluster::kubernetes::lease::Term;
 use crate::config::settings::Settings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
+use crate::http::approval::Links;
 use crate::http::orders::Order;
 use crate::http::reports::Reported;
 use crate::notify::client::HttpClient;
@@ -56,6 +57,8 @@ pub(super) struct Outside {
     pub(super) reports: mpsc::Receiver<Reported>,
     /// What people order.
     pub(super) orders: mpsc::Receiver<Order>,
+    /// Makes the links that messages carry.
+    pub(super) links: Option<Links>,
 }
 
 /// What later changes of rules and settings are made ready with.
@@ -89,6 +92,7 @@ pub(super) fn assemble(
         spans,
         reports,
         orders,
+        links,
     } = outside;
     let Opened {
         journal,
@@ -158,6 +162,7 @@ pub(super) fn assemble(
         updates,
         reports,
         orders,
+        links,
         silences,
         acting,
         observer: match spans {

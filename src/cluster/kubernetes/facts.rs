@@ -19,7 +19,7 @@ use super::{git_owner, kill_switch, own_pause};
 use crate::cluster::{FLOOR_ANNOTATION, PLAN_ANNOTATION};
 
 /// An object may have more, which nobody uses as names.
-const MOST_LABELS: usize = 64;
+pub(super) const MOST_LABELS: usize = 64;
 
 /// What is kept of a target's object.
 #[derive(Debug, Clone, PartialEq)]

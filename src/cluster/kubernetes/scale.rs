@@ -153,6 +153,7 @@ async fn read(client: &Client, target: &ScaleTarget) -> Result<Option<Fresh>, Cl
             && !own_pause::read(&workload).is_some_and(|pause| pause.holds),
         kill_switch,
         last_scaling: last_scaling(metadata),
+        labels: labels_of(metadata),
         autoscalers: autoscalers
             .iter()
             .map(|found| Autoscaler {
@@ -202,6 +203,15 @@ async fn autoscalers(
             })
         })
         .collect())
+}
+
+/// As many as of any workload.
+fn labels_of(metadata: &ObjectMeta) -> BTreeMap<String, String> {
+    let labels = metadata.labels.iter().flatten();
+    let labels = labels.take(super::facts::MOST_LABELS);
+    labels
+        .map(|(label, value)| (label.clone(), value.clone()))
+        .collect()
 }
 
 fn autoscaler(found: &HorizontalPodAutoscaler) -> Autoscaler {

@@ -293,6 +293,7 @@ impl Deployment {
             paused: self.paused(),
             kill_switch: self.kill_switch(),
             last_scaling: self.last_scaling.clone(),
+            labels: std::collections::BTreeMap::new(),
             autoscalers: Vec::new(),
             budgets: Vec::new(),
         })
@@ -396,6 +397,7 @@ impl Deployment {
             pods: self.pods.iter().map(|pod| pod.pod.clone()).collect(),
             kill_switch: self.kill_switch(),
             last_plan: self.last_plan.clone(),
+            labels: std::collections::BTreeMap::new(),
             for_rollback: ForRollback::default(),
             pause: self.pause.clone(),
             rolling: Some(Rolling {

@@ -26,6 +26,8 @@ pub struct ApiSettings {
     pub token_review: bool,
     /// Of one caller, on average; 1 or more.
     pub requests_per_second: u32,
+    /// Links by which people agree to rollbacks: where they lead, and the key. `None`: there are none.
+    pub approval: Option<(String, SecretRef)>,
     /// Folder of Kayenta's canary configs. `None`: they go with the process.
     pub kayenta_folder: Option<PathBuf>,
 }
@@ -58,6 +60,7 @@ impl Getter<'_> {
         let rate =
             faults.take(self.parse("api.requestsPerSecond", "is no whole number of 1 or more"));
         let kayenta_folder = faults.take(self.optional("api.kayentaFolder"));
+        let approval = self.approval(faults);
         let tls = tls?;
         let (read_token, hook_token) = (read_token.ok_or(Told)?, hook_token.ok_or(Told)?);
         let marker_key = marker_key.ok_or(Told)?;
@@ -65,7 +68,13 @@ impl Getter<'_> {
         let token_review = token_review.ok_or(Told)?;
         let rate: std::num::NonZeroU32 = rate.ok_or(Told)?;
         let kayenta_folder = kayenta_folder.ok_or(Told)?.map(PathBuf::from);
+        let approval = approval?;
         let Some(address) = address.ok_or(Told)? else {
+            if approval.is_some() {
+                let reason = "leads to the API port, and that is off: give `api.address`";
+                faults.add(self.invalid("approval.url", reason));
+                return Err(Told);
+            }
             return Ok(None);
         };
         let client_authorities = tls.as_ref().and_then(|tls| tls.client_authorities.as_ref());
@@ -96,8 +105,30 @@ impl Getter<'_> {
             callers,
             token_review,
             requests_per_second: rate.get(),
+            approval,
             kayenta_folder,
         }))
+    }
+
+    /// Where links lead by which people agree, and the key that signs them.
+    fn approval(&self, faults: &mut Faults) -> Result<Option<(String, SecretRef)>, Told> {
+        let url = faults.take(self.optional("approval.url")).ok_or(Told)?;
+        let key = faults.take(self.secret("approval.key")).ok_or(Told)?;
+        let (present, missing) = match (url, key) {
+            (Some(url), Some(key)) if url.starts_with("https://") || url.starts_with("http://") => {
+                return Ok(Some((url, key)));
+            }
+            (Some(url), Some(_)) => {
+                let reason = format!("`{url}` is no address like `https://recant.example`");
+                faults.add(self.invalid("approval.url", reason));
+                return Err(Told);
+            }
+            (None, None) => return Ok(None),
+            (Some(_), None) => ("approval.url", "`approval.key`"),
+            (None, Some(_)) => ("approval.key.env", "`approval.url`"),
+        };
+        faults.add(self.invalid(present, format!("needs {missing}")));
+        Err(Told)
     }
 
     /// The certificate that the port shows, and those that it asks for.

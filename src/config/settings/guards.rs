@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use recant_core::guard::{AtMost, Freeze, GuardSettings, Silenced, Times};
+use recant_core::guard::{Approving, AtMost, Freeze, GuardSettings, Silenced, Times};
 use recant_core::rule::GitOps;
 
 use super::SettingsError;
@@ -53,6 +53,10 @@ impl Getter<'_> {
         let sync_period = faults.take(self.time("gitops.syncPeriod", SECOND, DAY));
         let namespaces = faults.take(self.list("guards.namespaces"));
         let check_secrets = faults.take(self.parse("guards.checkSecrets", yes_or_no));
+        let labels = faults.take(self.labels("guards.labels"));
+        let required = [("none", false), ("required", true)];
+        let required = faults.take(self.one_of("approval.rollbacks", &required));
+        let within = faults.take(self.time("approval.within", SECOND * 60, DAY));
         Ok(GuardSettings {
             cool_down: cool_down.ok_or(Told)?,
             actions_per_hour: actions_per_hour.ok_or(Told)?,
@@ -62,10 +66,15 @@ impl Getter<'_> {
             many_at_once: many_at_once.ok_or(Told)?,
             freezes: freezes.ok_or(Told)?.into(),
             namespaces: namespaces.ok_or(Told)?.into(),
+            labels: labels.ok_or(Told)?.into(),
             silences: silences.ok_or(Told)?,
             gitops: gitops.ok_or(Told)?,
             sync_period: sync_period.ok_or(Told)?,
             check_secrets: check_secrets.ok_or(Told)?,
+            approval: Approving {
+                required: required.ok_or(Told)?,
+                within: within.ok_or(Told)?,
+            },
             dry_run: dry_run.ok_or(Told)?,
             kill_switch: kill_switch.ok_or(Told)?,
         })
@@ -101,6 +110,21 @@ impl Getter<'_> {
                 format!("`{text}` is neither a number of 1 or more nor a share like `25%`");
             self.invalid(key, reason)
         })
+    }
+
+    fn labels(&self, key: &str) -> Result<Vec<(String, String)>, SettingsError> {
+        self.list(key)?
+            .iter()
+            .map(|text| match text.split_once('=') {
+                Some((label, value)) if !label.trim().is_empty() => {
+                    Ok((label.trim().to_owned(), value.trim().to_owned()))
+                }
+                Some(_) | None => {
+                    let reason = format!("`{text}` is no label: write `team=shop`");
+                    Err(self.invalid(key, reason))
+                }
+            })
+            .collect()
     }
 
     fn freezes(&self, key: &str) -> Result<Vec<Freeze>, SettingsError> {

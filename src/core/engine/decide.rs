@@ -6,14 +6,17 @@ use jiff::SignedDuration;
 
 use super::live::Live;
 use super::preflight::{self, Looked};
-use super::{Objects, Turn, finish, hold, progress, releases, stepping, suspending, tell};
+use super::{
+    Objects, Turn, finish, hold, nodes, people, progress, releases, stepping, suspending, tell,
+};
 use crate::analysis::{Analysis, Ending, WayBack};
-use crate::guard::{ActionContext, Hold, holds};
+use crate::guard::{ActionContext, Approvals, Hold, holds};
 use crate::ids::TargetId;
 use crate::judge::{BASELINE_IDLE, Phase};
 use crate::ledger::TargetLedger;
 use crate::notice::Problem;
 use crate::record::Record;
+use crate::saga::plan_of;
 use crate::share::{Summary, WishedAction};
 use crate::time::elapsed;
 
@@ -74,6 +77,9 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
             }
         }
         if action.is_empty() {
+            if nodes::waits(turn, target, live, &analysis) {
+                return;
+            }
             let cause = analysis.id.as_str();
             action.extend(turn.permission(target, WishedAction::Rollback, cause));
         }
@@ -83,6 +89,7 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
             }
             return;
         }
+        people::ask(turn, target, live, &analysis, &action);
         held.extend(action);
     } else {
         held.extend(hold::of_dry_rules(live));
@@ -225,5 +232,11 @@ pub(super) fn context<'a>(
         gitops: live.watch.gitops.unwrap_or(turn.settings.guards.gitops),
         reverted: known.reverted.as_ref(),
         not_suspended: known.suspension.as_ref().and_then(|held| held.refused()),
+        approvals: Approvals {
+            required: live.watch.on_fail.approval || turn.settings.guards.approval.required,
+            asked: turn.ledger.people.approvals.get(&plan_of(&analysis.id)),
+        },
+        dependencies: &live.dependencies,
+        nodes: live.nodes.fresh(turn.now),
     }
 }

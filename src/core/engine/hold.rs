@@ -182,7 +182,11 @@ pub(super) fn hold(
     }
     let new: Vec<Hold> = candidates
         .into_iter()
-        .filter(|(hold, since)| hold.told_at_once() || elapsed(*since, now) >= TOLD_AFTER)
+        .filter(|(hold, since)| {
+            hold.told_at_once()
+                || hold.guard == Guard::Approval
+                || elapsed(*since, now) >= TOLD_AFTER
+        })
         .map(|(hold, _)| hold)
         .filter(|hold| !recorded.iter().any(|held| held.same(hold)))
         .collect();
@@ -191,6 +195,8 @@ pub(super) fn hold(
         .filter(|hold| !told.iter().any(|told| told.same(hold)))
         // A lost source is told once for all its targets.
         .filter(|hold| !(lost && hold.guard == Guard::SourceUnavailable))
+        // It was asked for in words of its own.
+        .filter(|hold| hold.guard != Guard::Approval)
         .collect();
     if !news.is_empty() {
         tell::held(turn, live, analysis, &news);

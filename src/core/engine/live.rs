@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::EngineSettings;
 use super::always::AlwaysLive;
+use super::nodes::Nodes;
 use super::preflight::Look;
 use super::stepping::SteppingLive;
 use super::verdict::Together;
-use crate::guard::Hold;
+use crate::guard::{Failing, Hold};
 use crate::history::History;
 use crate::ids::PlanId;
 use crate::judge::{Before, Beginning, Evidence, Finding, Pace, Phase, Seen, State, WINDOW};
@@ -51,6 +52,9 @@ pub(super) struct Live {
     pub(super) bad_served: Option<Timestamp>,
     /// Holds that are true now, since when: only those that last are told.
     pub(super) candidates: Vec<(Hold, Timestamp)>,
+    /// What it depends on, and fails now.
+    pub(super) dependencies: Vec<Failing>,
+    pub(super) nodes: Nodes,
     /// The step that this process handed to the executor last.
     pub(super) handed: Option<(PlanId, usize)>,
     /// Index of the write of a pause that this process handed out last.
@@ -157,6 +161,8 @@ impl Live {
             baseline_traffic: None,
             bad_served: None,
             candidates: Vec::new(),
+            dependencies: Vec::new(),
+            nodes: Nodes::default(),
             handed: None,
             handed_pause: None,
             way_back: None,

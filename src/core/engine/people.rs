@@ -3,6 +3,7 @@
 //! A command is recorded before what it leads to, and its end after that: a process that finds one open knows from the
 //! plan whether it was begun. What was not begun is not begun later either: whoever ordered it was not answered.
 
+mod approval;
 mod rollback;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::ids::{PlanId, TargetId};
 use crate::record::Record;
 use crate::time::later;
 
+pub(super) use approval::ask;
 pub(super) use rollback::{finish_beginning, plan_of};
 
 /// Holds and freezes that there may be at a time.
@@ -62,7 +64,8 @@ fn answer(
             Order::Hold { .. }
             | Order::Resume { .. }
             | Order::Freeze { .. }
-            | Order::Unfreeze { .. } => said(ordered(turn, command)),
+            | Order::Unfreeze { .. }
+            | Order::Approve { .. } => said(ordered(turn, command)),
         };
     }
     turn.record(Record::Commanded {
@@ -75,7 +78,8 @@ fn answer(
         Order::Hold { .. }
         | Order::Resume { .. }
         | Order::Freeze { .. }
-        | Order::Unfreeze { .. } => ordered(turn, command),
+        | Order::Unfreeze { .. }
+        | Order::Approve { .. } => ordered(turn, command),
     };
     turn.record(Record::CommandEnded {
         command: id,
@@ -112,8 +116,8 @@ fn unusable(
     }
     let people = &turn.ledger.people;
     if people.holds.len() + people.freezes.len() >= MOST {
-        let ends = matches!(command.order, Order::Resume { .. } | Order::Unfreeze { .. });
-        if !ends {
+        let sets = matches!(command.order, Order::Hold { .. } | Order::Freeze { .. });
+        if sets {
             return Some(format!(
                 "there are {MOST} holds and freezes already: end some with `recant resume` and `recant unfreeze`"
             ));
@@ -121,7 +125,10 @@ fn unusable(
     }
     match &command.order {
         Order::Hold { lasts, .. } | Order::Freeze { lasts, .. } => over_already(turn, *lasts),
-        Order::Rollback { .. } | Order::Resume { .. } | Order::Unfreeze { .. } => None,
+        Order::Rollback { .. }
+        | Order::Resume { .. }
+        | Order::Unfreeze { .. }
+        | Order::Approve { .. } => None,
     }
 }
 
@@ -180,6 +187,7 @@ fn ordered(turn: &Turn<'_>, command: &Command) -> CommandOutcome {
             })
         }
         Order::Resume { target } => resumed(turn, target),
+        Order::Approve { plan } => approval::approve(turn, plan, command),
         Order::Rollback { .. } => CommandOutcome::refused("a rollback sets nothing"),
     }
 }
@@ -221,7 +229,8 @@ pub(super) fn resume(turn: &mut Turn<'_>) {
             Order::Hold { .. }
             | Order::Resume { .. }
             | Order::Freeze { .. }
-            | Order::Unfreeze { .. } => None,
+            | Order::Unfreeze { .. }
+            | Order::Approve { .. } => None,
         };
         let outcome = match begun {
             Some(plan) => CommandOutcome::Done {

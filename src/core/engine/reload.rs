@@ -226,6 +226,8 @@ fn changed(
         baseline_traffic: old.baseline_traffic,
         bad_served: old.bad_served,
         candidates: old.candidates,
+        dependencies: next.dependencies,
+        nodes: next.nodes,
         handed: old.handed,
         handed_pause: old.handed_pause,
         way_back: old.way_back,

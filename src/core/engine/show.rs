@@ -44,6 +44,10 @@ impl Engine {
                 .filter(|silence| silence.is_active(now))
                 .cloned()
                 .collect(),
+            approvals: (self.ledger.people.approvals.values())
+                .filter(|asked| asked.stands(now))
+                .cloned()
+                .collect(),
             held_notices: self
                 .ledger
                 .held

@@ -1,6 +1,7 @@
 //! Words for people: what each notice says. A person who reads only the message knows what was wrong, what was done,
 //! whether it helped, and where to look.
 
+mod approval;
 mod gitops;
 mod held;
 mod incident;
@@ -13,6 +14,7 @@ mod source;
 mod suspension;
 mod stepping;
 
+pub(super) use approval::approval_asked;
 pub(super) use gitops::held_against_git;
 pub(super) use held::held;
 pub(super) use incident::{

@@ -8,6 +8,7 @@ mod world;
 
 mod alerts;
 mod always;
+mod approvals;
 mod bad;
 mod before_rollback;
 mod compared;

@@ -26,6 +26,8 @@ pub struct GuardSettings {
     pub freezes: Arc<[Freeze]>,
     /// The namespaces in which it acts; empty: in all.
     pub namespaces: Arc<[String]>,
+    /// Labels that an object must have to be acted upon; empty: none.
+    pub labels: Arc<[(String, String)]>,
     /// What a silence in Alertmanager means for actions.
     pub silences: Silenced,
     /// What is done to a target that a `GitOps` tool keeps, unless its watch says otherwise.
@@ -34,6 +36,7 @@ pub struct GuardSettings {
     pub sync_period: SignedDuration,
     /// Before a rollback, Secrets that the earlier template names are looked for as well.
     pub check_secrets: bool,
+    pub approval: Approving,
     /// Decides and tells, but writes to nothing.
     pub dry_run: bool,
     /// Nothing is written to a workload (P13).
@@ -52,10 +55,15 @@ impl GuardSettings {
             many_at_once: Times::NEVER,
             freezes: Arc::new([]),
             namespaces: Arc::new([]),
+            labels: Arc::new([]),
             silences: Silenced::Act,
             gitops: GitOps::Verify,
             sync_period: SignedDuration::from_mins(5),
             check_secrets: false,
+            approval: Approving {
+                required: false,
+                within: SignedDuration::from_mins(30),
+            },
             dry_run: false,
             kill_switch: false,
         }
@@ -94,6 +102,15 @@ impl Times {
         number: 0,
         within: SignedDuration::ZERO,
     };
+}
+
+/// Whether people have to agree before a bad release is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approving {
+    /// For every watch; one alone may say so itself.
+    pub required: bool,
+    /// For how long people are asked, and their agreement counts; then they are asked anew.
+    pub within: SignedDuration,
 }
 
 /// What is done to a target that is silenced in Alertmanager. Its notices are held back in any case.

@@ -186,6 +186,7 @@ impl AlwaysLedger {
             | Record::Marked { .. }
             | Record::Silenced { .. }
             | Record::Commanded { .. }
+            | Record::ApprovalAsked { .. }
             | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }

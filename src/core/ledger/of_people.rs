@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs;
 use crate::command::{Command, CommandId, CommandOutcome, Order, Reach};
-use crate::guard::{Frozen, Ordered, People};
-use crate::ids::TargetId;
+use crate::guard::{Approval, Frozen, Given, Ordered, People};
+use crate::ids::{PlanId, TargetId};
 use crate::time::elapsed;
 
 /// Commands that are remembered after their end, so that a repeat does nothing twice,
 const REMEMBERED: usize = 1_000;
 /// and for how long.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// Questions that are remembered after their end.
+const QUESTIONS: usize = 100;
 
 /// What lasts of what people ordered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,10 @@ pub struct PeopleLedger {
     /// Freezes, by how far they reach.
     #[serde(with = "pairs")]
     pub freezes: BTreeMap<Reach, Frozen>,
+    /// What people are asked to agree to, by plan.
+    pub approvals: BTreeMap<PlanId, Approval>,
+    /// What became of the last of them, oldest first.
+    pub approvals_over: Vec<(PlanId, String)>,
 }
 
 /// A command that is over.
@@ -66,6 +73,22 @@ impl PeopleLedger {
     pub(super) fn taken(&mut self, command: &Command) {
         self.commands += 1;
         self.open.push(command.clone());
+    }
+
+    pub(super) fn asked(&mut self, approval: &Approval) {
+        self.approvals
+            .insert(approval.plan.clone(), approval.clone());
+    }
+
+    /// Nobody is asked about this plan any more.
+    pub(super) fn settled(&mut self, plan: &PlanId, why: &str) {
+        if self.approvals.remove(plan).is_none() {
+            return;
+        }
+        if self.approvals_over.len() >= QUESTIONS {
+            self.approvals_over.remove(0);
+        }
+        self.approvals_over.push((plan.clone(), why.to_owned()));
     }
 
     /// The end of a command, with what it sets.
@@ -115,6 +138,15 @@ impl PeopleLedger {
             }
             Order::Unfreeze { reach } => {
                 self.freezes.remove(reach);
+            }
+            Order::Approve { plan } => {
+                if let Some(asked) = self.approvals.get_mut(plan) {
+                    asked.given = Some(Given {
+                        by: command.by.to_string(),
+                        at,
+                        reason: command.reason.clone(),
+                    });
+                }
             }
             // What it does is its plan.
             Order::Rollback { .. } => {}

@@ -423,6 +423,7 @@ impl TargetLedger {
             | Record::Marked { .. }
             | Record::Silenced { .. }
             | Record::Commanded { .. }
+            | Record::ApprovalAsked { .. }
             | Record::CommandEnded { .. }
             | Record::NoticeReleased { .. }
             | Record::TakenUp { .. }

@@ -39,6 +39,7 @@ fn deployment() -> TargetState {
         pods: Vec::new(),
         kill_switch: None,
         last_plan: None,
+            labels: std::collections::BTreeMap::new(),
         for_rollback: ForRollback::default(),
         pause: None,
         rolling: None,
@@ -278,6 +279,7 @@ fn two_workers() -> ScaleState {
         paused: false,
         kill_switch: None,
         last_scaling: None,
+        labels: std::collections::BTreeMap::new(),
         autoscalers: Vec::new(),
         budgets: Vec::new(),
     }

@@ -40,6 +40,7 @@ fn state(kind: TargetKind, current: &str, pods: Vec<Pod>) -> TargetState {
         pods,
         kill_switch: None,
         last_plan: None,
+        labels: std::collections::BTreeMap::new(),
         pause: None,
         rolling: None,
         owner: None,

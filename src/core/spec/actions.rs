@@ -13,6 +13,7 @@ pub(super) struct OnFailDraft {
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,
     pub(super) tasks: Vec<TaskDraft>,
+    pub(super) approval: bool,
     pub(super) notify: Vec<Reference>,
 }
 
@@ -29,6 +30,7 @@ pub(super) fn read_on_fail(
         rollback: false,
         stuck_pods: StuckPods::Tell,
         tasks: Vec::new(),
+        approval: false,
         notify: Vec::new(),
     };
     let Some(entry) = watch.entry("onFail") else {
@@ -80,7 +82,7 @@ pub(super) fn read_on_fail(
                         .error(key, "`rollback` has no value")
                         .help("write `rollback: {}`");
                 } else {
-                    draft.stuck_pods = read_stuck_pods(node, report);
+                    (draft.stuck_pods, draft.approval) = read_rollback(node, report);
                 }
             }
         }
@@ -88,16 +90,36 @@ pub(super) fn read_on_fail(
     draft
 }
 
-/// Reads what is in `rollback`.
-fn read_stuck_pods(node: &Node, report: &mut Report<'_>) -> StuckPods {
-    let fields = Fields::open(node, "`rollback`", &["deleteStuckPods"], report);
+/// Reads what is in `rollback`: what is done with stuck pods, and whether a person has to agree.
+fn read_rollback(node: &Node, report: &mut Report<'_>) -> (StuckPods, bool) {
+    let known = ["deleteStuckPods", "approval"];
+    let Some(fields) = Fields::open(node, "`rollback`", &known, report) else {
+        return (StuckPods::Tell, false);
+    };
     let delete = fields
-        .and_then(|fields| fields.get("deleteStuckPods"))
+        .get("deleteStuckPods")
         .and_then(|node| fields::boolean(node, "deleteStuckPods", report));
-    if delete == Some(true) {
+    let stuck_pods = if delete == Some(true) {
         StuckPods::Delete
     } else {
         StuckPods::Tell
+    };
+    let approval = fields.get("approval");
+    let approval = approval.is_some_and(|node| read_approval(node, report));
+    (stuck_pods, approval)
+}
+
+fn read_approval(node: &Node, report: &mut Report<'_>) -> bool {
+    const HELP: &str = "write `rollback: {approval: required}`, or leave it out: then the settings say";
+    match fields::text(node, "approval", HELP, report) {
+        Some("required") => true,
+        Some(other) => {
+            report
+                .error(node.span, format!("`approval` cannot be {}", quoted(other)))
+                .help(HELP);
+            false
+        }
+        None => false,
     }
 }
 

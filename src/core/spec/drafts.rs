@@ -6,7 +6,7 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, Stepped,
+    Assurance, Channel, DependsOn, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, Stepped,
     StuckPods, Task, WhenStuck,
 };
 
@@ -65,6 +65,8 @@ pub(super) struct WatchDraft {
     pub(super) rollback: bool,
     pub(super) stuck_pods: StuckPods,
     pub(super) fail_tasks: Vec<TaskDraft>,
+    pub(super) approval: bool,
+    pub(super) depends_on: Vec<(DependsOn, Site)>,
     pub(super) fail_channels: Vec<Reference>,
     pub(super) always: Vec<AlwaysDraft>,
     pub(super) pass_channels: Vec<Reference>,

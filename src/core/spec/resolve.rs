@@ -1,6 +1,7 @@
 //! Looks up the names that documents use of each other, and makes the rule book.
 
 mod circular;
+mod dependencies;
 mod missing;
 mod repeated;
 pub(super) mod resources;
@@ -70,6 +71,7 @@ pub(super) fn resolve(
     let mut scopes: Vec<(Scope, Site)> = Vec::new();
     let mut on_request = Vec::new();
     let mut circles = Circles::default();
+    dependencies::resolve(&watches, names.incomplete, reports);
     let watches = watches
         .into_iter()
         .filter_map(|mut watch| {
@@ -254,6 +256,8 @@ impl Names {
             rollback,
             stuck_pods,
             fail_tasks,
+            approval,
+            depends_on,
             fail_channels,
             always,
             pass_channels,
@@ -278,8 +282,10 @@ impl Names {
             gitops,
             stepped,
             dry_run,
+            depends_on: depends_on.into_iter().map(|(on, _)| on).collect(),
             on_fail: OnFail {
                 rollback,
+                approval,
                 stuck_pods,
                 run: resolved.runbook,
                 notify,

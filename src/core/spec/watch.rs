@@ -1,5 +1,6 @@
 //! `Watch` documents: a target, its rules, and what to do then.
 
+mod depends_on;
 mod scope;
 
 use super::actions::{read_on_fail, read_on_pass, references};
@@ -27,15 +28,17 @@ const WATCH: &[&str] = &[
     "onFail",
     "onPass",
     "always",
+    "mode",
     "dryRun",
     "gitops",
+    "dependsOn",
     "scrape",
     "links",
 ];
 
 /// The fields of a watch within a test.
 pub(super) const IN_TEST: &[&str] = &[
-    "target", "rules", "source", "release", "onFail", "onPass", "always", "dryRun", "gitops",
+    "target", "rules", "source", "release", "onFail", "onPass", "always", "mode", "dryRun", "gitops",
     "scrape", "links",
 ];
 /// What a test's watch, target and namespace are called when it does not say.
@@ -143,9 +146,11 @@ pub(super) fn of_sets(sets: Vec<String>, site: Site) -> WatchDraft {
         stepped: None,
         traffic: None,
         dry_run: false,
+        depends_on: Vec::new(),
         rollback: true,
         stuck_pods: StuckPods::Tell,
         fail_tasks: Vec::new(),
+        approval: false,
         fail_channels: Vec::new(),
         always: Vec::new(),
         pass_channels: Vec::new(),
@@ -218,10 +223,8 @@ fn read_body(
     }
     let always = always::read(fields, namespace, file, report);
     let pass_channels = read_on_pass(fields, file, report);
-    let dry_run = fields
-        .get("dryRun")
-        .and_then(|node| fields::boolean(node, "dryRun", report))
-        .unwrap_or(false);
+    let dry_run = read_mode(fields, report);
+    let depends_on = depends_on::read(fields, namespace, file, report);
     let gitops = fields
         .get("gitops")
         .and_then(|node| read_gitops(node, report));
@@ -251,9 +254,11 @@ fn read_body(
         stepped: release.stepped,
         traffic: release.traffic,
         dry_run,
+        depends_on,
         rollback: on_fail.rollback,
         stuck_pods: on_fail.stuck_pods,
         fail_tasks: on_fail.tasks,
+        approval: on_fail.approval,
         fail_channels: on_fail.notify,
         always,
         pass_channels,
@@ -360,6 +365,34 @@ fn read_gitops(node: &Node, report: &mut Report<'_>) -> Option<GitOps> {
             .help(HELP);
     }
     found.map(|(_, policy)| *policy)
+}
+
+/// Whether it only judges and tells: `mode: observe`, or `dryRun: true`, as it was written first.
+fn read_mode(watch: &Fields<'_>, report: &mut Report<'_>) -> bool {
+    const HELP: &str = "write `mode: observe` (judges, and tells what it would have done) or `mode: act`, the default";
+    let dry_run = watch
+        .get("dryRun")
+        .and_then(|node| fields::boolean(node, "dryRun", report));
+    let Some(entry) = watch.entry("mode") else {
+        return dry_run.unwrap_or(false);
+    };
+    let mode = fields::text(&entry.value, "mode", HELP, report);
+    let observes = match mode {
+        Some("observe") => true,
+        Some("act") | None => false,
+        Some(other) => {
+            report
+                .error(entry.value.span, format!("`mode` cannot be {}", quoted(other)))
+                .help(HELP);
+            false
+        }
+    };
+    if dry_run.is_some_and(|dry_run| dry_run != observes) && mode.is_some() {
+        report
+            .error(entry.key_span, "`mode` and `dryRun` say different things")
+            .help("leave `dryRun` out: `mode: observe` says the same");
+    }
+    observes || dry_run.unwrap_or(false)
 }
 
 fn read_scrape(node: &Node, report: &mut Report<'_>) -> Option<ScrapeEndpoint> {

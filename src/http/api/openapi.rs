@@ -37,6 +37,7 @@ struct Answer {
 enum Content {
     Json(Type),
     Text,
+    Page,
     Nothing,
     Problem,
 }
@@ -117,6 +118,11 @@ impl Operation {
     /// Answers with plain text.
     pub(super) fn says(self, status: u16, meaning: &'static str) -> Self {
         self.answer(status, meaning, Content::Text)
+    }
+
+    /// Answers with a page for people.
+    pub(super) fn shows(self, status: u16, meaning: &'static str) -> Self {
+        self.answer(status, meaning, Content::Page)
     }
 
     /// Answers with nothing but the status.
@@ -221,6 +227,7 @@ impl Operation {
             let (kind, schema) = match content {
                 Content::Json(schema) => ("application/json", json!(schema(generator))),
                 Content::Text => ("text/plain", json!({"type": "string"})),
+                Content::Page => ("text/html", json!({"type": "string"})),
                 Content::Problem => problem_content(),
                 Content::Nothing => ("", Value::Null),
             };

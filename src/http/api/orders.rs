@@ -20,7 +20,7 @@ use super::openapi::Operation;
 use super::problem::Problem;
 use super::routes::{Needs, Routes};
 use answer::OrderAnswer;
-use body::{Freeze, Hold, Ordering, Resume, Rollback, Unfreeze};
+use body::{Approve, Freeze, Hold, Ordering, Resume, Rollback, Unfreeze};
 
 const MOST_BYTES: usize = 16 << 10;
 const KEY: &str = "Idempotency-Key";
@@ -65,6 +65,12 @@ pub(super) fn routes(access: &Access) -> Routes<Api> {
             operation::<Unfreeze>("orders.unfreeze", "End a freeze that was ordered"),
             take::<Unfreeze>,
         )
+        .post(
+            "/approve",
+            needs,
+            operation::<Approve>("orders.approve", "Agree to a rollback that waits for it"),
+            take::<Approve>,
+        )
 }
 
 fn operation<T: schemars::JsonSchema>(id: &'static str, summary: &'static str) -> Operation {
@@ -103,10 +109,18 @@ async fn take<T: Ordering + DeserializeOwned>(
 }
 
 /// Another replica acts: who that is.
-pub(super) fn elsewhere(api: &Api) -> Option<Response> {
+fn elsewhere(api: &Api) -> Option<Response> {
+    let detail = not_acting(api)?;
+    let acting = api.readiness.reasons().remove("lease");
+    Some(Problem::unavailable(detail).with(Some(json!({"acting": acting}))))
+}
+
+/// The same in words.
+pub(super) fn not_acting(api: &Api) -> Option<String> {
     let reason = api.readiness.reasons().remove("lease")?;
-    let detail = format!("this replica does not act ({reason}): send it to the one that does");
-    Some(Problem::unavailable(detail).with(Some(json!({"acting": reason}))))
+    Some(format!(
+        "this replica does not act ({reason}): send it to the one that does"
+    ))
 }
 
 async fn order<T: Ordering + DeserializeOwned>(

@@ -15,6 +15,8 @@ use super::openapi::Operation;
 pub(super) struct Needs {
     /// `None`: a signature, which its handler checks.
     pub(super) scope: Option<Scope>,
+    /// Who signs, as metrics and journal call them.
+    signer: &'static str,
     busy: Busy,
 }
 
@@ -23,14 +25,21 @@ impl Needs {
     pub(super) fn scope(scope: Scope) -> Self {
         Self {
             scope: Some(scope),
+            signer: "",
             busy: Busy::TooMany,
         }
     }
 
-    /// A signature.
+    /// A signature of a deployment marker.
     pub(super) fn signature() -> Self {
+        Self::signature_of("markerKey")
+    }
+
+    /// A signature.
+    pub(super) fn signature_of(signer: &'static str) -> Self {
         Self {
             scope: None,
+            signer,
             busy: Busy::TooMany,
         }
     }
@@ -138,11 +147,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     fn guard(&self, path: &str, needs: Needs) -> Guard {
-        let Needs { scope, busy } = needs;
+        let Needs {
+            scope,
+            signer,
+            busy,
+        } = needs;
         Guard {
             access: self.access.clone(),
             path: path.into(),
             scope,
+            signer,
             busy,
         }
     }

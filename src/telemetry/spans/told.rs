@@ -274,6 +274,7 @@ impl Spans {
             | Record::Marked { .. }
             | Record::Silenced { .. }
             | Record::Commanded { .. }
+            | Record::ApprovalAsked { .. }
             | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }

@@ -156,6 +156,7 @@ impl UnderWay {
             | Record::Marked { .. }
             | Record::Silenced { .. }
             | Record::Commanded { .. }
+            | Record::ApprovalAsked { .. }
             | Record::CommandEnded { .. }
             | Record::NoticeHeld { .. }
             | Record::NoticeReleased { .. }

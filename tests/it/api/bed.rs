@@ -9,6 +9,7 @@ use recant::http::Ops;
 use recant::http::api::kayenta::Kayenta;
 use recant::http::api::prometheus::History;
 use recant::http::api::{self, Access, Api, Token};
+use recant::http::approval::Links;
 use recant::http::health::{Health, Readiness};
 use recant::http::metrics::Metrics;
 use recant::http::orders::{self, Order};
@@ -73,24 +74,32 @@ impl Bed {
         access: Access,
         marker_key: Option<Arc<Token>>,
     ) -> (Self, mpsc::Receiver<Reported>) {
-        let (bed, taken, _) = Self::start_whole(access, marker_key, kayenta()).await;
+        let (bed, taken, _) = Self::start_whole(access, marker_key, kayenta(), None).await;
         (bed, taken)
     }
 
     /// The same with the end of the queue of people's orders.
     pub(super) async fn start_ordering(access: Access) -> (Self, mpsc::Receiver<Order>) {
-        let (bed, _, orders) = Self::start_whole(access, None, kayenta()).await;
+        let (bed, _, orders) = Self::start_whole(access, None, kayenta(), None).await;
+        (bed, orders)
+    }
+
+    /// The same with links that approve.
+    pub(super) async fn start_linked(links: Links) -> (Self, mpsc::Receiver<Order>) {
+        let access = Access::default();
+        let (bed, _, orders) = Self::start_whole(access, None, kayenta(), Some(links)).await;
         (bed, orders)
     }
 
     pub(super) async fn start_with_kayenta(access: Access, kayenta: Kayenta) -> Self {
-        Self::start_whole(access, None, kayenta).await.0
+        Self::start_whole(access, None, kayenta, None).await.0
     }
 
     async fn start_whole(
         access: Access,
         marker_key: Option<Arc<Token>>,
         kayenta: Kayenta,
+        links: Option<Links>,
     ) -> (Self, mpsc::Receiver<Reported>, mpsc::Receiver<Order>) {
         let (reports, taken) = queue();
         let (orders_in, orders) = orders::queue();
@@ -103,7 +112,7 @@ impl Bed {
             finder: Arc::default(),
             view: Arc::default(),
         };
-        let api = Api::new(&ops, reports, marker_key, kayenta).taking(orders_in);
+        let api = Api::new(&ops, reports, marker_key, kayenta).taking(orders_in).linked(links);
         let history = api.history();
         let router = api.router(&access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())
@@ -138,7 +147,7 @@ impl Bed {
         });
     }
 
-    fn store(&self, snapshot: Snapshot) {
+    pub(super) fn store(&self, snapshot: Snapshot) {
         self.ops.readiness.started();
         self.ops.view.store(Arc::new(snapshot));
     }
@@ -163,6 +172,7 @@ pub(super) fn snapshot(mut targets: Vec<TargetSnapshot>, alerts: Vec<Alert>) -> 
         pending_notices: 0,
         silences: Vec::new(),
         held_notices: Vec::new(),
+        approvals: Vec::new(),
         alerts,
     }
 }

@@ -101,6 +101,7 @@ impl Desk<'_> {
             // Nobody reports to a round.
             reports: mpsc::channel(1).1,
             orders: mpsc::channel(1).1,
+            links: None,
             silences: mpsc::channel(1).1,
             acting: None,
             observer: Box::new(Watching::new(

@@ -6,7 +6,7 @@ use super::{Looked, incident, scale};
 use crate::engine::live::Live;
 use crate::engine::operations::Wish;
 use crate::engine::{Turn, tell};
-use crate::guard::{Guard, Hold, ScalingContext, holds_scaling};
+use crate::guard::{Guard, Hold, ScalingContext, holds_scaling, scope};
 use crate::ids::{PlanId, TargetId};
 use crate::incident::{IncidentState, ScalingEnd, ScalingPlan};
 use crate::judge::State;
@@ -91,6 +91,16 @@ fn begin(
         reason,
         until: None,
     };
+    let settings = &turn.settings.guards;
+    let out_of_scope = seen.as_ref().ok().and_then(|found| {
+        let labels = &(*found)?.labels;
+        scope::of_labels(settings, &scale.target.to_string(), labels)
+    });
+    if let Some(hold) = out_of_scope {
+        let rule = Some(state.incident.rule.clone());
+        held(turn, target, state, Hold { rule, ..hold });
+        return;
+    }
     match seen {
         Err(reason) => held(turn, target, state, hold(Guard::SourceUnavailable, reason)),
         Ok(found) => match decide(scale, found) {

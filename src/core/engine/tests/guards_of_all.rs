@@ -195,3 +195,74 @@ fn outside_of_its_namespaces_it_only_tells() {
     assert!(world.plans().is_empty());
     insta::assert_snapshot!(world.read(NoticeKind::Held));
 }
+
+#[test]
+fn without_the_labels_that_it_needs_it_only_tells() {
+    let mut world = settled(&["cart", "checkout"], |guards| {
+        guards.labels = vec![("team".to_owned(), "shop".to_owned())].into();
+    });
+    let label = ("team".to_owned(), "shop".to_owned());
+    world.named("cart").labels.extend([label]);
+    world.run(2);
+    ship_bad(&mut world, "checkout", "v2");
+    world.run(100);
+    assert_eq!(holds(&world, Guard::Scope), (1, 0));
+    assert!(world.plans().is_empty());
+    insta::assert_snapshot!(world.read(NoticeKind::Held));
+    ship_bad(&mut world, "cart", "v2");
+    plans_until(&mut world, 100, 1);
+}
+
+#[test]
+fn when_nodes_are_not_well_and_others_fail_too_nothing_is_taken_back_until_they_are() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::target::{NodeReport, TroubledPod};
+
+    let mut world = settled(&["cart", "checkout"], |_| {});
+    let well = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&well);
+    world.nodes_say = Some(Box::new(move |_, pods| {
+        let troubled = pods.iter().take(2).map(|pod| TroubledPod {
+            pod: pod.clone(),
+            node: "node-1".to_owned(),
+            why: "NotReady".to_owned(),
+        });
+        Ok(NodeReport {
+            pods: 3,
+            troubled: if now.load(Ordering::Relaxed) {
+                Vec::new()
+            } else {
+                troubled.collect()
+            },
+        })
+    }));
+    // The first that fails fails alone: nobody asks about nodes then.
+    for name in ["cart", "checkout"] {
+        world.named(name).kill_switch = Some("namespace `shop`".to_owned());
+        ship_bad(&mut world, name, "v2");
+    }
+    world.run(60);
+    for name in ["cart", "checkout"] {
+        world.named(name).kill_switch = None;
+    }
+    world.run(60);
+    assert_eq!(holds(&world, Guard::Nodes), (2, 0), "{}", world.transcript());
+    assert!(world.plans().is_empty());
+    let snapshot = world.engine.snapshot(super::world::at(world.now));
+    insta::assert_snapshot!(snapshot.targets[0].holds[0].reason);
+    well.store(true, Ordering::Relaxed);
+    plans_until(&mut world, 90, 2);
+}
+
+#[test]
+fn nodes_that_cannot_be_read_hold_nothing() {
+    let mut world = settled(&["cart", "checkout"], |_| {});
+    world.nodes_say = Some(Box::new(|_, _| Err("not allowed to get nodes".to_owned())));
+    for name in ["cart", "checkout"] {
+        ship_bad(&mut world, name, "v2");
+    }
+    plans_until(&mut world, 60, 2);
+    assert_eq!(holds(&world, Guard::Nodes), (0, 0));
+}

@@ -278,7 +278,8 @@ fn told(output: &Output) -> Vec<NoticeKind> {
         Effect::Step(_)
         | Effect::LookAtScale { .. }
         | Effect::LookAtObject { .. }
-        | Effect::LookAtWayBack(_) => None,
+        | Effect::LookAtWayBack(_)
+        | Effect::LookAtNodes { .. } => None,
     });
     notices.collect()
 }

@@ -10,7 +10,7 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
+    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, DependsOn,
     HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
     OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Runbook, Sampled, Scope,
     SecretRef, Selector, SourceKind, Stepped, StuckPods, Unit, Watch,
@@ -176,6 +176,9 @@ pub(super) struct Setup {
     /// What follows a failed release besides.
     pub(super) run: Option<Arc<Runbook>>,
     pub(super) stepped: Option<Stepped>,
+    pub(super) approval: bool,
+    /// Which target depends on which other.
+    pub(super) depends: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Setup {
@@ -197,6 +200,8 @@ impl Default for Setup {
             always: Vec::new(),
             run: None,
             stepped: None,
+            approval: false,
+            depends: Vec::new(),
         }
     }
 }
@@ -222,6 +227,14 @@ impl Setup {
             kind: self.kind,
             name: name.to_owned(),
         }
+    }
+
+    fn depends_on(&self, name: &str) -> Vec<DependsOn> {
+        let own = self.depends.iter().filter(|(own, _)| *own == name);
+        own.map(|(_, on)| DependsOn::Target {
+            target: self.id(on),
+        })
+        .collect()
     }
 
     pub(super) fn settings(&self) -> EngineSettings {
@@ -250,10 +263,12 @@ impl Setup {
             gitops: None,
             stepped: self.stepped.clone(),
             dry_run: self.dry_run,
+            depends_on: self.depends_on(name),
             on_fail: OnFail {
                 rollback: self.rollback,
                 stuck_pods: StuckPods::Tell,
                 run: self.run.clone(),
+                approval: self.approval,
                 notify: channels.clone(),
             },
             always: self.always.clone(),

@@ -106,6 +106,7 @@ pub(super) struct Target {
     revisions: Vec<(String, u64, i64)>,
     pods: Vec<SimPod>,
     last_plan: Option<PlanId>,
+    pub(super) labels: std::collections::BTreeMap<String, String>,
     changed: i64,
     /// The first bad answer of each revision.
     pub(super) first_bad: BTreeMap<String, i64>,
@@ -157,6 +158,7 @@ impl Target {
             pods: Vec::new(),
             last_plan: None,
             for_rollback: ForRollback::default(),
+            labels: std::collections::BTreeMap::new(),
             changed: -3600,
             first_bad: BTreeMap::new(),
             random: seed,
@@ -417,6 +419,7 @@ impl Target {
             kill_switch: self.kill_switch.clone(),
             last_plan: self.last_plan.clone(),
             for_rollback: self.for_rollback.clone(),
+            labels: self.labels.clone(),
             pause: self.pause.clone(),
             rolling: (self.id.kind == TargetKind::Deployment).then(|| Rolling {
                 wanted: u32::try_from(self.replicas).expect("a few"),

@@ -49,6 +49,7 @@ pub(super) fn state(replicas: u32) -> ScaleState {
         paused: false,
         kill_switch: None,
         last_scaling: None,
+        labels: std::collections::BTreeMap::new(),
         autoscalers: Vec::new(),
         budgets: Vec::new(),
     }

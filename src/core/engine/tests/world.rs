@@ -15,8 +15,10 @@ use super::target::Target;
 use super::workers::Workers;
 use crate::analysis::Ending;
 use crate::change::ObjectRef;
-use crate::engine::{Answer, Effect, Engine, Inputs, ObjectAnswer, Output, Reply, ScaleAnswer};
-use crate::ids::{AnalysisId, TargetId};
+use crate::engine::{
+    Answer, Effect, Engine, Inputs, NodeAnswer, ObjectAnswer, Output, Reply, ScaleAnswer,
+};
+use crate::ids::{AnalysisId, PodName, TargetId};
 use crate::ledger::Ledger;
 use crate::notice::{Delivery, DeliveryOutcome, Notice, NoticeKind};
 use crate::observation::Observation;
@@ -25,7 +27,7 @@ use crate::preflight::{Preflight, WayBackAnswer};
 use crate::record::Record;
 use crate::rule::{Question, ScaleTarget};
 use crate::saga::PlanEnd;
-use crate::target::TargetNews;
+use crate::target::{NodeReport, TargetNews};
 
 /// Seconds after the fixed beginning of all tests.
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -38,6 +40,9 @@ pub(super) type Lie = Box<dyn Fn(&TargetId, &Question, i64) -> Option<Observatio
 
 /// What becomes of a step instead of what would.
 pub(super) type MadeUp = Box<dyn Fn(&StepCommand) -> Option<StepResult>>;
+
+/// What nodes say of the pods of a target.
+pub(super) type NodesSay = Box<dyn Fn(&TargetId, &[PodName]) -> Result<NodeReport, String>>;
 
 pub(super) struct World {
     pub(super) setup: Setup,
@@ -75,6 +80,9 @@ pub(super) struct World {
     ways_back: Vec<WayBackAnswer>,
     /// What a look at any way back sees; `None`: it is never answered.
     pub(super) preflight: Option<Preflight>,
+    /// What nodes say, instead of that all is well.
+    pub(super) nodes_say: Option<NodesSay>,
+    node_answers: Vec<NodeAnswer>,
     /// The fold of the journal.
     pub(super) shadow: Ledger,
     /// What was answered, by the second.
@@ -125,6 +133,8 @@ impl World {
             route_looks: Vec::new(),
             ways_back: Vec::new(),
             preflight: Some(Preflight::default()),
+            nodes_say: None,
+            node_answers: Vec::new(),
             shadow: Ledger::default(),
             outcomes: Vec::new(),
             retrying: Vec::new(),
@@ -210,6 +220,7 @@ impl World {
             deliveries,
             scales: self.seen(),
             objects: [self.objects.seen(), self.seen_routes()].concat(),
+            nodes: std::mem::take(&mut self.node_answers),
             ..Inputs::default()
         };
         self.tick(inputs);
@@ -354,6 +365,13 @@ impl World {
                     let seen = self.preflight.clone().map(Ok);
                     let answer = seen.map(|seen| WayBackAnswer { question, seen });
                     self.ways_back.extend(answer);
+                }
+                Effect::LookAtNodes { target, pods } => {
+                    let report = self.nodes_say.as_ref().map_or_else(
+                        || Ok(NodeReport::default()),
+                        |say| say(&target, &pods),
+                    );
+                    self.node_answers.push(NodeAnswer { target, report });
                 }
                 Effect::Notify {
                     notice,
@@ -539,6 +557,7 @@ fn check_effects(output: &Output) {
             Effect::LookAtScale { .. }
             | Effect::LookAtObject { .. }
             | Effect::LookAtWayBack(_)
+            | Effect::LookAtNodes { .. }
             | Effect::Notify { repeat: true, .. } => true,
             Effect::Notify { notice, .. } => output.records.iter().any(|record| match record {
                 Record::Noticed(noticed)
@@ -647,6 +666,7 @@ fn line(record: &Record) -> Option<String> {
         Record::ReloadRefused { .. } => "reload refused".to_owned(),
         Record::Alerted { alert } => format!("alert: {}", alert.in_words()),
         Record::Silenced { silences, .. } => format!("silences: {}", silences.len()),
+        Record::ApprovalAsked { approval } => format!("asks for approval of {}", approval.plan),
         Record::Commanded { command } => format!("ordered: {}", command.order),
         Record::CommandEnded { outcome, .. } => format!("order over: {outcome:?}"),
         Record::NoticeHeld { notice, .. } => {

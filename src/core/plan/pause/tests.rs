@@ -24,6 +24,7 @@ fn state() -> TargetState {
         pods: Vec::new(),
         kill_switch: None,
         last_plan: None,
+        labels: std::collections::BTreeMap::new(),
         for_rollback: ForRollback::default(),
         pause: None,
         rolling: None,

@@ -38,6 +38,8 @@ pub(in crate::http::api) struct Guard {
     pub(in crate::http::api) path: Arc<str>,
     /// `None`: the request is signed, and its handler says whether by whom.
     pub(in crate::http::api) scope: Option<Scope>,
+    /// Who signs where a request is signed.
+    pub(in crate::http::api) signer: &'static str,
     pub(in crate::http::api) busy: Busy,
 }
 
@@ -114,7 +116,7 @@ impl Guard {
         let address = peer.map(|peer| peer.address);
         let by_address = || Key::Address(address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()));
         let Some(scope) = self.scope else {
-            let caller = own("markerKey", [Scope::Hooks].into_iter().collect());
+            let caller = own(self.signer, [Scope::Hooks].into_iter().collect());
             return Ok((caller, by_address()));
         };
         let caller = match self.access.identify(headers, peer).await {

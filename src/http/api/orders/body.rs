@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use recant_core::command::{LONGEST_REASON, Lasting, Order, Reach};
 use recant_core::guard::Guard;
-use recant_core::ids::{TargetId, TargetKind};
+use recant_core::ids::{PlanId, TargetId, TargetKind};
 use recant_core::spec::duration;
 use recant_core::wording::short;
 use schemars::JsonSchema;
@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use crate::http::api::problem::Problem;
 
-/// Characters of a name.
-const LONGEST: usize = 253;
+/// Characters of a name; plans have the longest.
+const LONGEST: usize = 400;
 
 /// An order that was understood.
 #[derive(Debug)]
@@ -110,6 +110,19 @@ pub(super) struct Freeze {
     dry_run: bool,
 }
 
+/// Agrees to a rollback.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ApproveOrder")]
+pub(super) struct Approve {
+    /// The plan, as the message names it.
+    plan: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// Ends a freeze of the same reach.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -178,6 +191,15 @@ impl Ordering for Unfreeze {
     fn read(self) -> Result<Read, Problem> {
         let reach = reach(self.namespace.as_deref(), self.target.as_deref())?;
         plain(Order::Unfreeze { reach }, &self.reason, self.dry_run)
+    }
+}
+
+impl Ordering for Approve {
+    const WHAT: &'static str = "approval";
+
+    fn read(self) -> Result<Read, Problem> {
+        let plan = PlanId(name("plan", &self.plan)?);
+        plain(Order::Approve { plan }, &self.reason, self.dry_run)
     }
 }
 
