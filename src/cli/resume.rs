@@ -59,7 +59,10 @@ async fn resume_all(
         let name = sync.name();
         if dry_run {
             let patch = sync.patch().unwrap_or_default();
-            writeln!(out, "{name} is suspended; it would be resumed by\n  {patch}")?;
+            writeln!(
+                out,
+                "{name} is suspended; it would be resumed by\n  {patch}"
+            )?;
             continue;
         }
         let line = match sync.resume(&client).await {

@@ -16,9 +16,7 @@ use jiff::Timestamp;
 use recant_core::change::{Change, ObjectRef, ObjectState};
 use recant_core::git_sync::{self, SyncEdit};
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId};
-use recant_core::plan::{
-    Action, Admission, Step, StepCommand, StepResult, SyncStep, SyncSwitch,
-};
+use recant_core::plan::{Action, Admission, Step, StepCommand, StepResult, SyncStep, SyncSwitch};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::ScaleState;
 use recant_core::target::TargetNews;
@@ -89,11 +87,9 @@ impl World {
             SyncEdit::Refused { reason } => StepResult::Refused { reason },
             SyncEdit::Write(patch) => {
                 let patch = serde_json::from_value::<json_patch::Patch>(patch);
-                let written = patch
-                    .map_err(|error| error.to_string())
-                    .and_then(|patch| {
-                        json_patch::patch(object, &patch).map_err(|error| error.to_string())
-                    });
+                let written = patch.map_err(|error| error.to_string()).and_then(|patch| {
+                    json_patch::patch(object, &patch).map_err(|error| error.to_string())
+                });
                 match written {
                     Ok(()) => StepResult::Done,
                     Err(reason) => StepResult::Refused { reason },

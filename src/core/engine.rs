@@ -34,8 +34,8 @@ mod sharing;
 mod show;
 mod silences;
 mod sources;
-mod suspending;
 mod stepping;
+mod suspending;
 mod tell;
 #[cfg(test)]
 mod tests;

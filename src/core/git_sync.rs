@@ -90,10 +90,7 @@ pub fn resume(kind: OwnerKind, plan: Option<&PlanId>, object: &Value) -> SyncEdi
     if plan.is_some_and(|plan| plan.as_str() != mark) {
         return SyncEdit::Nothing;
     }
-    let mut operations = vec![
-        lock(object),
-        json!({"op": "remove", "path": mark_path()}),
-    ];
+    let mut operations = vec![lock(object), json!({"op": "remove", "path": mark_path()})];
     match kind {
         OwnerKind::Application if object.pointer(SELF_HEAL) == Some(&Value::Bool(false)) => {
             operations.push(json!({"op": "replace", "path": SELF_HEAL, "value": true}));
@@ -161,17 +158,33 @@ mod tests {
     #[test]
     fn what_is_suspended_is_put_back_as_it_was_and_each_once() {
         let plan = PlanId("p1".to_owned());
-        let argo = application(&json!({"syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}));
+        let argo =
+            application(&json!({"syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}));
         let flux = application(&json!({"interval": "5m"}));
         for (kind, object, suspended) in [
-            (OwnerKind::Application, &argo, json!({"syncPolicy": {"automated": {"prune": true, "selfHeal": false}}})),
-            (OwnerKind::Kustomization, &flux, json!({"interval": "5m", "suspend": true})),
-            (OwnerKind::HelmRelease, &flux, json!({"interval": "5m", "suspend": true})),
+            (
+                OwnerKind::Application,
+                &argo,
+                json!({"syncPolicy": {"automated": {"prune": true, "selfHeal": false}}}),
+            ),
+            (
+                OwnerKind::Kustomization,
+                &flux,
+                json!({"interval": "5m", "suspend": true}),
+            ),
+            (
+                OwnerKind::HelmRelease,
+                &flux,
+                json!({"interval": "5m", "suspend": true}),
+            ),
         ] {
             let after = written(suspend(kind, &plan, object), object.clone());
             assert_eq!(after["spec"], suspended);
             assert_eq!(suspend(kind, &plan, &after), SyncEdit::Done, "once");
-            assert_eq!(resume(kind, Some(&PlanId("p2".to_owned())), &after), SyncEdit::Nothing);
+            assert_eq!(
+                resume(kind, Some(&PlanId("p2".to_owned())), &after),
+                SyncEdit::Nothing
+            );
             let back = written(resume(kind, Some(&plan), &after), after);
             assert_eq!(back["spec"], object["spec"]);
             assert_eq!(resume(kind, None, &back), SyncEdit::Nothing, "once");
@@ -182,14 +195,26 @@ mod tests {
     fn what_somebody_did_is_left_as_it_is() {
         let plan = PlanId("p1".to_owned());
         let manual = application(&json!({"syncPolicy": {"automated": {"selfHeal": false}}}));
-        assert_eq!(suspend(OwnerKind::Application, &plan, &manual), SyncEdit::Nothing);
-        assert_eq!(suspend(OwnerKind::Application, &plan, &application(&json!({}))), SyncEdit::Nothing);
+        assert_eq!(
+            suspend(OwnerKind::Application, &plan, &manual),
+            SyncEdit::Nothing
+        );
+        assert_eq!(
+            suspend(OwnerKind::Application, &plan, &application(&json!({}))),
+            SyncEdit::Nothing
+        );
         let held = application(&json!({"suspend": true}));
-        assert_eq!(suspend(OwnerKind::Kustomization, &plan, &held), SyncEdit::Nothing);
+        assert_eq!(
+            suspend(OwnerKind::Kustomization, &plan, &held),
+            SyncEdit::Nothing
+        );
         // Somebody resumed it meanwhile: only our mark goes.
         let mut resumed = application(&json!({"interval": "5m"}));
         resumed["metadata"]["annotations"] = json!({SUSPENDED_ANNOTATION: "p1"});
-        let back = written(resume(OwnerKind::Kustomization, Some(&plan), &resumed), resumed);
+        let back = written(
+            resume(OwnerKind::Kustomization, Some(&plan), &resumed),
+            resumed,
+        );
         assert_eq!(back["spec"], json!({"interval": "5m"}));
         assert_eq!(back["metadata"]["annotations"], json!({}));
     }
@@ -197,8 +222,12 @@ mod tests {
     #[test]
     fn an_application_of_a_set_is_refused_with_the_reason() {
         let mut of_set = application(&json!({"syncPolicy": {"automated": {"selfHeal": true}}}));
-        of_set["metadata"]["ownerReferences"] = json!([{"kind": "ApplicationSet", "name": "shops"}]);
+        of_set["metadata"]["ownerReferences"] =
+            json!([{"kind": "ApplicationSet", "name": "shops"}]);
         let refused = suspend(OwnerKind::Application, &PlanId("p1".to_owned()), &of_set);
-        assert!(matches!(&refused, SyncEdit::Refused { reason } if reason.contains("`shops`")), "{refused:?}");
+        assert!(
+            matches!(&refused, SyncEdit::Refused { reason } if reason.contains("`shops`")),
+            "{refused:?}"
+        );
     }
 }

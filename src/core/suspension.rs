@@ -49,24 +49,38 @@ pub struct SuspensionState {
 pub enum SuspensionCourse {
     Suspending,
     /// `was_on`: something was switched off, and is to be switched on again.
-    Suspended { was_on: bool },
+    Suspended {
+        was_on: bool,
+    },
     /// It could not be suspended, so nothing is rolled back.
-    Refused { reason: String },
-    Resuming { reason: String },
+    Refused {
+        reason: String,
+    },
+    Resuming {
+        reason: String,
+    },
 }
 
 /// What happened to it, besides its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "news")]
 pub enum SuspensionNews {
-    Began { suspension: Box<Suspension> },
+    Began {
+        suspension: Box<Suspension>,
+    },
     /// People were told that it still is suspended.
     Reminded,
     /// The decision to resume.
-    Resuming { reason: String },
+    Resuming {
+        reason: String,
+    },
     /// It cannot be resumed now; told once.
-    Stuck { reason: String },
-    Ended { reason: String },
+    Stuck {
+        reason: String,
+    },
+    Ended {
+        reason: String,
+    },
 }
 
 impl SuspensionState {

@@ -94,14 +94,20 @@ impl Fleet {
         let client = self.ns.bed().client();
         wait_for("the journal to be readable", WITHIN, || async {
             let state = look(&client, self.ns.name(), &format!("recant-shard-{shard}")).await;
-            state.map(Option::unwrap_or_default).map_err(|error| error.to_string())
+            state
+                .map(Option::unwrap_or_default)
+                .map_err(|error| error.to_string())
         })
         .await
     }
 
     /// Starts what has ended, as a kubelet does; how many that were.
     async fn revive(&self) -> usize {
-        let ended: Vec<&Agent> = self.agents.iter().filter(|agent| agent.has_ended()).collect();
+        let ended: Vec<&Agent> = self
+            .agents
+            .iter()
+            .filter(|agent| agent.has_ended())
+            .collect();
         for agent in &ended {
             agent.launch();
         }

@@ -168,15 +168,15 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-    ("git_sync", &["change", "ids", "target"]),
-    (
-        "plan",
-        &[
-            "change", "evidence", "git_sync", "ids", "rule", "scaling", "target",
-        ],
-    ),
-    ("suspension", &["ids", "plan", "target", "time"]),
-    ("drift", &["ids", "suspension", "target"]),
+            ("git_sync", &["change", "ids", "target"]),
+            (
+                "plan",
+                &[
+                    "change", "evidence", "git_sync", "ids", "rule", "scaling", "target",
+                ],
+            ),
+            ("suspension", &["ids", "plan", "target", "time"]),
+            ("drift", &["ids", "suspension", "target"]),
         ],
     ),
     (

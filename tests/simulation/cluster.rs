@@ -203,9 +203,11 @@ fn admit(command: &StepCommand, fresh: &Workload, now: i64) -> Admission {
         }
         Action::Scale(change) => change.admit(plan, Some(&fresh.scale_state(now))),
         Action::Change(change) => change.admit(plan, index, Some(&fresh.object(&change.object))),
-        Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => Admission::Fenced {
-            reason: "nothing is paused, kept or applied here".to_owned(),
-        },
+        Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => {
+            Admission::Fenced {
+                reason: "nothing is paused, kept or applied here".to_owned(),
+            }
+        }
     }
 }
 

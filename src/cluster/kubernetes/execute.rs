@@ -7,7 +7,8 @@ use kube::core::{DynamicResourceScope, Selector};
 use kube::{Api, Client, Resource};
 use recant_core::ids::{PlanId, RevisionHash, TargetId, TargetKind};
 use recant_core::plan::{
-    Action, Admission, PauseStep, PauseWrite, RollbackStep, Step, StepCommand, StepResult, SyncSwitch,
+    Action, Admission, PauseStep, PauseWrite, RollbackStep, Step, StepCommand, StepResult,
+    SyncSwitch,
 };
 use recant_core::target::TargetState;
 use serde::de::DeserializeOwned;
@@ -67,7 +68,7 @@ pub(super) async fn preview(client: &Client, command: &StepCommand) -> Result<Va
     let (how, patch) = match prepare(client, &command.plan, rollback).await? {
         Prepared::Over(result) => {
             let why = match result {
-                StepResult::Done | StepResult::AlreadyDone => {
+                StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {
                     "there is nothing to write any more".to_owned()
                 }
                 StepResult::Fenced { reason }

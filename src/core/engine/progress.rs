@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Effect, Turn, always, drifting, pausing, releases, stepping, suspending, tell, verify};
+use super::{
+    Effect, Turn, always, drifting, pausing, releases, stepping, suspending, tell, verify,
+};
 use crate::analysis::{Analysis, Ending};
 use crate::ids::TargetId;
 use crate::judge::Finding;

@@ -28,10 +28,7 @@ pub(super) fn lets_begin(
     live: &mut Live,
     analysis: &Analysis,
 ) -> bool {
-    let policy = live
-        .watch
-        .gitops
-        .unwrap_or(turn.settings.guards.gitops);
+    let policy = live.watch.gitops.unwrap_or(turn.settings.guards.gitops);
     let (Some(known), Some(state)) = (turn.known(target), live.state.clone()) else {
         return true;
     };
@@ -40,7 +37,10 @@ pub(super) fn lets_begin(
     };
     // An abort leaves the spec as it is.
     let to = known.destination(&analysis.canary, Some(&state));
-    let stable = state.rollout.as_ref().and_then(|rollout| rollout.stable.as_ref());
+    let stable = state
+        .rollout
+        .as_ref()
+        .and_then(|rollout| rollout.stable.as_ref());
     if stable.is_some() && stable == to.as_ref().map(|to| &to.revision) {
         return true;
     }

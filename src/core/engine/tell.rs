@@ -11,8 +11,8 @@ mod release;
 mod reload;
 mod rollback;
 mod source;
-mod suspension;
 mod stepping;
+mod suspension;
 
 pub(super) use approval::approval_asked;
 pub(super) use gitops::held_against_git;
@@ -29,8 +29,8 @@ pub(super) use release::{failed_only, failed_revision_back, finished, never_roll
 pub(super) use reload::{reload_refused, reloaded};
 pub(super) use rollback::{rollback_failed, rolling_back, rolling_back_for, verified};
 pub(super) use source::{source_back, source_lost};
-pub(super) use suspension::{not_resumed, still_suspended, sync_resumed};
 pub(super) use stepping::stepping;
+pub(super) use suspension::{not_resumed, still_suspended, sync_resumed};
 
 use jiff::Timestamp;
 

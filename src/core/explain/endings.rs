@@ -3,9 +3,9 @@
 use crate::analysis::Ending;
 use crate::drift::DriftNews;
 use crate::git_sync;
-use crate::suspension::SuspensionNews;
 use crate::incident::ScalingEnd;
 use crate::pause::{PauseEnd, PauseNews, Reached};
+use crate::suspension::SuspensionNews;
 
 pub(super) fn ended(ending: &Ending, findings: impl Iterator<Item = String>) -> Vec<String> {
     match ending {

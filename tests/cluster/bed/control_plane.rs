@@ -109,7 +109,10 @@ impl ControlPlane {
             logs,
         } = &self.again;
         let mut new = {
-            let mut old = self.api_server.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut old = self
+                .api_server
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             old.kill();
             Process::start("kube-apiserver", binary, arguments, &[], logs)
                 .expect("it was started before")
@@ -118,7 +121,10 @@ impl ControlPlane {
         wait_until_ready(&mut new, &admin)
             .await
             .unwrap_or_else(|error| panic!("{error:#}"));
-        *self.api_server.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        *self
+            .api_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     /// The API server's address.

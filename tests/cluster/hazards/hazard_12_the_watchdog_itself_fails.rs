@@ -23,7 +23,9 @@ fn hazard_12_the_watchdog_itself_fails() {
         // It hangs in the middle of the rollback, another takes over, and it goes on as if nothing had been.
         leader.signal("STOP");
         let took = taken_over(&fleet, leader.name()).await;
-        figure(&format!("taken over {took:?} after SIGSTOP, with a Lease of 6 s"));
+        figure(&format!(
+            "taken over {took:?} after SIGSTOP, with a Lease of 6 s"
+        ));
         leader.signal("CONT");
         let status = leader.wait_end(Duration::from_secs(20)).await;
         assert_eq!(status.code(), Some(1), "{}", leader.log());

@@ -23,7 +23,13 @@ fn is_not_failed(record: &Record) -> bool {
 }
 
 fn is_stuck(record: &Record) -> bool {
-    matches!(record, Record::PlanEnded { end: PlanEnd::Stuck { .. }, .. })
+    matches!(
+        record,
+        Record::PlanEnded {
+            end: PlanEnd::Stuck { .. },
+            ..
+        }
+    )
 }
 
 /// While nobody looks: the replica that judged is stopped, and the one that takes over finds another world.
@@ -42,17 +48,33 @@ fn a_person_who_rolls_back_and_an_object_made_anew_are_left_alone() {
         // A person undoes the one,
         ns.set_image("checkout", "v1").await;
         // and the other is deleted and created again, as it was.
-        let before = ns.api::<Deployment>().get("cart").await.expect("it is there");
-        ns.kubectl(&["delete", "deployment", "cart", "--wait=true"]).await;
-        ns.apply(&crate::manifests::deployment("cart", "v2", 2)).await;
+        let before = ns
+            .api::<Deployment>()
+            .get("cart")
+            .await
+            .expect("it is there");
+        ns.kubectl(&["delete", "deployment", "cart", "--wait=true"])
+            .await;
+        ns.apply(&crate::manifests::deployment("cart", "v2", 2))
+            .await;
         taken_over(&fleet, leader.name()).await;
         leader.signal("CONT");
         let status = leader.wait_end(Duration::from_secs(20)).await;
         assert_eq!(status.code(), Some(1), "{}", leader.log());
-        fleet.wait_records("the end of the analysis that the person ended", 1, is_not_failed).await;
+        fleet
+            .wait_records(
+                "the end of the analysis that the person ended",
+                1,
+                is_not_failed,
+            )
+            .await;
         wait_for("the new object to be seen", WITHIN, || async {
             let state = fleet.state(0).await;
-            let known = state.ledger.targets.iter().find(|(target, _)| target.name == "cart");
+            let known = state
+                .ledger
+                .targets
+                .iter()
+                .find(|(target, _)| target.name == "cart");
             match known {
                 Some((_, known)) if Some(&known.uid) != before.metadata.uid.as_ref() => Ok(()),
                 other => Err(format!("{other:?}")),
@@ -63,7 +85,11 @@ fn a_person_who_rolls_back_and_an_object_made_anew_are_left_alone() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(fleet.count(is_plan).await, 0);
         observer.assert_never_ours();
-        let after = ns.api::<Deployment>().get("cart").await.expect("it is there");
+        let after = ns
+            .api::<Deployment>()
+            .get("cart")
+            .await
+            .expect("it is there");
         assert_eq!(after.metadata.generation, Some(1), "nobody wrote to it");
     });
 }
@@ -81,19 +107,27 @@ fn a_right_that_is_taken_away_in_the_middle_is_told_and_nothing_is_written() {
         assert_ne!(role, without);
         let without = without.replace("patch]", "create]");
         let apply = ["-n", ns.name(), "apply", "-f", "-"];
-        let applied = ns.bed().kubectl_as(ns.bed().admin(), &apply, &without).await;
+        let applied = ns
+            .bed()
+            .kubectl_as(ns.bed().admin(), &apply, &without)
+            .await;
         applied.expect("an administrator may");
         fleet.wait_records("the end of the plan", 1, is_stuck).await;
         let records = fleet.records().await;
         let reasons: Vec<&str> = records
             .iter()
             .filter_map(|record| match record {
-                Record::PlanEnded { end: PlanEnd::Stuck { reason, .. }, .. } => Some(reason.as_str()),
+                Record::PlanEnded {
+                    end: PlanEnd::Stuck { reason, .. },
+                    ..
+                } => Some(reason.as_str()),
                 _ => None,
             })
             .collect();
         assert!(
-            reasons.iter().all(|reason| reason.contains("patch deployments.apps")),
+            reasons
+                .iter()
+                .all(|reason| reason.contains("patch deployments.apps")),
             "{reasons:?}"
         );
         let leader = fleet.holder("recant").await;

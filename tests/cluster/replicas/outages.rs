@@ -21,8 +21,12 @@ fn etcd_stands_still_and_the_api_server_is_restarted_and_each_release_is_taken_b
         bed.control_plane().stop_etcd(Duration::from_secs(20)).await;
         // Nobody could renew: whoever held the Lease has ended, and is started again as its pod would be.
         let revived = fleet.revive().await;
-        figure(&format!("{revived} of 3 replicas ended while etcd stood still for 20 s"));
-        fleet.wait_records("the first verification", 1, is_verified).await;
+        figure(&format!(
+            "{revived} of 3 replicas ended while etcd stood still for 20 s"
+        ));
+        fleet
+            .wait_records("the first verification", 1, is_verified)
+            .await;
         fleet.ns.wait_serving("checkout", "v1").await;
 
         fleet.ns.set_image("cart", "v2").await;

@@ -81,7 +81,11 @@ async fn idle(fleet: &Fleet) {
                 })
                 .collect()
         };
-        let maps = fleet.ns.api::<ConfigMap>().list(&ListParams::default()).await;
+        let maps = fleet
+            .ns
+            .api::<ConfigMap>()
+            .list(&ListParams::default())
+            .await;
         versions(maps.expect("an administrator may list").items)
     };
     let leases = || async {
@@ -98,7 +102,10 @@ async fn idle(fleet: &Fleet) {
     let mut writes = 0;
     let mut seen = leases().await;
     while since.elapsed() < TIME {
-        assert!(begun.elapsed() < WITHIN, "it writes although nothing happens");
+        assert!(
+            begun.elapsed() < WITHIN,
+            "it writes although nothing happens"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = leases().await;
         writes += now.iter().filter(|version| !seen.contains(version)).count();
@@ -223,7 +230,9 @@ fn many_bad_releases_over_three_replicas_are_each_taken_back_once() {
         let wanted = std::env::var("RECANT_FIGURE_RELEASES").ok();
         let number: usize = wanted.and_then(|text| text.parse().ok()).unwrap_or(8);
         let ns = crate::bed::Bed::get().await.namespace("many").await;
-        let names: Vec<String> = (0..number).map(|number| format!("checkout{number}")).collect();
+        let names: Vec<String> = (0..number)
+            .map(|number| format!("checkout{number}"))
+            .collect();
         let targets: Vec<&str> = names.iter().map(String::as_str).collect();
         let settings = vec![
             ("guards.atOnce", json!("1000")),
@@ -233,7 +242,12 @@ fn many_bad_releases_over_three_replicas_are_each_taken_back_once() {
         let fleet = Fleet::start_in(ns, SHARDS, &targets, settings).await;
         balanced(&fleet, &[1, 1, 1]).await;
         let traffic = join_all(targets.iter().map(|target| fleet.traffic(target))).await;
-        join_all(targets.iter().map(|target| fleet.ns.set_image(target, "v2"))).await;
+        join_all(
+            targets
+                .iter()
+                .map(|target| fleet.ns.set_image(target, "v2")),
+        )
+        .await;
         wait_for("every release to be taken back", WITHIN, || async {
             match fleet.count(is_verified).await {
                 verified if verified >= number => Ok(()),
@@ -260,7 +274,8 @@ fn many_bad_releases_over_three_replicas_are_each_taken_back_once() {
             }
         }
         took.sort_unstable();
-        let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1)));
+        let at =
+            |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1)));
         figure(&format!(
             "from verdict to patch over {} releases in {SHARDS} shards: p50 {:?} ms, p99 {:?} ms",
             took.len(),

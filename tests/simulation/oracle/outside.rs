@@ -55,7 +55,11 @@ impl Oracle {
         let rollback = match &command.action {
             Action::Rollback(rollback) => rollback,
             Action::Scale(change) => return self.scales(command, change, object),
-            Action::Change(_) | Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => {
+            Action::Change(_)
+            | Action::Pause(_)
+            | Action::Sync(_)
+            | Action::Evidence(_)
+            | Action::Apply(_) => {
                 return Ok(());
             }
         };

@@ -51,10 +51,20 @@ pub(in crate::engine) fn still_suspended(
         owner(suspension),
         suspension.fence.judged
     )];
-    sentences.extend(super::gitops::what_to_commit(turn, live, &suspension.fence.judged));
+    sentences.extend(super::gitops::what_to_commit(
+        turn,
+        live,
+        &suspension.fence.judged,
+    ));
     sentences.push(by_hand(suspension));
     let headline = format!("{target}: {} is still suspended", suspension.tool);
-    tell(turn, live, suspension, (Severity::Warning, headline), sentences);
+    tell(
+        turn,
+        live,
+        suspension,
+        (Severity::Warning, headline),
+        sentences,
+    );
 }
 
 /// It is as it was.
@@ -70,7 +80,13 @@ pub(in crate::engine) fn sync_resumed(
         format!("{}.", capitalised(reason)),
         format!("{} is no longer suspended by Recant.", owner(suspension)),
     ];
-    tell(turn, live, suspension, (Severity::Info, headline), sentences);
+    tell(
+        turn,
+        live,
+        suspension,
+        (Severity::Info, headline),
+        sentences,
+    );
 }
 
 /// It cannot be resumed now.
@@ -87,5 +103,11 @@ pub(in crate::engine) fn not_resumed(
         "Recant tries again every minute.".to_owned(),
         by_hand(suspension),
     ];
-    tell(turn, live, suspension, (Severity::Critical, headline), sentences);
+    tell(
+        turn,
+        live,
+        suspension,
+        (Severity::Critical, headline),
+        sentences,
+    );
 }

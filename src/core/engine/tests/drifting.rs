@@ -202,18 +202,34 @@ fn self_heal_is_suspended_before_the_rollback_and_resumed_when_git_shows_a_good_
     assert_eq!(switches(&mut world), [SyncSwitch::Suspend]);
     assert!(!world.target().self_heal);
     let told = world.read(NoticeKind::RollingBack);
-    assert!(told.contains("self-heal is suspended until Git shows another version"), "{told}");
+    assert!(
+        told.contains("self-heal is suspended until Git shows another version"),
+        "{told}"
+    );
     // Every six hours people are reminded, with what to commit.
     world.run(6 * 3600);
     let reminded = world.read(NoticeKind::HeldAgainstGit);
     assert!(reminded.contains("is still suspended"), "{reminded}");
-    assert!(reminded.contains("Commit `image: registry.example/checkout:v1`"), "{reminded}");
+    assert!(
+        reminded.contains("Commit `image: registry.example/checkout:v1`"),
+        "{reminded}"
+    );
     // The revert is committed: Argo CD writes v1 itself.
     world.target().shipped_by = Some(CONTROLLER.to_owned());
     world.run(10);
-    assert_eq!(switches(&mut world), [SyncSwitch::Suspend, SyncSwitch::Resume]);
+    assert_eq!(
+        switches(&mut world),
+        [SyncSwitch::Suspend, SyncSwitch::Resume]
+    );
     assert!(world.target().self_heal);
-    assert!(world.engine.ledger().targets.values().all(|known| known.suspension.is_none()));
+    assert!(
+        world
+            .engine
+            .ledger()
+            .targets
+            .values()
+            .all(|known| known.suspension.is_none())
+    );
 }
 
 #[test]
@@ -225,21 +241,32 @@ fn without_self_heal_nothing_is_switched() {
     assert!(switches(&mut world).is_empty());
     world.target().shipped_by = Some(CONTROLLER.to_owned());
     world.run(10);
-    assert!(switches(&mut world).is_empty(), "what somebody switched off stays off");
+    assert!(
+        switches(&mut world).is_empty(),
+        "what somebody switched off stays off"
+    );
 }
 
 #[test]
 fn what_cannot_be_suspended_is_not_rolled_back_and_that_is_told() {
     let mut world = shipped(suspending());
     world.step_result = Some(Box::new(|command| {
-        command.plan.as_str().ends_with("-sync").then(|| StepResult::Refused {
-            reason: "not allowed to patch applications.argoproj.io in namespace `argocd`".to_owned(),
-        })
+        command
+            .plan
+            .as_str()
+            .ends_with("-sync")
+            .then(|| StepResult::Refused {
+                reason: "not allowed to patch applications.argoproj.io in namespace `argocd`"
+                    .to_owned(),
+            })
     }));
     world.run(120);
     assert!(world.plans().is_empty(), "{}", world.transcript());
     let held = world.read(NoticeKind::Held);
-    assert!(held.contains("could not be suspended: not allowed to patch"), "{held}");
+    assert!(
+        held.contains("could not be suspended: not allowed to patch"),
+        "{held}"
+    );
     assert!(held.contains("Commit `image:"), "{held}");
 }
 
@@ -266,7 +293,10 @@ fn suspend_and_resume_are_each_done_exactly_once_whenever_the_process_dies() {
                 world.crash_at = Some(cut);
                 world.effects_leave = effects_leave;
             });
-            let case = format!("cut behind record {cut}, {effects_leave}\n{}", world.transcript());
+            let case = format!(
+                "cut behind record {cut}, {effects_leave}\n{}",
+                world.transcript()
+            );
             assert_eq!(
                 switches(&mut world),
                 [SyncSwitch::Suspend, SyncSwitch::Resume],

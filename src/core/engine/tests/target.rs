@@ -11,7 +11,9 @@ use crate::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use crate::observation::{
     Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
 };
-use crate::plan::{Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult, SyncStep, SyncSwitch};
+use crate::plan::{
+    Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult, SyncStep, SyncSwitch,
+};
 use crate::rule::{ArmsBy, Question, What};
 use crate::target::{
     ForRollback, GitOwner, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState,
@@ -511,7 +513,8 @@ impl Target {
             "spec": {"syncPolicy": {"automated": {"selfHeal": self.self_heal}}},
         });
         if let Some(mark) = &self.sync_mark {
-            object["metadata"]["annotations"][git_sync::SUSPENDED_ANNOTATION] = mark.as_str().into();
+            object["metadata"]["annotations"][git_sync::SUSPENDED_ANNOTATION] =
+                mark.as_str().into();
         }
         let sync = match step.switch {
             SyncSwitch::Suspend => git_sync::suspend(step.owner.kind, plan, &object),
