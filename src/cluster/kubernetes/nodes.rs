@@ -30,7 +30,7 @@ pub(super) async fn report(
     let mut seen: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut report = NodeReport::default();
     for name in pods {
-        let call = call("get", "pods", namespace);
+        let call = to("get", "pods", namespace);
         let Some(pod) = call.answer(api.get(name.as_str())).await? else {
             continue;
         };
@@ -39,7 +39,7 @@ pub(super) async fn report(
             continue;
         };
         if !seen.contains_key(&node) {
-            let call = call("get", "nodes", "");
+            let call = to("get", "nodes", "");
             let trouble = match call.answer(nodes.get(&node)).await? {
                 Some(found) => trouble(&found),
                 None => Some("it does not exist any more".to_owned()),
@@ -74,7 +74,7 @@ fn trouble(node: &Node) -> Option<String> {
     (!found.is_empty()).then(|| found.join(", "))
 }
 
-fn call<'a>(verb: &'static str, resource: &str, namespace: &'a str) -> Call<'a> {
+fn to<'a>(verb: &'static str, resource: &str, namespace: &'a str) -> Call<'a> {
     Call {
         verb,
         resource: resource.to_owned(),
