@@ -123,7 +123,7 @@ impl WorkloadFacts {
                 .map(|plan| PlanId(plan.clone())),
             pause: own_pause::read(workload),
             rolling: (kind == TargetKind::Deployment).then(|| rolling(spec)),
-            owner: git_owner::read(metadata, kind),
+            owner: git_owner::read(metadata, spec.template.as_ref(), kind),
             shipped_by: git_owner::shipped_by(metadata),
             rollout,
             progress: if given_up {

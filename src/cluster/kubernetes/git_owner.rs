@@ -12,27 +12,41 @@ use recant_core::target::{GitOwner, GitTool, OwnerKind, OwnerObject};
 use serde_json::Value;
 
 use super::objects::{annotations, workload_resource};
+use super::template::images;
 
 const TRACKING: &str = "argocd.argoproj.io/tracking-id";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const INSTANCE: &str = "app.kubernetes.io/instance";
-/// Under these names the tools stand in `managedFields`.
-const ARGO_CD: [&str; 2] = ["argocd-controller", "argocd-application-controller"];
-const FLUX: [(&str, OwnerKind, &str); 2] = [
-    (
-        "kustomize-controller",
-        OwnerKind::Kustomization,
-        "kustomize.toolkit.fluxcd.io",
-    ),
-    (
-        "helm-controller",
-        OwnerKind::HelmRelease,
-        "helm.toolkit.fluxcd.io",
-    ),
+const FLUX: [(OwnerKind, &str); 2] = [
+    (OwnerKind::Kustomization, "kustomize.toolkit.fluxcd.io"),
+    (OwnerKind::HelmRelease, "helm.toolkit.fluxcd.io"),
 ];
 
-/// The owner, if there is one.
-pub(super) fn read(metadata: &ObjectMeta, kind: TargetKind) -> Option<GitOwner> {
-    argo_cd(metadata, kind).or_else(|| flux(metadata))
+/// The owner, if there is one; `template`: what stands in the object.
+pub(super) fn read(
+    metadata: &ObjectMeta,
+    template: Option<&Value>,
+    kind: TargetKind,
+) -> Option<GitOwner> {
+    let owner = argo_cd(metadata, kind).or_else(|| flux(metadata))?;
+    let by_tool = shipped_by(metadata)
+        .is_some_and(|manager| owner.tool.managers().contains(&manager.as_str()));
+    Some(GitOwner {
+        agrees: by_tool || last_applied(metadata, template),
+        ..owner
+    })
+}
+
+/// Whether what was applied last has the images that stand there now. Who applies what is there already does not become
+/// an owner of it in `managedFields`, unless on the server's side.
+fn last_applied(metadata: &ObjectMeta, template: Option<&Value>) -> bool {
+    let applied = annotations(metadata)
+        .get(LAST_APPLIED)
+        .and_then(|applied| serde_json::from_str::<Value>(applied).ok());
+    let applied = applied.and_then(|applied| Some(images(applied.pointer("/spec/template")?)));
+    applied.is_some_and(|applied| {
+        !applied.is_empty() && template.is_some_and(|template| images(template) == applied)
+    })
 }
 
 fn argo_cd(metadata: &ObjectMeta, kind: TargetKind) -> Option<GitOwner> {
@@ -43,6 +57,7 @@ fn argo_cd(metadata: &ObjectMeta, kind: TargetKind) -> Option<GitOwner> {
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         }),
+        agrees: false,
     };
     if let Some(tracking) = annotations(metadata).get(TRACKING)
         && let Some((application_name, of)) = tracking.split_once(':')
@@ -54,7 +69,7 @@ fn argo_cd(metadata: &ObjectMeta, kind: TargetKind) -> Option<GitOwner> {
             None => application(None, application_name),
         });
     }
-    let wrote = writers(metadata).any(|manager| ARGO_CD.contains(&manager));
+    let wrote = writers(metadata).any(|manager| GitTool::ArgoCd.managers().contains(&manager));
     if !wrote {
         return None;
     }
@@ -63,6 +78,7 @@ fn argo_cd(metadata: &ObjectMeta, kind: TargetKind) -> Option<GitOwner> {
         GitOwner {
             tool: GitTool::ArgoCd,
             object: None,
+            agrees: false,
         },
         |name| application(None, name),
     ))
@@ -78,7 +94,7 @@ fn tracked_as(metadata: &ObjectMeta, kind: TargetKind) -> String {
 
 fn flux(metadata: &ObjectMeta) -> Option<GitOwner> {
     let labels = labels(metadata);
-    for (_, kind, group) in FLUX {
+    for (kind, group) in FLUX {
         let label = |key: &str| labels.get(&format!("{group}/{key}"));
         if let (Some(name), Some(namespace)) = (label("name"), label("namespace")) {
             return Some(GitOwner {
@@ -88,13 +104,15 @@ fn flux(metadata: &ObjectMeta) -> Option<GitOwner> {
                     namespace: Some(namespace.clone()),
                     name: name.clone(),
                 }),
+                agrees: false,
             });
         }
     }
-    let wrote = writers(metadata).any(|manager| FLUX.iter().any(|(name, ..)| *name == manager));
+    let wrote = writers(metadata).any(|manager| GitTool::Flux.managers().contains(&manager));
     wrote.then_some(GitOwner {
         tool: GitTool::Flux,
         object: None,
+        agrees: false,
     })
 }
 
@@ -145,7 +163,7 @@ mod tests {
 
     #[track_caller]
     fn check(of: &Value, expected: Option<&str>) {
-        let owner = read(&metadata(of), TargetKind::Deployment);
+        let owner = read(&metadata(of), None, TargetKind::Deployment);
         assert_eq!(
             owner.map(|owner| owner.to_string()).as_deref(),
             expected,
@@ -195,6 +213,25 @@ mod tests {
             &json!({"managedFields": [wrote("kustomize-controller", at)]}),
             Some("Flux"),
         );
+    }
+
+    #[test]
+    fn git_agrees_when_what_was_applied_last_is_what_is_there() {
+        let applied = r#"{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:1"}]}}}}"#;
+        let of = json!({
+            "annotations": {
+                "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/checkout",
+                "kubectl.kubernetes.io/last-applied-configuration": applied,
+            },
+            "managedFields": [wrote("recant", "2026-01-01T00:00:00Z")],
+        });
+        let agrees = |image: &str| {
+            let template = json!({"spec": {"containers": [{"name": "app", "image": image}]}});
+            let owner = read(&metadata(&of), Some(&template), TargetKind::Deployment);
+            owner.expect("Argo CD").agrees
+        };
+        assert!(agrees("app:1"));
+        assert!(!agrees("app:2"));
     }
 
     #[test]

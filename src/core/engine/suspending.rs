@@ -127,7 +127,8 @@ fn over(suspension: &Suspension, state: &TargetState) -> Option<String> {
         return Some("the target was deleted and created again".to_owned());
     }
     let by = state.shipped_by.as_deref()?;
-    let by_tool = suspension.tool.managers().contains(&by);
+    let agrees = state.owner.as_ref().is_some_and(|owner| owner.agrees);
+    let by_tool = agrees || suspension.tool.managers().contains(&by);
     match (current == bad, by_tool) {
         (true, _) => Some(format!("revision {bad} is back, shipped by `{by}`")),
         (false, true) => Some(format!("Git asks for revision {current} now")),

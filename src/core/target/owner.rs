@@ -20,6 +20,9 @@ pub struct GitOwner {
     /// `None`: the tool wrote the object, and nothing on it says for whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<OwnerObject>,
+    /// The images that stand in the template are those that Git asks for, as far as the object shows it.
+    #[serde(default)]
+    pub agrees: bool,
 }
 
 /// The object of the tool that the workload belongs to.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use recant_core::drift::DriftNews;
 use recant_core::guard::Guard;
 use recant_core::notice::NoticeKind;
 use recant_core::plan::StepResult;
 use recant_core::record::Record;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::agent::{Agent, Options};
@@ -45,54 +45,53 @@ impl Drop for SelfHeal {
 }
 
 fn tag_of(deployment: &Deployment) -> String {
-    let pod = deployment
-        .spec
-        .as_ref()
-        .expect("a spec")
-        .template
-        .spec
-        .as_ref();
-    let image = pod.expect("a pod spec").containers[0].image.clone();
-    let image = image.unwrap_or_default();
+    let spec = deployment.spec.as_ref().expect("a spec");
+    let pod = spec.template.spec.as_ref().expect("a pod spec");
+    let image = pod.containers[0].image.clone().unwrap_or_default();
     image.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
+/// Argo CD's Applications.
+fn applications(ns: &Namespace) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "applications");
+    Api::namespaced_with(ns.bed().client(), ns.name(), &resource)
+}
+
+fn heals(application: &DynamicObject) -> bool {
+    application.data["spec"]["syncPolicy"]["automated"]["selfHeal"] == true
+}
+
 impl SelfHeal {
+    /// A commit is synchronised at once; a drift is put right after a while, unless the Application `shop` says no.
     fn start(ns: &Namespace, tag: &str) -> Self {
         let git = Arc::new(Mutex::new(tag.to_owned()));
         let wrote = Arc::new(Mutex::new(Vec::new()));
         let api: Api<Deployment> = ns.api();
+        let applications = applications(ns);
         let namespace = ns.name().to_owned();
         let (wanted, written) = (Arc::clone(&git), Arc::clone(&wrote));
         let task = tokio::spawn(async move {
+            let mut synced = String::new();
             loop {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 let wanted = wanted.lock().expect("nobody panics with it").clone();
                 let Ok(found) = api.get("checkout").await else {
                     continue;
                 };
-                let tracked = found.metadata.annotations.iter().flatten();
-                let tracked = tracked
-                    .into_iter()
-                    .any(|(key, _)| key == "argocd.argoproj.io/tracking-id");
-                if tracked && tag_of(&found) == wanted {
-                    continue;
-                }
-                if tracked && found.metadata.managed_fields.is_some() && written_by_others(&found) {
+                if synced == wanted {
+                    let application = applications.get("shop").await;
+                    let off = application.is_ok_and(|application| !heals(&application));
+                    if off || tag_of(&found) == wanted {
+                        continue;
+                    }
                     tokio::time::sleep(HEALS_AFTER).await;
                 }
-                let id = format!("shop:apps/Deployment:{namespace}/checkout");
-                let image = manifests::image("checkout", &wanted);
-                let patch = json!({
-                    "metadata": {"annotations": {"argocd.argoproj.io/tracking-id": id}},
-                    "spec": {"template": {"spec": {"containers": [{"name": "checkout", "image": image}]}}},
-                });
+                let patch = desired(&namespace, &wanted);
                 let params = PatchParams::apply(MANAGER);
-                if api
-                    .patch("checkout", &params, &Patch::Strategic(patch))
-                    .await
-                    .is_ok()
-                {
+                let sent = api.patch("checkout", &params, &Patch::Strategic(patch));
+                if sent.await.is_ok() {
+                    synced.clone_from(&wanted);
                     written.lock().expect("nobody panics with it").push(wanted);
                 }
             }
@@ -111,23 +110,18 @@ impl SelfHeal {
     }
 }
 
-/// Whether somebody else wrote the image that is there: a drift, and no commit.
-fn written_by_others(deployment: &Deployment) -> bool {
-    let object = serde_json::to_value(&deployment.metadata).expect("JSON");
-    let entries = object["managedFields"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let owners: Vec<_> = entries
-        .iter()
-        .filter(|entry| {
-            entry["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]
-                .to_string()
-                .contains("f:image\"")
-        })
-        .filter_map(|entry| entry["manager"].as_str())
-        .collect();
-    !owners.contains(&MANAGER)
+/// What Argo CD applies on the client's side: the images, its tracking annotation, and what was applied.
+fn desired(namespace: &str, tag: &str) -> Value {
+    let image = manifests::image("checkout", tag);
+    let spec = json!({"template": {"spec": {"containers": [{"name": "checkout", "image": image}]}}});
+    let id = format!("{namespace}_shop:apps/Deployment:{namespace}/checkout");
+    json!({
+        "metadata": {"annotations": {
+            "argocd.argoproj.io/tracking-id": id,
+            "kubectl.kubernetes.io/last-applied-configuration": json!({"spec": spec}).to_string(),
+        }},
+        "spec": spec,
+    })
 }
 
 fn rules(namespace: &str, policy: &str) -> String {
@@ -159,8 +153,13 @@ fn undone(agent: &Agent) -> usize {
 async fn owned(name: &str, policy: &str) -> (Namespace, SelfHeal, Agent) {
     let bed = Bed::get().await;
     let ns = bed.namespace(name).await;
+    let (heal, agent) = owned_in(&ns, policy).await;
+    (ns, heal, agent)
+}
+
+async fn owned_in(ns: &Namespace, policy: &str) -> (SelfHeal, Agent) {
     ns.deployment("checkout", "v1", 2).await;
-    let heal = SelfHeal::start(&ns, "v1");
+    let heal = SelfHeal::start(ns, "v1");
     let api: Api<Deployment> = ns.api();
     wait_for("the tracking annotation", WITHIN, || async {
         let found = api
@@ -172,8 +171,8 @@ async fn owned(name: &str, policy: &str) -> (Namespace, SelfHeal, Agent) {
         tracked.then_some(()).ok_or(format!("{marks:?}"))
     })
     .await;
-    let agent = Agent::start(&[&ns], &rules(ns.name(), policy), Options::default()).await;
-    (ns, heal, agent)
+    let agent = Agent::start(&[ns], &rules(ns.name(), policy), Options::default()).await;
+    (heal, agent)
 }
 
 #[test]
@@ -198,7 +197,7 @@ fn hazard_06_a_rollback_that_self_heal_reverts_is_told_and_not_fought_over() {
             .wait_notice(NoticeKind::RollingBack, None, WITHIN)
             .await;
         let told = told.sentences.concat();
-        assert!(told.contains("Argo CD (Application shop)"), "{told}");
+        assert!(told.contains("Argo CD (Application "), "{told}");
         assert!(
             told.contains("Commit `image: shop/checkout:v1` in place of `image: shop/checkout:v2`"),
             "{told}"
@@ -234,6 +233,61 @@ fn hazard_06_by_a_policy_of_telling_nothing_is_written() {
         assert!(held.contains("Commit `image: shop/checkout:v1`"), "{held}");
         assert_eq!(undone(&agent), 0);
         assert_eq!(heal.wrote("v2"), 1);
+        drop(traffic);
+    });
+}
+
+/// The real definition of Argo CD's Application; its self-heal is off while the bad version stands in Git.
+#[test]
+fn hazard_06_self_heal_is_suspended_for_the_rollback_and_resumed_once_git_shows_a_good_version() {
+    run(async {
+        let bed = Bed::get().await;
+        let folder = bed.definitions("argocd");
+        let folder = folder.to_str().expect("a path in UTF-8");
+        bed.kubectl(&["apply", "--server-side", "-f", folder]).await;
+        let established = "--for=condition=Established";
+        bed.kubectl(&["wait", established, "--timeout=30s", "-f", folder])
+            .await;
+        let ns = bed.namespace("hazard-06-suspend").await;
+        for file in ["gitops-role.yaml", "gitops-role-binding.yaml"] {
+            let path = format!("{}/charts/manifests/{file}", env!("CARGO_MANIFEST_DIR"));
+            ns.kubectl(&["apply", "-f", &path]).await;
+        }
+        ns.apply(&json!({
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": "shop"},
+            "spec": {
+                "project": "default",
+                "destination": {"namespace": ns.name(), "server": "https://kubernetes.default.svc"},
+                "source": {"repoURL": "https://git.example/shop", "path": "."},
+                "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
+            },
+        }))
+        .await;
+        let (heal, agent) = owned_in(&ns, "suspend").await;
+        let traffic = ns.traffic("checkout", 40.0);
+        traffic.next(80, WITHIN).await;
+        heal.commit("v2");
+        agent
+            .wait_notice(NoticeKind::Restored, None, WITHIN)
+            .await;
+        let api = applications(&ns);
+        let suspended = api.get("shop").await.expect("it is there");
+        assert!(!heals(&suspended));
+        assert_eq!(suspended.data["spec"]["syncPolicy"]["automated"]["prune"], true);
+        let marks = suspended.metadata.annotations.expect("a mark");
+        assert!(marks["recant.dev/suspended"].ends_with("-sync"), "{marks:?}");
+        assert_eq!(heal.wrote("v2"), 1, "the release, and no revert");
+        // The revert is committed and synchronised: there is nothing left to hold back.
+        heal.commit("v1");
+        wait_for("the self-heal to be on again", WITHIN, || async {
+            let application = api.get("shop").await.map_err(|error| error.to_string())?;
+            let marks = application.metadata.annotations.clone().unwrap_or_default();
+            let resumed = heals(&application) && !marks.contains_key("recant.dev/suspended");
+            resumed.then_some(()).ok_or(format!("{marks:?}"))
+        })
+        .await;
         drop(traffic);
     });
 }

@@ -24,6 +24,7 @@ fn shipped(setup: Setup) -> World {
             namespace: None,
             name: "shop".to_owned(),
         }),
+        agrees: false,
     });
     target.shipped_by = Some(CONTROLLER.to_owned());
     target.behave("v2", BAD);
