@@ -1,4 +1,4 @@
-//! Suspending the self-heal of a GitOps tool, and resuming it: pure functions over the JSON of its object.
+//! Suspending the self-heal of a `GitOps` tool, and resuming it: pure functions over the JSON of its object.
 //!
 //! The mark on the object remembers what was there, so that it can be put back without a journal. Of Argo CD only the
 //! self-heal is switched off: a new commit is synchronised as before, which is how Git shows the good version.

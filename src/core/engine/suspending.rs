@@ -44,31 +44,29 @@ pub(super) fn lets_begin(
     if stable.is_some() && stable == to.as_ref().map(|to| &to.revision) {
         return true;
     }
-    match &known.suspension {
-        Some(held) => matches!(held.course, SuspensionCourse::Suspended { .. }),
-        None => {
-            let Some(object) = owner.object else {
-                // Nothing says what is to be suspended: it is watched whether the rollback holds.
-                return true;
-            };
-            let suspension = Suspension {
-                id: PlanId(format!("{}-sync", analysis.id)),
-                analysis: analysis.id.clone(),
-                fence: Fence {
-                    target: target.clone(),
-                    uid: analysis.uid.clone(),
-                    judged: analysis.canary.clone(),
-                    number: None,
-                },
-                tool: owner.tool,
-                owner: object,
-            };
-            let suspension = Box::new(suspension);
-            record(turn, target, SuspensionNews::Began { suspension });
-            hand_out_once(turn, target, live);
-            false
-        }
+    if let Some(held) = &known.suspension {
+        return matches!(held.course, SuspensionCourse::Suspended { .. });
     }
+    // Nothing may say what is to be suspended: then it is watched whether the rollback holds.
+    let Some(object) = owner.object else {
+        return true;
+    };
+    let suspension = Suspension {
+        id: PlanId(format!("{}-sync", analysis.id)),
+        analysis: analysis.id.clone(),
+        fence: Fence {
+            target: target.clone(),
+            uid: analysis.uid.clone(),
+            judged: analysis.canary.clone(),
+            number: None,
+        },
+        tool: owner.tool,
+        owner: object,
+    };
+    let suspension = Box::new(suspension);
+    record(turn, target, SuspensionNews::Began { suspension });
+    hand_out_once(turn, target, live);
+    false
 }
 
 /// Takes a suspension as far as it goes now, once a tick.
