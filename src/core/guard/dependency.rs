@@ -11,7 +11,7 @@ const SHOWN: usize = 300;
 /// Something that a target depends on, and that fails now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failing {
-    /// For people: `watch `shop/database``.
+    /// For people, as in: watch shop/database.
     pub name: String,
     /// What is wrong with it: a sentence without a full stop.
     pub why: String,

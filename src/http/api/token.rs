@@ -28,10 +28,10 @@ impl std::fmt::Debug for Token {
 
 /// What a token shows of itself to the comparison.
 #[derive(Debug)]
-pub(super) struct Current(Arc<SecretString>);
+pub(in crate::http) struct Current(Arc<SecretString>);
 
 impl Current {
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(in crate::http) fn as_bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }
 }
@@ -80,7 +80,7 @@ impl Token {
         Ok(token)
     }
 
-    pub(super) fn current(&self) -> Current {
+    pub(in crate::http) fn current(&self) -> Current {
         Current(self.current.load_full())
     }
 }

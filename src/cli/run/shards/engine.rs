@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -124,6 +124,8 @@ pub(super) async fn run(
         reports,
         // Orders of people are not divided among shards yet: the API answers them with 503.
         orders: mpsc::channel(1).1,
+        // So a link would lead to nobody who takes an approval.
+        links: None,
     };
     let changing = Changing {
         files,

@@ -250,6 +250,7 @@ fn merged(pictures: &[Arc<Snapshot>]) -> Option<Snapshot> {
             alerts,
             silences,
             held_notices,
+            approvals,
             // The same for all.
             on_request: _,
             room,
@@ -275,6 +276,7 @@ fn merged(pictures: &[Arc<Snapshot>]) -> Option<Snapshot> {
             }
         }
         all.held_notices.extend(held_notices.iter().cloned());
+        all.approvals.extend(approvals.iter().cloned());
         all.room.taken += room.taken;
         all.room.most += room.most;
         all.room.free |= room.free;
