@@ -57,6 +57,7 @@ fn scale(replicas: u32) -> ScaleState {
         replicas,
         ready: replicas,
         paused: false,
+        labels: BTreeMap::new(),
         kill_switch: None,
         last_scaling: None,
         autoscalers: Vec::new(),
