@@ -8,7 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use recant_core::change::ObjectRef;
-use recant_core::engine::{Answer, Effect, Engine, Inputs, NodeAnswer, ObjectAnswer, Output, ScaleAnswer};
+use recant_core::engine::{
+    Answer, Effect, Engine, Inputs, NodeAnswer, ObjectAnswer, Output, ScaleAnswer,
+};
 use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::notice::{Delivery, DeliveryOutcome};

@@ -11,7 +11,8 @@ pub(super) fn signed(mut notice: Notice, links: Option<&Links>, ledger: &Ledger)
         return notice;
     };
     let approvals = ledger.people.approvals.values();
-    let mut open = approvals.filter(|asked| asked.analysis == *correlation && asked.is_open(notice.at));
+    let mut open =
+        approvals.filter(|asked| asked.analysis == *correlation && asked.is_open(notice.at));
     // First: it is what the reader is to do.
     if let Some(link) = open.next().map(|asked| links.of(asked)) {
         notice.links.insert(0, link);

@@ -72,7 +72,7 @@ pub enum PlanEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
     /// Hand this step to the executor.
-    Execute(StepCommand),
+    Execute(Box<StepCommand>),
     /// The waiting step is over.
     Awaited,
     /// Nothing to do until news come.
@@ -228,7 +228,7 @@ impl PlanState {
         }
         let age = elapsed(self.step_began, now);
         if age < WAIT_TIME {
-            return Advance::Execute(command);
+            return Advance::Execute(Box::new(command));
         }
         // An old decision may only be finished, if its step was in hand and shows on the object: nothing is written.
         let Some(state) = state else {
@@ -236,7 +236,7 @@ impl PlanState {
         };
         let shows = |step: RollbackStep| step.admit(&self.plan.id, state) == Admission::AlreadyDone;
         if self.in_hand.is_some() && self.rollback_step().is_some_and(shows) {
-            return Advance::Execute(command);
+            return Advance::Execute(Box::new(command));
         }
         Advance::End(PlanEnd::Stuck {
             reason: format!(

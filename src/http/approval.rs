@@ -60,7 +60,10 @@ impl Links {
             ..
         } = approval;
         let (target, expires) = (target.to_string(), expires.as_second());
-        let signature = hex(&self.mac(&plan.0, &target, &to.0, expires).finalize().into_bytes());
+        let signature = hex(&self
+            .mac(&plan.0, &target, &to.0, expires)
+            .finalize()
+            .into_bytes());
         let parts = [&plan.0, &target, &to.0].map(|text| encoded(text));
         let [plan, target, to] = parts;
         Link {

@@ -355,7 +355,14 @@ fn an_approval_by_link_lets_one_rollback_go() {
             ("approval.url", json!("http://recant.example/api")),
             ("approval.key.file", json!(key)),
         ];
-        let scene = Scene::with("approval", &targets, "v1", |ns| rules(ns, &targets), settings).await;
+        let scene = Scene::with(
+            "approval",
+            &targets,
+            "v1",
+            |ns| rules(ns, &targets),
+            settings,
+        )
+        .await;
         let ns = &scene.ns;
         let asking = target(ns, TargetKind::Deployment, "asking");
         let _traffic = ns.traffic("asking", 20.0);
@@ -363,7 +370,10 @@ fn an_approval_by_link_lets_one_rollback_go() {
         ns.set_image("asking", "v2").await;
         let message = scene.agent.wait_slack("waits for approval", WITHIN).await;
         let text = message.json().to_string();
-        let link = text.split("http://recant.example/api").nth(1).expect("a link in the message");
+        let link = text
+            .split("http://recant.example/api")
+            .nth(1)
+            .expect("a link in the message");
         // Slack's own marks end it: `<URL|label>`.
         let link = link.split(['|', '>', '"']).next().expect("its end");
         let link = format!("{}{}", scene.url, link.replace("&amp;", "&"));
@@ -395,6 +405,9 @@ fn an_approval_by_link_lets_one_rollback_go() {
         for secret in [KEY, signature, SECRET] {
             assert!(!texts.contains(secret), "a secret was told: {secret}");
         }
-        assert!(texts.contains("approvalLink"), "who approved is in the journal");
+        assert!(
+            texts.contains("approvalLink"),
+            "who approved is in the journal"
+        );
     });
 }

@@ -121,7 +121,9 @@ pub(super) async fn start(
         None => None,
     };
     let kayenta = Kayenta::new(ranges(prometheus)?, kayenta_folder.clone())?;
-    let api = Api::new(ops, reports, marker_key, kayenta.clone()).taking(orders).linked(links.clone());
+    let api = Api::new(ops, reports, marker_key, kayenta.clone())
+        .taking(orders)
+        .linked(links.clone());
     tokio::spawn(api.history().follow(ops.view.clone(), stop.clone()));
     let router = api.router(&access, &metrics.api);
     let server = Server::start_with(*address, router, api::limits(), certificate).await?;

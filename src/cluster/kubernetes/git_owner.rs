@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn git_agrees_when_what_was_applied_last_is_what_is_there() {
-        let applied = r#"{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:1"}]}}}}"#;
+        let applied =
+            r#"{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:1"}]}}}}"#;
         let of = json!({
             "annotations": {
                 "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/checkout",

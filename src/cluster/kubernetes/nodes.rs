@@ -92,13 +92,23 @@ mod tests {
             serde_json::from_value(serde_json::json!({"status": {"conditions": conditions}}))
                 .expect("a node")
         };
-        let condition = |kind: &str, status: &str| serde_json::json!({"type": kind, "status": status});
+        let condition =
+            |kind: &str, status: &str| serde_json::json!({"type": kind, "status": status});
         for (conditions, told) in [
-            (vec![condition("Ready", "True"), condition("MemoryPressure", "False")], None),
+            (
+                vec![
+                    condition("Ready", "True"),
+                    condition("MemoryPressure", "False"),
+                ],
+                None,
+            ),
             (vec![condition("Ready", "False")], Some("NotReady")),
             (vec![condition("Ready", "Unknown")], Some("NotReady")),
             (
-                vec![condition("Ready", "True"), condition("DiskPressure", "True")],
+                vec![
+                    condition("Ready", "True"),
+                    condition("DiskPressure", "True"),
+                ],
                 Some("DiskPressure"),
             ),
             (vec![], None),

@@ -39,7 +39,7 @@ pub(super) fn target_state(
             workload.kill_switch.then(|| id.to_string())
         },
         last_plan: workload.last_plan.clone(),
-            labels: workload.names.labels.clone(),
+        labels: workload.names.labels.clone(),
         for_rollback: for_rollback(workload, sets, current.as_ref()),
         current,
         pause,

@@ -73,8 +73,7 @@ pub(super) fn waits(
 ) -> bool {
     let now = turn.now;
     let others = turn.ledger.failures.iter();
-    let mut others =
-        others.filter(|(at, other)| other != target && elapsed(*at, now) < TOGETHER);
+    let mut others = others.filter(|(at, other)| other != target && elapsed(*at, now) < TOGETHER);
     if others.next().is_none() {
         return false;
     }

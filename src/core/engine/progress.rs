@@ -107,8 +107,8 @@ pub(super) fn advance(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
             Advance::Wait => return,
             Advance::Execute(command) => {
                 live.handed = Some((command.plan.clone(), command.index));
-                turn.record(Record::StepBegun(command.clone()));
-                turn.output.effects.push(Effect::Step(command));
+                turn.record(Record::StepBegun((*command).clone()));
+                turn.output.effects.push(Effect::Step(*command));
                 return;
             }
             Advance::Awaited => {

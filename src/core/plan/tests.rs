@@ -39,7 +39,7 @@ fn deployment() -> TargetState {
         pods: Vec::new(),
         kill_switch: None,
         last_plan: None,
-            labels: std::collections::BTreeMap::new(),
+        labels: std::collections::BTreeMap::new(),
         for_rollback: ForRollback::default(),
         pause: None,
         rolling: None,

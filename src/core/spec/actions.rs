@@ -110,7 +110,8 @@ fn read_rollback(node: &Node, report: &mut Report<'_>) -> (StuckPods, bool) {
 }
 
 fn read_approval(node: &Node, report: &mut Report<'_>) -> bool {
-    const HELP: &str = "write `rollback: {approval: required}`, or leave it out: then the settings say";
+    const HELP: &str =
+        "write `rollback: {approval: required}`, or leave it out: then the settings say";
     match fields::text(node, "approval", HELP, report) {
         Some("required") => true,
         Some(other) => {

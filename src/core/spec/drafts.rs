@@ -6,8 +6,8 @@ use super::report::Span;
 use super::test::TestDraft;
 use crate::ids::{TargetId, WatchName};
 use crate::rule::{
-    Assurance, Channel, DependsOn, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind, Stepped,
-    StuckPods, Task, WhenStuck,
+    Assurance, Channel, DependsOn, GitOps, Link, PauseAt, Rule, Scope, ScrapeEndpoint, SourceKind,
+    Stepped, StuckPods, Task, WhenStuck,
 };
 
 /// A place in one of the files.
@@ -94,7 +94,7 @@ pub(super) struct TaskDraft {
 /// What an action does.
 #[derive(Debug, Clone)]
 pub(super) enum What {
-    Task(Task),
+    Task(Box<Task>),
     /// The steps of the runbook of this name.
     Run(String),
 }

@@ -306,18 +306,21 @@ impl Names {
         let mut rules: Vec<Always> = Vec::new();
         for draft in drafts {
             // A scaling alone goes its own, older way.
-            let scale = match draft.tasks.as_slice() {
+            let only = match draft.tasks.as_slice() {
                 [
                     TaskDraft {
-                        what:
-                            What::Task(Task::Scale {
-                                scale,
-                                ready: None,
-                                evidence: None,
-                            }),
+                        what: What::Task(task),
                         ..
                     },
-                ] => Some(scale.clone()),
+                ] => Some(&**task),
+                _ => None,
+            };
+            let scale = match only {
+                Some(Task::Scale {
+                    scale,
+                    ready: None,
+                    evidence: None,
+                }) => Some(scale.clone()),
                 _ => None,
             };
             let resolved = self.runbook(&draft.tasks, own.unwrap_or_default(), reports);

@@ -64,28 +64,28 @@ pub(super) fn read(
                 ready,
                 evidence,
             };
-            (What::Task(task), node, undo)
+            (What::Task(Box::new(task)), node, undo)
         }
         Action::SetEnv(node) => {
             let (task, undo) = set_env(node, namespace, report)?;
-            (What::Task(task), node, undo)
+            (What::Task(Box::new(task)), node, undo)
         }
         Action::Annotate(node) => {
             let (task, undo) = annotate(node, namespace, report)?;
-            (What::Task(task), node, undo)
+            (What::Task(Box::new(task)), node, undo)
         }
         Action::Apply(node) => (
-            What::Task(manifest::read(node, namespace, report)?),
+            What::Task(Box::new(manifest::read(node, namespace, report)?)),
             node,
             None,
         ),
         Action::Shift(node) => {
             let (task, undo) = traffic::read_shift(node, namespace, report)?;
-            (What::Task(task), node, undo)
+            (What::Task(Box::new(task)), node, undo)
         }
         Action::Switch(node) => {
             let (task, undo) = traffic::read_switch(node, namespace, report)?;
-            (What::Task(task), node, undo)
+            (What::Task(Box::new(task)), node, undo)
         }
         Action::Run(node) => {
             const HELP: &str = "name a document of kind Runbook: `run: emergency`";

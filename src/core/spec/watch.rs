@@ -38,8 +38,8 @@ const WATCH: &[&str] = &[
 
 /// The fields of a watch within a test.
 pub(super) const IN_TEST: &[&str] = &[
-    "target", "rules", "source", "release", "onFail", "onPass", "always", "mode", "dryRun", "gitops",
-    "scrape", "links",
+    "target", "rules", "source", "release", "onFail", "onPass", "always", "mode", "dryRun",
+    "gitops", "scrape", "links",
 ];
 /// What a test's watch, target and namespace are called when it does not say.
 const TESTED: &str = "test";
@@ -382,7 +382,10 @@ fn read_mode(watch: &Fields<'_>, report: &mut Report<'_>) -> bool {
         Some("act") | None => false,
         Some(other) => {
             report
-                .error(entry.value.span, format!("`mode` cannot be {}", quoted(other)))
+                .error(
+                    entry.value.span,
+                    format!("`mode` cannot be {}", quoted(other)),
+                )
                 .help(HELP);
             false
         }

@@ -41,10 +41,13 @@ pub(super) fn routes(access: &Access) -> Routes<Api> {
         .get(
             "/approve",
             needs,
-            operation("approve.show", "What a signed link asks to be agreed to, with the evidence")
-                .shows(200, "A page; nothing is changed")
-                .shows(410, "The link is over, or nobody waits for it any more")
-                .shows(503, "Not now, or not here: another replica acts"),
+            operation(
+                "approve.show",
+                "What a signed link asks to be agreed to, with the evidence",
+            )
+            .shows(200, "A page; nothing is changed")
+            .shows(410, "The link is over, or nobody waits for it any more")
+            .shows(503, "Not now, or not here: another replica acts"),
             show,
         )
         .post(
@@ -173,7 +176,10 @@ fn open<'s>(snapshot: &'s Snapshot, asked: &Asked) -> Result<&'s Approval, Page>
             None => Ok(open),
             Some(given) => Err(Page::failed(
                 StatusCode::GONE,
-                &format!("it was approved already, by {} at {:.0}", given.by, given.at),
+                &format!(
+                    "it was approved already, by {} at {:.0}",
+                    given.by, given.at
+                ),
             )),
         },
         None => Err(Page::failed(

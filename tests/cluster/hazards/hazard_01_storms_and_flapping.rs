@@ -15,8 +15,14 @@ fn hazard_01_a_flapping_target_is_latched_until_a_person_resumes_it() {
     run(async {
         let targets = [(TargetKind::Deployment, "flapping")];
         let settings = vec![("guards.flapping.rollbacks", json!(1))];
-        let scene =
-            Scene::with("hazard-01", &targets, "v1", |ns| rules(ns, &targets), settings).await;
+        let scene = Scene::with(
+            "hazard-01",
+            &targets,
+            "v1",
+            |ns| rules(ns, &targets),
+            settings,
+        )
+        .await;
         let ns = &scene.ns;
         let flapping = target(ns, TargetKind::Deployment, "flapping");
         let _traffic = ns.traffic("flapping", 20.0);
@@ -46,7 +52,12 @@ fn hazard_01_a_flapping_target_is_latched_until_a_person_resumes_it() {
         scene.agent.wait_slack("flapping", WITHIN).await;
         assert_eq!(scene.plans(&flapping), 1);
         let said = scene
-            .done(&["resume", "Deployment/flapping", "--reason", "the image was rebuilt"])
+            .done(&[
+                "resume",
+                "Deployment/flapping",
+                "--reason",
+                "the image was rebuilt",
+            ])
             .await;
         assert!(said.contains("guard `flapping`"), "{said}");
         ns.wait_template("flapping", "v1", WITHIN).await;

@@ -113,7 +113,8 @@ impl SelfHeal {
 /// What Argo CD applies on the client's side: the images, its tracking annotation, and what was applied.
 fn desired(namespace: &str, tag: &str) -> Value {
     let image = manifests::image("checkout", tag);
-    let spec = json!({"template": {"spec": {"containers": [{"name": "checkout", "image": image}]}}});
+    let spec =
+        json!({"template": {"spec": {"containers": [{"name": "checkout", "image": image}]}}});
     let id = format!("{namespace}_shop:apps/Deployment:{namespace}/checkout");
     json!({
         "metadata": {"annotations": {
@@ -269,15 +270,19 @@ fn hazard_06_self_heal_is_suspended_for_the_rollback_and_resumed_once_git_shows_
         let traffic = ns.traffic("checkout", 40.0);
         traffic.next(80, WITHIN).await;
         heal.commit("v2");
-        agent
-            .wait_notice(NoticeKind::Restored, None, WITHIN)
-            .await;
+        agent.wait_notice(NoticeKind::Restored, None, WITHIN).await;
         let api = applications(&ns);
         let suspended = api.get("shop").await.expect("it is there");
         assert!(!heals(&suspended));
-        assert_eq!(suspended.data["spec"]["syncPolicy"]["automated"]["prune"], true);
+        assert_eq!(
+            suspended.data["spec"]["syncPolicy"]["automated"]["prune"],
+            true
+        );
         let marks = suspended.metadata.annotations.expect("a mark");
-        assert!(marks["recant.dev/suspended"].ends_with("-sync"), "{marks:?}");
+        assert!(
+            marks["recant.dev/suspended"].ends_with("-sync"),
+            "{marks:?}"
+        );
         assert_eq!(heal.wrote("v2"), 1, "the release, and no revert");
         // The revert is committed and synchronised: there is nothing left to hold back.
         heal.commit("v1");

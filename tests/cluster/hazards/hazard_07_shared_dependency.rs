@@ -36,7 +36,9 @@ fn hazard_07_nothing_is_taken_back_while_a_shared_dependency_is_down() {
             ["database", "checkout"].map(|name| target(ns, TargetKind::Deployment, name));
         let _traffic = ["database", "checkout"].map(|name| ns.traffic(name, 20.0));
         // The database is down, and stays so: somebody works on it, and keeps Recant's hands off.
-        scene.done(&["hold", "Deployment/database", "--reason=working on it"]).await;
+        scene
+            .done(&["hold", "Deployment/database", "--reason=working on it"])
+            .await;
         for tag in ["db2", "v2"] {
             ns.behave(tag, Behaviour::FAILING);
         }
@@ -45,13 +47,17 @@ fn hazard_07_nothing_is_taken_back_while_a_shared_dependency_is_down() {
             let analysis = known.analysis.as_ref();
             analysis.is_some_and(|analysis| analysis.failed.is_some())
         };
-        agent.wait_target("the database to fail", &database, WITHIN, failed).await;
+        agent
+            .wait_target("the database to fail", &database, WITHIN, failed)
+            .await;
         ns.set_image("checkout", "v2").await;
         let held = |known: &TargetLedger| {
             let mut holds = known.holds.iter();
             holds.any(|hold| hold.guard == Guard::Dependency)
         };
-        agent.wait_target("the release to be held", &checkout, WITHIN, held).await;
+        agent
+            .wait_target("the release to be held", &checkout, WITHIN, held)
+            .await;
         agent.wait_slack("depends on watch", WITHIN).await;
         assert_eq!((scene.plans(&checkout), scene.plans(&database)), (0, 0));
         // The database comes back: the release fails all the same, so it was the release.

@@ -18,10 +18,12 @@ pub(in crate::engine) fn ask(
     analysis: &Analysis,
     holds: &[Hold],
 ) {
-    let [Hold {
-        guard: Guard::Approval,
-        ..
-    }] = holds
+    let [
+        Hold {
+            guard: Guard::Approval,
+            ..
+        },
+    ] = holds
     else {
         return;
     };
@@ -75,14 +77,19 @@ pub(super) fn approve(turn: &Turn<'_>, plan: &PlanId, command: &Command) -> Comm
         ));
     }
     let target = &asked.target;
-    let held = turn.known(target).map_or(&[][..], |known| known.holds.as_slice());
+    let held = turn
+        .known(target)
+        .map_or(&[][..], |known| known.holds.as_slice());
     let others: Vec<String> = held
         .iter()
         .filter(|hold| hold.rule.is_none() && hold.guard != Guard::Approval)
         .map(|hold| format!("`{}` ({})", hold.guard, hold.reason))
         .collect();
     let next = if others.is_empty() {
-        format!("{target} goes from revision {} back to {}", asked.from, asked.to)
+        format!(
+            "{target} goes from revision {} back to {}",
+            asked.from, asked.to
+        )
     } else {
         format!(
             "nothing is done to {target} while it is held by {}; when that ends before {:.0} and a rule still fails, it \

@@ -248,7 +248,12 @@ fn when_nodes_are_not_well_and_others_fail_too_nothing_is_taken_back_until_they_
         world.named(name).kill_switch = None;
     }
     world.run(60);
-    assert_eq!(holds(&world, Guard::Nodes), (2, 0), "{}", world.transcript());
+    assert_eq!(
+        holds(&world, Guard::Nodes),
+        (2, 0),
+        "{}",
+        world.transcript()
+    );
     assert!(world.plans().is_empty());
     let snapshot = world.engine.snapshot(super::world::at(world.now));
     insta::assert_snapshot!(snapshot.targets[0].holds[0].reason);

@@ -112,7 +112,7 @@ fn news() -> impl Strategy<Value = TargetNews> {
                     pods,
                     kill_switch,
                     last_plan: None,
-            labels: std::collections::BTreeMap::new(),
+                    labels: std::collections::BTreeMap::new(),
                     for_rollback: ForRollback::default(),
                     pause: None,
                     rolling: None,

@@ -10,10 +10,10 @@ use crate::engine::EngineSettings;
 use crate::guard::GuardSettings;
 use crate::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use crate::rule::{
-    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, DependsOn,
-    HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit, Metric,
-    OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Runbook, Sampled, Scope,
-    SecretRef, Selector, SourceKind, Stepped, StuckPods, Unit, Watch,
+    AlertSelector, Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck,
+    DependsOn, HistogramMetric, Judging, Level, LevelCheck, LevelLimit, LevelMetric, LevelUnit,
+    Metric, OnFail, OnRequest, Over, Part, PauseAt, RatioMetric, Rule, RuleBook, Runbook, Sampled,
+    Scope, SecretRef, Selector, SourceKind, Stepped, StuckPods, Unit, Watch,
 };
 
 pub(super) const CHANNEL: &str = "deployments";

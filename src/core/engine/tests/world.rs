@@ -367,10 +367,10 @@ impl World {
                     self.ways_back.extend(answer);
                 }
                 Effect::LookAtNodes { target, pods } => {
-                    let report = self.nodes_say.as_ref().map_or_else(
-                        || Ok(NodeReport::default()),
-                        |say| say(&target, &pods),
-                    );
+                    let report = self
+                        .nodes_say
+                        .as_ref()
+                        .map_or_else(|| Ok(NodeReport::default()), |say| say(&target, &pods));
                     self.node_answers.push(NodeAnswer { target, report });
                 }
                 Effect::Notify {

@@ -33,7 +33,9 @@ pub(super) fn resolve(watches: &[WatchDraft], incomplete: bool, reports: &mut [R
                 };
                 let help = match nearest(&asked, known.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean watch `{near}`?"),
-                    None => "write a Watch for it: only what is watched is known to fail".to_owned(),
+                    None => {
+                        "write a Watch for it: only what is watched is known to fail".to_owned()
+                    }
                 };
                 report
                     .error(site.span, format!("there is no Watch of {on}"))

@@ -111,7 +111,7 @@ impl Names {
                 if outermost {
                     flat.undo.push((draft.undo, site));
                 }
-                flat.tasks.push((task.clone(), site));
+                flat.tasks.push(((**task).clone(), site));
                 return;
             }
             What::Run(name) => name,

@@ -25,7 +25,10 @@ pub(super) fn read(
     let items = fields::list(node, "dependsOn", HELP, report).unwrap_or_default();
     if let Some(item) = items.get(MOST) {
         report
-            .error(item.span, format!("`dependsOn` names more than {MOST} things"))
+            .error(
+                item.span,
+                format!("`dependsOn` names more than {MOST} things"),
+            )
             .help("name what it cannot do without; the rest belongs to those");
     }
     for item in items.iter().take(MOST) {
@@ -54,9 +57,9 @@ fn one(text: &str, namespace: Option<&str>) -> Option<DependsOn> {
     let named = |text: &str| {
         let good = !text.is_empty()
             && text.len() <= 253
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+            && text.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte)
+            });
         good.then(|| text.to_owned())
     };
     let kind = |text: &str| TargetKind::named(text);

@@ -42,7 +42,10 @@ impl Page {
             escaped(plan.as_str())
         ));
         if let Some(shown) = snapshot.target(target) {
-            let findings = shown.analysis.iter().flat_map(|analysis| &analysis.findings);
+            let findings = shown
+                .analysis
+                .iter()
+                .flat_map(|analysis| &analysis.findings);
             line("<h2>Evidence</h2>\n<ul>".to_owned());
             for finding in findings.take(20) {
                 line(format!("<li>{}</li>", escaped(&finding.sentence)));
