@@ -438,6 +438,9 @@ metadata: {resourceVersion: ''}
     assert_eq!(
         said,
         ["there is no rule set `team`", "there is no channel `team`"]
+    );
+}
+
 #[test]
 fn a_watch_may_observe_ask_and_depend_on_others() {
     let watch = |name: &str, fields: &str| {
@@ -451,7 +454,10 @@ fn a_watch_may_observe_ask_and_depend_on_others() {
             watch("a", "mode: observe"),
             watch("b", "dryRun: true"),
             watch("c", "mode: act\nonFail: [{rollback: {approval: required}}]"),
-            watch("d", "dependsOn: [a, shop/b, Deployment/c-app, shop/Deployment/a-app]"),
+            watch(
+                "d",
+                "dependsOn: [a, shop/b, Deployment/c-app, shop/Deployment/a-app]",
+            ),
         ]
         .concat(),
     );
@@ -460,10 +466,22 @@ fn a_watch_may_observe_ask_and_depend_on_others() {
         .iter()
         .map(|watch| (watch.dry_run, watch.on_fail.approval))
         .collect();
-    assert_eq!(told, [(true, false), (true, false), (false, true), (false, false)]);
-    let depends: Vec<String> = book.watches[3].depends_on.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [(true, false), (true, false), (false, true), (false, false)]
+    );
+    let depends: Vec<String> = book.watches[3]
+        .depends_on
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         depends,
-        ["watch `shop/a`", "watch `shop/b`", "Deployment shop/c-app", "Deployment shop/a-app"]
+        [
+            "watch `shop/a`",
+            "watch `shop/b`",
+            "Deployment shop/c-app",
+            "Deployment shop/a-app"
+        ]
     );
 }

@@ -58,24 +58,41 @@ fn path(link: &str) -> &str {
 async fn a_link_shows_the_evidence_to_whoever_fetches_it_and_approves_by_its_form_only() {
     let approval = approval();
     let link = links("the key", "https://recant.example/").of(&approval);
-    assert!(link.url.starts_with("https://recant.example/approve?plan="), "{link:?}");
+    assert!(
+        link.url.starts_with("https://recant.example/approve?plan="),
+        "{link:?}"
+    );
     let (bed, mut orders) = bed(vec![approval.clone()]).await;
     let path = path(&link.url);
     // As chat clients do, several times.
     for _ in 0..3 {
         let page = bed.get(path).await;
-        assert_eq!((page.status, page.kind.as_str()), (200, "text/html; charset=utf-8"));
+        assert_eq!(
+            (page.status, page.kind.as_str()),
+            (200, "text/html; charset=utf-8")
+        );
         insta::with_settings!({filters => vec![
             (r"until \d{4}-[^,]*,", "until TIME,"),
         ]}, {
             insta::assert_snapshot!("approval_page", page.text);
         });
     }
-    let answer = bed.http.get(bed.url(path)).send().await.expect("it answers");
+    let answer = bed
+        .http
+        .get(bed.url(path))
+        .send()
+        .await
+        .expect("it answers");
     let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
-    assert_eq!((&*header("cache-control"), &*header("referrer-policy")), ("no-store", "no-referrer"));
+    assert_eq!(
+        (&*header("cache-control"), &*header("referrer-policy")),
+        ("no-store", "no-referrer")
+    );
     assert!(header("content-security-policy").starts_with("default-src 'none'"));
-    assert_eq!(orders.try_recv().expect_err("GET approves nothing"), TryRecvError::Empty);
+    assert_eq!(
+        orders.try_recv().expect_err("GET approves nothing"),
+        TryRecvError::Empty
+    );
 
     let post = || async {
         let request = bed.http.post(bed.url(path));
@@ -102,7 +119,10 @@ async fn a_link_shows_the_evidence_to_whoever_fetches_it_and_approves_by_its_for
     let command = given.command;
     let plan = approval.plan.clone();
     assert_eq!(command.order, Ordered::Approve { plan });
-    assert_eq!((command.by.caller.as_str(), command.reason.as_str()), ("approvalLink", "I have looked at it<script>"));
+    assert_eq!(
+        (command.by.caller.as_str(), command.reason.as_str()),
+        ("approvalLink", "I have looked at it<script>")
+    );
     // The same link is the same order, whose outcome the engine knows.
     assert_eq!(command.key.len(), 64);
     assert!(!given.dry_run);
@@ -131,11 +151,23 @@ async fn what_is_no_link_of_ours_is_over_or_waits_for_nobody_approves_nothing() 
     };
     let (bed, mut orders) = bed(vec![open.clone()]).await;
     for (what, url, status) in [
-        ("another key", links("another key", "https://recant.example").of(&open).url, 401),
-        ("another plan", good.replace("plan=checkout", "plan=search"), 401),
+        (
+            "another key",
+            links("another key", "https://recant.example").of(&open).url,
+            401,
+        ),
+        (
+            "another plan",
+            good.replace("plan=checkout", "plan=search"),
+            401,
+        ),
         ("another way back", good.replace("to=old", "to=new"), 401),
         ("another end", good.replace("expires=1", "expires=2"), 401),
-        ("no signature", good.split("&signature").next().expect("a part").to_owned(), 401),
+        (
+            "no signature",
+            good.split("&signature").next().expect("a part").to_owned(),
+            401,
+        ),
         ("a cut signature", good[..good.len() - 2].to_owned(), 401),
         ("nothing", "https://recant.example/approve".to_owned(), 401),
         ("over", made.of(&past).url, 410),
@@ -145,14 +177,20 @@ async fn what_is_no_link_of_ours_is_over_or_waits_for_nobody_approves_nothing() 
     ] {
         let page = bed.get(path(&url)).await;
         assert_eq!(page.status, status, "{what}: {page:?}");
-        assert!(page.text.contains("<h1>Not approved</h1>"), "{what}: {page:?}");
+        assert!(
+            page.text.contains("<h1>Not approved</h1>"),
+            "{what}: {page:?}"
+        );
         assert!(!page.text.contains("<form"), "{what}");
         if status == 401 || what == "over" {
             let page = read(bed.http.post(bed.url(path(&url)))).await;
             assert_eq!(page.status, status, "{what}: {page:?}");
         }
     }
-    assert_eq!(orders.try_recv().expect_err("nothing was ordered"), TryRecvError::Empty);
+    assert_eq!(
+        orders.try_recv().expect_err("nothing was ordered"),
+        TryRecvError::Empty
+    );
     // What was agreed to meanwhile, and a replica that does not act.
     let given = Approval {
         given: Some(Given {
@@ -167,7 +205,10 @@ async fn what_is_no_link_of_ours_is_over_or_waits_for_nobody_approves_nothing() 
     bed.store(shown);
     let page = bed.get(path(&good)).await;
     assert_eq!(page.status, 410);
-    assert!(page.text.contains("was approved already, by `ops`"), "{page:?}");
+    assert!(
+        page.text.contains("was approved already, by `ops`"),
+        "{page:?}"
+    );
     let waits = "waits for the Lease `recant`: `recant-1_7` holds it".to_owned();
     bed.ops.readiness.block("lease", waits);
     let page = read(bed.http.post(bed.url(path(&good)))).await;

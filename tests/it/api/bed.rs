@@ -112,7 +112,9 @@ impl Bed {
             finder: Arc::default(),
             view: Arc::default(),
         };
-        let api = Api::new(&ops, reports, marker_key, kayenta).taking(orders_in).linked(links);
+        let api = Api::new(&ops, reports, marker_key, kayenta)
+            .taking(orders_in)
+            .linked(links);
         let history = api.history();
         let router = api.router(&access, &metrics.api);
         let server = Server::start(loopback(), router, api::limits())

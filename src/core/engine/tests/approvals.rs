@@ -92,7 +92,10 @@ fn a_rollback_waits_until_somebody_agrees_and_then_goes_once() {
     world.run(300);
     assert_eq!(asked(&world).len(), 1);
     let outcome = approve(&mut world, "1", &plan);
-    assert!(done(&outcome).contains("goes from revision v2 back to v1"), "{outcome:?}");
+    assert!(
+        done(&outcome).contains("goes from revision v2 back to v1"),
+        "{outcome:?}"
+    );
     world.run_until(5, |world| world.plans().len() == 1);
     // A repeat says the same; somebody else is told that it is over.
     assert_eq!(approve(&mut world, "1", &plan), outcome);
@@ -110,9 +113,17 @@ fn two_people_agree_once() {
     world.target().kill_switch = Some("namespace `shop`".to_owned());
     world.run(5);
     let first = approve(&mut world, "1", &plan);
-    assert!(done(&first).contains("nothing is done to Deployment shop/checkout while it is held by `kill switch`"), "{first:?}");
+    assert!(
+        done(&first).contains(
+            "nothing is done to Deployment shop/checkout while it is held by `kill switch`"
+        ),
+        "{first:?}"
+    );
     let second = approve(&mut world, "2", &plan);
-    assert!(refused(&second).contains("was approved already, by `ops` (anna)"), "{second:?}");
+    assert!(
+        refused(&second).contains("was approved already, by `ops` (anna)"),
+        "{second:?}"
+    );
     world.target().kill_switch = None;
     world.run_until(5, |world| world.plans().len() == 1);
 }
@@ -127,7 +138,10 @@ fn a_question_is_over_after_its_time_and_is_asked_anew() {
     world.target().kill_switch = None;
     world.run(10);
     assert_eq!(asked(&world).len(), 2);
-    assert!(world.plans().is_empty(), "what nobody agreed to is not done");
+    assert!(
+        world.plans().is_empty(),
+        "what nobody agreed to is not done"
+    );
     // An agreement does not last longer than its question either.
     world.target().kill_switch = Some("namespace `shop`".to_owned());
     world.run(5);
@@ -146,9 +160,15 @@ fn after_another_release_nobody_agrees_to_the_old_plan() {
     world.ship("v3");
     world.run(20);
     let outcome = approve(&mut world, "1", &plan);
-    assert!(refused(&outcome).contains("another revision came"), "{outcome:?}");
+    assert!(
+        refused(&outcome).contains("another revision came"),
+        "{outcome:?}"
+    );
     let outcome = approve(&mut world, "2", &"made-up".into());
-    assert!(refused(&outcome).contains("nobody was asked about it"), "{outcome:?}");
+    assert!(
+        refused(&outcome).contains("nobody was asked about it"),
+        "{outcome:?}"
+    );
     world.run(60);
     assert!(world.plans().is_empty());
 }
@@ -220,7 +240,10 @@ fn while_a_dependency_fails_a_failing_release_is_held_and_goes_when_only_it_fail
     assert!(world.plans().is_empty(), "{}", world.transcript());
     let checkout = world.setup.id("checkout");
     let holds = &world.engine.ledger().targets[&checkout].holds;
-    assert_eq!(holds.iter().map(|hold| hold.guard).collect::<Vec<_>>(), [Guard::Dependency]);
+    assert_eq!(
+        holds.iter().map(|hold| hold.guard).collect::<Vec<_>>(),
+        [Guard::Dependency]
+    );
     insta::assert_snapshot!(holds[0].reason);
     // Its own release is taken back by somebody: what still fails then is this one.
     world.named("database").behave("v9", GOOD);
