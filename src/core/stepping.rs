@@ -198,7 +198,7 @@ impl Moving {
         self.in_hand = None;
         match result {
             StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {
-                self.written = Some(at)
+                self.written = Some(at);
             }
             StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => {}
         }

@@ -89,7 +89,8 @@ impl SelfHeal {
                 }
                 let patch = desired(&namespace, &wanted);
                 let params = PatchParams::apply(MANAGER);
-                let sent = api.patch("checkout", &params, &Patch::Strategic(patch));
+                let patch = Patch::Strategic(patch);
+                let sent = api.patch("checkout", &params, &patch);
                 if sent.await.is_ok() {
                     synced.clone_from(&wanted);
                     written.lock().expect("nobody panics with it").push(wanted);
