@@ -168,15 +168,23 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "explain",
         &[
-            ("git_sync", &["change", "ids", "target"]),
-            (
-                "plan",
-                &[
-                    "change", "evidence", "git_sync", "ids", "rule", "scaling", "target",
-                ],
-            ),
-            ("suspension", &["ids", "plan", "target", "time"]),
-            ("drift", &["ids", "suspension", "target"]),
+            "analysis",
+            "command",
+            "drift",
+            "git_sync",
+            "guard",
+            "ids",
+            "incident",
+            "notice",
+            "operation",
+            "pause",
+            "plan",
+            "record",
+            "saga",
+            "stepping",
+            "suspension",
+            "verify",
+            "wording",
         ],
     ),
     (

@@ -71,11 +71,10 @@ async fn a_link_shows_the_evidence_to_whoever_fetches_it_and_approves_by_its_for
             (page.status, page.kind.as_str()),
             (200, "text/html; charset=utf-8")
         );
-        insta::with_settings!({filters => vec![
-            (r"until \d{4}-[^,]*,", "until TIME,"),
-        ]}, {
-            insta::assert_snapshot!("approval_page", page.text);
-        });
+        // When it ends differs from run to run.
+        let (before, rest) = page.text.split_once("until ").expect("until when");
+        let after = rest.split_once(',').map_or(rest, |(_, after)| after);
+        insta::assert_snapshot!("approval_page", format!("{before}until TIME,{after}"));
     }
     let answer = bed
         .http
