@@ -92,7 +92,10 @@ pub(in crate::spec) fn read_switch(
             name: name?.to_owned(),
         },
         to: to?,
-        up: up?,
+        up: match up? {
+            Up::Nothing => None,
+            Up::Workload(up) => Some(up),
+        },
     };
     Some((task, undo))
 }
@@ -155,12 +158,14 @@ fn read_backend(switch: &Fields<'_>, node: &Node, report: &mut Report<'_>) -> Op
     })
 }
 
-/// What is scaled up before; `Some(None)`: nothing is asked for.
-fn read_up(
-    fields: &Fields<'_>,
-    namespace: Option<&str>,
-    report: &mut Report<'_>,
-) -> Option<Option<ScaleUp>> {
+/// What is asked to be scaled up before.
+enum Up {
+    Nothing,
+    Workload(ScaleUp),
+}
+
+/// Reads what is scaled up before.
+fn read_up(fields: &Fields<'_>, namespace: Option<&str>, report: &mut Report<'_>) -> Option<Up> {
     let least = fields
         .get("min")
         .and_then(|node| fields::integer(node, "min", (1, MOST_PODS), report));
@@ -190,13 +195,13 @@ fn read_up(
                 return None;
             }
         }
-        return Some(None);
+        return Some(Up::Nothing);
     };
     let target = read_target(node, namespace, report)?;
     if fields.get("min").is_some() && least.is_none() {
         return None;
     }
-    Some(Some(ScaleUp {
+    Some(Up::Workload(ScaleUp {
         target,
         present,
         least: u32::try_from(least.unwrap_or(1)).unwrap_or(1),
