@@ -117,6 +117,8 @@ pub(super) fn advance(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
                     index: plan.next,
                 });
             }
+            // What follows from it needs to be seen: whose the object is, and whether that was reverted.
+            Advance::End(PlanEnd::Done) if live.state.is_none() => return,
             Advance::End(end) => {
                 ended(turn, target, live, &plan, end);
                 return;

@@ -99,13 +99,13 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::Paused
         | NoticeKind::PauseEnded
         | NoticeKind::LeftPaused
-        | NoticeKind::HeldAgainstGit
         | NoticeKind::Inconclusive => true,
         NoticeKind::Held
         | NoticeKind::SourceUnavailable
         | NoticeKind::SourceRecovered
         | NoticeKind::RuleWithoutData
         | NoticeKind::FailedRevisionBack
+        | NoticeKind::HeldAgainstGit
         | NoticeKind::IncidentBegan
         | NoticeKind::Scaled
         | NoticeKind::ScalingHeld

@@ -12,6 +12,7 @@ use crate::engine::live::Live;
 use crate::ids::{AnalysisId, IncidentId, NoticeId, RuleName, TargetId};
 use crate::incident::{Holds, IncidentEnd, IncidentState, ScalingEnd, ScalingPlan};
 use crate::notice::{Fact, Notice, NoticeKind, Severity};
+use crate::record::Standing;
 use crate::time::elapsed;
 use crate::wording::{capitalised, span};
 
@@ -104,11 +105,7 @@ pub(in crate::engine) fn incident_began(
         let lasting = signed(rule.always.rule.lasting);
         sentences.push(format!("It has lasted for at least {}.", span(lasting)));
     }
-    let analysis = turn
-        .known(target)
-        .and_then(|known| known.analysis.as_ref())
-        .map(|analysis| format!("Revision {} is being watched just now.", analysis.canary));
-    sentences.extend(analysis);
+    sentences.extend(in_force(turn, target));
     sentences.push(match &state.incident.scale {
         Some(scale) => format!("Recant scales {scale}; a message follows."),
         None => "Recant changes nothing.".to_owned(),
@@ -121,6 +118,24 @@ pub(in crate::engine) fn incident_began(
         sentences,
     };
     once(turn, live, index, &state.incident.id, words);
+}
+
+/// The revision that a trouble falls to. One that passed its watch is not taken back for what came later: that is proposed.
+fn in_force(turn: &Turn<'_>, target: &TargetId) -> Option<String> {
+    let known = turn.known(target)?;
+    if let Some(analysis) = &known.analysis {
+        let canary = &analysis.canary;
+        return Some(format!("Revision {canary} is being watched just now."));
+    }
+    let current = &known.current;
+    match known.standings.get(current) {
+        Some(Standing::KnownGood { at }) => Some(format!(
+            "Revision {current} is in force; it passed its watch {} ago, so Recant does not take it back by itself: if it \
+             is to blame, do it with `recant rollback`.",
+            span(elapsed(*at, turn.now))
+        )),
+        Some(Standing::Failed { .. } | Standing::Inconclusive { .. }) | None => None,
+    }
 }
 
 pub(in crate::engine) fn incident_ended(

@@ -210,7 +210,12 @@ fn self_heal_is_suspended_before_the_rollback_and_resumed_when_git_shows_a_good_
     // Every six hours people are reminded, with what to commit.
     world.run(6 * 3600);
     let reminded = world.read(NoticeKind::HeldAgainstGit);
-    assert!(reminded.contains("is still suspended"), "{reminded}");
+    assert!(
+        reminded.contains("is still suspended"),
+        "{reminded}\n{}\n{:?}",
+        world.transcript(),
+        world.engine.ledger().targets.values().map(|known| &known.suspension).collect::<Vec<_>>()
+    );
     assert!(
         reminded.contains("Commit `image: registry.example/checkout:v1`"),
         "{reminded}"
