@@ -265,17 +265,11 @@ fn objects_of_any_kind_are_read_and_what_is_not_possible_says_why() {
             assert!(error.to_string().contains(says), "{error}");
         }
         // The Role of charts/manifests has no right to this kind: it is named.
-        objects
-            .ns
-            .apply(
-                &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}),
-            )
-            .await;
-        let settings = objects.named("v1", "ConfigMap", "settings");
-        let error = objects.watched.cluster.object(&settings).await;
+        let account = objects.named("v1", "ServiceAccount", "default");
+        let error = objects.watched.cluster.object(&account).await;
         let error = error.expect_err("no right");
         let says = format!(
-            "not allowed to get configmaps in namespace `{}`",
+            "not allowed to get serviceaccounts in namespace `{}`",
             objects.ns.name()
         );
         assert_eq!(error.to_string(), says);
