@@ -176,7 +176,7 @@ fn what_a_schema_cannot_say_is_refused_with_a_sentence() {
             watch(
                 json!({"rules": ["http"], "target": target, "onFail": [{"rollback": {}, "notify": ["a"]}]}),
             ),
-            "exactly one of `notify`, `rollback`",
+            "onFail[0]: Invalid value: give exactly one of `",
         ),
         (channel(json!({})), "exactly one of"),
         (
