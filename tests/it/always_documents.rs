@@ -112,7 +112,7 @@ fn what_cannot_be_is_refused_with_what_to_write() {
         (with("{scale: {target: Deployment/worker, factor: 133.3%}}"), vec!["whole percentage"]),
         (with("{scale: {target: Deployment/worker, replicas: -1}}"), vec!["`replicas` cannot be `-1`"]),
         (with("{scale: {target: Deployment/worker, replicas: 5, undo: 30}}"), vec!["`undo` is not a duration"]),
-        (with("{scale: {target: Deployment/worker, replicas: 5}}, {scale: {target: Deployment/b, replicas: 5}}"), vec!["`scale` is given twice"]),
+        (with("{scale: {target: Deployment/worker, replicas: 5}}, {scale: {target: Deployment/worker, factor: 150%}}"), vec!["the number of replicas of Deployment/worker is set twice in one list"]),
         (with("scale"), vec!["must be a mapping, and is a single value"]),
     ] {
         let said = said(&always);

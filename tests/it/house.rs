@@ -61,6 +61,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("pause", &["ids", "plan", "time"]),
     ("notice", &["ids", "rule"]),
     ("silence", &["ids", "notice"]),
+    ("preflight", &["ids"]),
     (
         "guard",
         &[
@@ -76,7 +77,6 @@ const CORE: &[(&str, &[&str])] = &[
             "wording",
         ],
     ),
-    ("preflight", &["ids"]),
     ("command", &["guard", "ids", "time", "wording"]),
     ("verify", &["ids"]),
     (

@@ -149,7 +149,7 @@ fn what_cannot_be_is_refused_with_what_to_write() {
             String::new(),
             on_fail("{run: emergency}"),
             vec![
-                "rules.yaml:16:",
+                "rules.yaml:17:",
                 "there is no runbook `emergency`",
                 "kind: Runbook",
             ],
@@ -253,7 +253,7 @@ fn what_cannot_be_is_refused_with_what_to_write() {
             on_fail(&format!("{}, {}", scale(""), scale(", ceiling: 9"))),
             vec![
                 "the number of replicas of Deployment/w is set twice",
-                "first set at rules.yaml:",
+                "first set at `rules.yaml:",
             ],
         ),
         (
@@ -290,7 +290,7 @@ fn two_watches_that_act_against_each_other_are_named() {
         ),
         "{told}"
     );
-    assert!(told.contains("the other one is at rules.yaml:"), "{told}");
+    assert!(told.contains("the other one is at `rules.yaml:"), "{told}");
     good(
         other,
         &on_fail("{setEnv: {target: Deployment/api, name: LOG_LEVEL, value: DEBUG}}"),

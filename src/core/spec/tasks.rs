@@ -55,10 +55,11 @@ pub(super) fn read(
     let (what, node, undo) = match action {
         Action::Rollback(..) | Action::Notify(_) => return None,
         Action::Scale(node) => {
-            let scale = read_scale(node, namespace, report)?;
+            let scale = read_scale(node, namespace, report);
             let ready = wait(node, report);
-            let undo = scale.undo_after;
             let evidence = evidence(node, report);
+            let scale = scale?;
+            let undo = scale.undo_after;
             let task = Task::Scale {
                 scale,
                 ready,
