@@ -326,6 +326,25 @@ fn a_pod_made_anew_under_its_old_name_counts_from_zero() {
 }
 
 #[test]
+fn the_last_sample_of_the_pod_before_is_not_counted_for_the_one_that_took_its_name() {
+    let mut bench = Bench::new(&[("a", -3600)]);
+    bench.look(0, vec![ratio("a", 0, Some(40.0), 1000.0)]);
+    // The pod was replaced; the source still shows the last sample of the old one.
+    bench.known = pods(&[("a", 8)]);
+    for last in [5, 8] {
+        let old = bench.look(9, vec![ratio("a", last, Some(50.0), 1200.0)]);
+        assert_eq!(counted(&old, "a"), None, "{last}");
+    }
+    let anew = bench.look(10, vec![ratio("a", 10, Some(2.0), 30.0)]);
+    assert_eq!(counted(&anew, "a"), Some((30.0, 2.0)));
+    // Of a series that is new to us, too.
+    let mut bench = Bench::new(&[("b", 8)]);
+    bench.look(0, vec![]);
+    let old = bench.look(9, vec![ratio("b", 5, Some(50.0), 1200.0)]);
+    assert_eq!(counted(&old, "b"), None);
+}
+
+#[test]
 fn histograms_are_counted_per_bucket() {
     let mut bench = Bench::new(&[("a", -3600), ("b", 2)]);
     let bounds = [0.1, 0.5];

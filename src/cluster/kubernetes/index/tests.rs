@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::kubernetes::objects::{PodObject, ReplicaSet, Workload};
+use crate::cluster::kubernetes::objects::{ControllerRevision, PodObject, ReplicaSet, Workload};
 use crate::cluster::kubernetes::table::TOMBSTONE;
 
 const NS: &str = "shop";
@@ -346,4 +346,105 @@ fn a_rollout_is_known_by_the_services_of_its_strategy() {
     let services: Vec<_> = names.services.into_iter().collect();
     assert_eq!(services, ["a", "b", "c"]);
     assert_eq!(names.labels["app"], "checkout");
+}
+
+#[test]
+fn pods_of_a_stateful_set_are_its_own_and_a_name_is_one_pod() {
+    let now = Instant::now();
+    let id = TargetId {
+        namespace: NS.to_owned(),
+        kind: TargetKind::StatefulSet,
+        name: "web".to_owned(),
+    };
+    let template = |tag: &str| json!({"spec": {"containers": [{"image": format!("a:{tag}")}]}});
+    let revision = |hash: &str, number: u64, tag: &str| {
+        let mut template = template(tag);
+        template["$patch"] = json!("replace");
+        let object: ControllerRevision = serde_json::from_value(json!({
+            "metadata": {
+                "name": format!("web-{hash}"), "uid": hash,
+                "ownerReferences": [{"kind": "StatefulSet", "uid": "s1", "controller": true,
+                    "name": "web", "apiVersion": "apps/v1"}],
+            },
+            "revision": number,
+            "data": {"spec": {"template": template}},
+        }))
+        .expect("a ControllerRevision");
+        Seen {
+            uid: hash.to_owned(),
+            facts: RevisionFacts::of_revision(&object),
+        }
+    };
+    let pod = |uid: &str, hash: &str, created: &str| {
+        let object: PodObject = serde_json::from_value(json!({
+            "metadata": {
+                "name": "web-0", "uid": uid, "creationTimestamp": created,
+                "labels": {"controller-revision-hash": format!("web-{hash}")},
+                "ownerReferences": [{"kind": "StatefulSet", "uid": "s1", "controller": true,
+                    "name": "web", "apiVersion": "apps/v1"}],
+            },
+            "spec": {"containers": []},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }))
+        .expect("a pod");
+        Seen {
+            uid: uid.to_owned(),
+            facts: PodFacts::of(&object),
+        }
+    };
+    let set: Workload = serde_json::from_value(json!({
+        "metadata": {"name": "web", "uid": "s1", "generation": 2},
+        "spec": {"replicas": 1, "template": template("2")},
+        "status": {"observedGeneration": 2, "updateRevision": "web-bbb", "replicas": 1,
+            "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1},
+    }))
+    .expect("a StatefulSet");
+    let mut index = Index::new(&[id]);
+    for change in [
+        Change::List,
+        Change::Applied(pod("p1", "aaa", "2026-01-01T00:00:00Z")),
+        Change::Listed,
+    ] {
+        index.pod(NS, change, now);
+    }
+    for change in [
+        Change::List,
+        Change::Applied(revision("aaa", 1, "1")),
+        Change::Applied(revision("bbb", 2, "2")),
+        Change::Listed,
+    ] {
+        index.controller_revision(NS, change, now);
+    }
+    index.workload(NS, TargetKind::StatefulSet, Change::List);
+    index.workload(
+        NS,
+        TargetKind::StatefulSet,
+        Change::Applied(SeenWorkload {
+            name: "web".to_owned(),
+            facts: WorkloadFacts::of(&set, TargetKind::StatefulSet),
+        }),
+    );
+    // No ReplicaSets are watched for it.
+    index.workload(NS, TargetKind::StatefulSet, Change::Listed);
+    let first = state(index.news(now));
+    assert_eq!(first.current, Some("bbb".into()));
+    assert_eq!(first.pods[0].hash, "aaa".into());
+    assert!(first.for_rollback.replacement.waits_for_ready && !first.complete);
+    let images: Vec<_> = first.revisions.iter().map(|seen| &seen.images[0]).collect();
+    assert_eq!(images, ["a:1", "a:2"]);
+    // Within the same second another pod takes over the name.
+    index.pod(
+        NS,
+        Change::Deleted(pod("p1", "aaa", "2026-01-01T00:00:00Z")),
+        now,
+    );
+    index.pod(
+        NS,
+        Change::Applied(pod("p0", "bbb", "2026-01-01T00:00:00Z")),
+        now,
+    );
+    let next = state(index.news(now));
+    assert_eq!(next.pods.len(), 1, "{:#?}", next.pods);
+    assert!(next.pods[0].ready && next.pods[0].hash == "bbb".into());
+    assert!(next.complete);
 }
