@@ -53,13 +53,16 @@ pub(crate) fn stateful_set(name: &str, tag: &str, replicas: u32) -> Value {
 
 /// A `DaemonSet` of `shop/NAME:TAG`; there is one node.
 pub(crate) fn daemon_set(name: &str, tag: &str) -> Value {
+    let mut template = template(name, tag);
+    // Nothing takes the taint of a new node away here.
+    template["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {
             "selector": {"matchLabels": {"app": name}},
-            "template": template(name, tag),
+            "template": template,
         },
     })
 }

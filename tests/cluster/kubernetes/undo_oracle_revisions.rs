@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, StatefulSet};
 use kube::api::ListParams;
 use recant_core::ids::TargetKind;
 use recant_core::plan::StepResult;
+use recant_core::target::TargetState;
 use serde_json::{Value, json};
 
 use super::{Watched, agent, hash_of, target, undo};
@@ -33,6 +34,11 @@ async fn same_end(name: &str, kind: TargetKind, history: [Value; 3]) {
         .map(|revision| revision.number)
         .collect();
     assert_eq!(numbers, [1, 2, 3]);
+    let running = |state: &TargetState, tag: &str| {
+        let mut pods = state.pods.iter().filter(|pod| pod.ready);
+        pods.any(|pod| Some(&pod.hash) == hash_of(state, tag).as_ref())
+    };
+    assert!(running(&judged, "v5"), "{:#?}", judged.pods);
 
     by_kubectl
         .kubectl(&["rollout", "undo", &object, "--to-revision=1"])
@@ -50,6 +56,7 @@ async fn same_end(name: &str, kind: TargetKind, history: [Value; 3]) {
         "it is the same revision as before"
     );
     assert_eq!(undone.last_plan, Some("p1".into()));
+    assert!(running(&undone, "v1"), "{:#?}", undone.pods);
     let newest = undone.revisions.last().map(|revision| revision.number);
     assert_eq!(newest, Some(4), "with a new number");
 
