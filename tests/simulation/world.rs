@@ -175,6 +175,7 @@ fn autoscaler(of: &TargetId) -> Autoscaler {
         min: 4,
         max: 12,
         owner: None,
+        keda: None,
         last_scaling: None,
     }
 }
