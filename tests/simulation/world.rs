@@ -177,6 +177,7 @@ fn autoscaler(of: &TargetId) -> Autoscaler {
         owner: None,
         keda: None,
         last_scaling: None,
+        keda: None,
     }
 }
 
