@@ -3,6 +3,8 @@
 
 mod page;
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
@@ -14,6 +16,7 @@ use recant_core::guard::Approval;
 use recant_core::snapshot::Snapshot;
 use recant_core::wording::short;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::access::Access;
 use super::openapi::Operation;
@@ -93,8 +96,8 @@ async fn agree(State(api): State<Api>, uri: Uri, body: Body) -> Response {
         return Page::failed(StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     };
     let command = Command {
-        // A repeat of the same link is the same order.
-        key: asked.signature.to_ascii_lowercase(),
+        // A repeat of the same link is the same order. The journal holds the key, and must not hold the link.
+        key: key_of(&asked.signature),
         by: By {
             caller: CALLER.to_owned(),
             identity: None,
@@ -187,6 +190,16 @@ fn open<'s>(snapshot: &'s Snapshot, asked: &Asked) -> Result<&'s Approval, Page>
             "nobody waits for this approval any more: another release came, it was carried out, or its watch is over",
         )),
     }
+}
+
+/// What tells a link from others, and makes nobody able to use it.
+fn key_of(signature: &str) -> String {
+    let digest = Sha256::digest(signature.to_ascii_lowercase());
+    digest.iter().fold(String::new(), |mut key, byte| {
+        // Text takes whatever is written to it.
+        write!(key, "{byte:02x}").unwrap_or_default();
+        key
+    })
 }
 
 /// What the form says, on one line.

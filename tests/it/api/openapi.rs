@@ -89,7 +89,12 @@ async fn what_is_described_is_there_and_needs_its_scope() {
                     answer.status, refused,
                     "{method} {path} with {token:?}: {answer:?}"
                 );
-                assert_eq!(answer.kind, "application/problem+json");
+                // Who opens a link is a person with a browser.
+                let form = match path.as_str() {
+                    "/approve" => "text/html; charset=utf-8",
+                    _ => "application/problem+json",
+                };
+                assert_eq!(answer.kind, form);
             }
         }
         // No other method gets anywhere on the same path, whoever asks.
