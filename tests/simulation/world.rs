@@ -175,7 +175,6 @@ fn autoscaler(of: &TargetId) -> Autoscaler {
         min: 4,
         max: 12,
         owner: None,
-        keda: None,
         last_scaling: None,
         keda: None,
     }
