@@ -88,6 +88,7 @@ pub(super) async fn lead(
     ops.finder.set(move |naming| finding.find(naming));
     let merging = tokio::spawn(merged.clone().run(stop.clone()));
     let routing = tokio::spawn(merged.clone().route(around.reports, stop.clone()));
+    let ordering = tokio::spawn(merged.clone().order(around.orders, stop.clone()));
     ops.readiness.started();
 
     let mut desk = Desk::new(
@@ -104,6 +105,7 @@ pub(super) async fn lead(
             files: around.files.origin(),
             hangup: around.hangup,
             kayenta: around.kayenta,
+            links: around.links,
         },
         lease::identity(),
     );
@@ -121,7 +123,7 @@ pub(super) async fn lead(
     }
     desk.close().await;
     // They only report by now.
-    drop(tokio::join!(acting, merging, routing));
+    drop(tokio::join!(acting, merging, routing, ordering));
     acting_stop.cancel();
     acting_lease.released().await;
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,6 +20,7 @@ use crate::cluster::kubernetes::lease::Term;
 use crate::config::rules;
 use crate::config::settings::{self, Flags, Settings};
 use crate::http::api::kayenta::Kayenta;
+use crate::http::approval::Links;
 use crate::http::metrics::Metrics;
 use crate::journal::acting::Published;
 
@@ -39,6 +40,7 @@ pub(super) struct Common {
     pub(super) files: (Option<PathBuf>, Flags),
     pub(super) hangup: Arc<Notify>,
     pub(super) kayenta: Option<Kayenta>,
+    pub(super) links: Option<Links>,
 }
 
 impl Common {
@@ -81,7 +83,7 @@ pub(super) async fn run(
         shards: settings.shards,
     };
     let book = share.book(book);
-    let (ops, reports) = common.merged.begin(shard);
+    let (ops, reports, orders) = common.merged.begin(shard);
     let place = journals(&settings, &common.namespace)
         .into_iter()
         .nth(shard as usize)
@@ -122,10 +124,8 @@ pub(super) async fn run(
         acting: Some(acting),
         spans: None,
         reports,
-        // Orders of people are not divided among shards yet: the API answers them with 503.
-        orders: mpsc::channel(1).1,
-        // So a link would lead to nobody who takes an approval.
-        links: None,
+        orders,
+        links: common.links.clone(),
     };
     let changing = Changing {
         files,

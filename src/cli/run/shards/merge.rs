@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use recant_core::command::{self, CommandOutcome};
 use recant_core::hook::Hook;
 use recant_core::ids::TargetId;
 use recant_core::share::shard_of;
@@ -16,6 +17,7 @@ use crate::agent::show_numbers;
 use crate::http::Ops;
 use crate::http::health::{Health, Readiness};
 use crate::http::metrics::Metrics;
+use crate::http::orders::{self, Answer, Order, Orders};
 use crate::http::reports::{self, NotTaken, Reported, Reports};
 
 /// Between two pictures.
@@ -27,6 +29,7 @@ const STUCK: Duration = Duration::from_mins(1);
 struct Part {
     ops: Ops,
     reports: Reports,
+    orders: Orders,
 }
 
 /// The engines of this process, by shard.
@@ -58,8 +61,12 @@ impl Merged {
     }
 
     /// An engine begins: what it shows itself on, and what is reported to it.
-    pub(super) fn begin(&self, shard: u32) -> (Ops, mpsc::Receiver<Reported>) {
-        let (reports, queue) = reports::queue();
+    pub(super) fn begin(
+        &self,
+        shard: u32,
+    ) -> (Ops, mpsc::Receiver<Reported>, mpsc::Receiver<Order>) {
+        let (reports, reported) = reports::queue();
+        let (orders, ordered) = orders::queue();
         let ops = Ops {
             health: Arc::new(Health::new(STUCK)),
             readiness: Arc::new(Readiness::default()),
@@ -71,10 +78,11 @@ impl Merged {
         let part = Part {
             ops: ops.clone(),
             reports,
+            orders,
         };
         self.parts().insert(shard, part);
         self.failures().remove(&shard);
-        (ops, queue)
+        (ops, reported, ordered)
     }
 
     pub(super) fn end(&self, shard: u32) {
@@ -226,6 +234,69 @@ impl Merged {
         }
     }
 
+    /// Hands what people order on to the engine whose target it is about.
+    pub(super) async fn order(
+        self: Arc<Self>,
+        mut orders: mpsc::Receiver<Order>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let order = tokio::select! {
+                () = stop.cancelled() => return,
+                order = orders.recv() => match order {
+                    Some(order) => order,
+                    None => return,
+                },
+            };
+            let Order { given, answer } = order;
+            match self.whose(&given.command.order) {
+                Ok(orders) => {
+                    tokio::spawn(async move {
+                        // Without an answer it came to nothing in time, and whoever waits is told so.
+                        if let Ok(answered) = orders.give(given).await {
+                            answer.send(answered).unwrap_or_default();
+                        }
+                    });
+                }
+                Err(reason) => {
+                    let refused = Answer {
+                        outcome: CommandOutcome::Refused { reason },
+                        write: None,
+                    };
+                    answer.send(refused).unwrap_or_default();
+                }
+            }
+        }
+    }
+
+    fn whose(&self, order: &command::Order) -> Result<Orders, String> {
+        let parts = self.parts();
+        let waits = |ops: &Ops, plan| {
+            let snapshot = ops.view.load().ok();
+            snapshot.is_some_and(|snapshot| {
+                let mut approvals = snapshot.approvals.iter();
+                approvals.any(|approval| approval.plan == plan)
+            })
+        };
+        let found = match (order, order.target()) {
+            (_, Some(target)) => parts.get(&shard_of(target, self.shards)),
+            (command::Order::Approve { plan }, None) => {
+                let mut parts = parts.values();
+                parts.find(|part| waits(&part.ops, plan.clone()))
+            }
+            (_, None) => {
+                return Err(
+                    "with `replicas.shards` above 1 each replica knows its own targets only: freeze one target at a \
+                     time, or set `guards.freeze` or `killSwitch` in the settings, which holds for all"
+                        .to_owned(),
+                );
+            }
+        };
+        found.map(|part| part.orders.clone()).ok_or_else(|| {
+            "another replica works on this target: ask that one (the Leases say which shard is whose)".to_owned()
+        })
+    }
+
     /// Whose a report is; `None`: everybody's.
     fn of(&self, hook: &Hook) -> Option<u32> {
         let of = |target: &TargetId| Some(shard_of(target, self.shards));
@@ -249,8 +320,8 @@ fn merged(pictures: &[Arc<Snapshot>]) -> Option<Snapshot> {
             pending_notices,
             alerts,
             silences,
-            held_notices,
             approvals,
+            held_notices,
             // The same for all.
             on_request: _,
             room,
@@ -275,8 +346,8 @@ fn merged(pictures: &[Arc<Snapshot>]) -> Option<Snapshot> {
                 all.silences.push(silence.clone());
             }
         }
-        all.held_notices.extend(held_notices.iter().cloned());
         all.approvals.extend(approvals.iter().cloned());
+        all.held_notices.extend(held_notices.iter().cloned());
         all.room.taken += room.taken;
         all.room.most += room.most;
         all.room.free |= room.free;
