@@ -176,7 +176,6 @@ fn autoscaler(of: &TargetId) -> Autoscaler {
         max: 12,
         owner: None,
         last_scaling: None,
-        keda: None,
     }
 }
 
