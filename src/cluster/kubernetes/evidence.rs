@@ -3,6 +3,7 @@
 //! A log that cannot be read is noted in its place: what the others say is kept all the same.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -110,7 +111,11 @@ fn digest(data: &BTreeMap<String, String>) -> String {
         hash.update([0]);
     }
     let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Text takes whatever is written to it.
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
 }
 
 async fn gather(
