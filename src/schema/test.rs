@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::watch::{Always, Link, Mode, OnFail, OnPass, Release, Scrape, Source, Target};
+use super::watch::{Always, GitOps, Link, Mode, OnFail, OnPass, Release, Scrape, Source, Target};
 use super::{ApiVersion, Metadata};
 
 /// Always `Test`.
@@ -62,6 +62,7 @@ pub struct TestWatch {
     pub always: Option<Vec<Always>>,
     pub mode: Option<Mode>,
     pub dry_run: Option<bool>,
+    pub gitops: Option<GitOps>,
     pub scrape: Option<Scrape>,
     pub links: Option<Vec<Link>>,
 }

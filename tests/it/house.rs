@@ -55,7 +55,7 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "saga",
         &[
-            "analysis", "ids", "plan", "rule", "target", "time", "wording",
+            "analysis", "ids", "judge", "plan", "rule", "target", "time", "wording",
         ],
     ),
     ("pause", &["ids", "plan", "time"]),
@@ -92,7 +92,7 @@ const CORE: &[(&str, &[&str])] = &[
         "operation",
         &[
             "change", "evidence", "guard", "ids", "incident", "notice", "plan", "rule", "saga",
-            "scaling", "time", "wording",
+            "scaling", "time", "traffic", "wording",
         ],
     ),
     (
@@ -194,6 +194,8 @@ const CORE: &[(&str, &[&str])] = &[
             "command",
             "change",
             "drift",
+            "evidence",
+            "explain",
             "git_sync",
             "guard",
             "history",

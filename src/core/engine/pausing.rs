@@ -34,9 +34,14 @@ pub(super) fn tend(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     if turn.past {
         return;
     }
-    let (Some(known), Some(state)) = (turn.known(target), live.state.clone()) else {
+    let (Some(known), Some(state)) = (turn.known(target), &live.state) else {
         return;
     };
+    // Nearly always: nothing is copied for those that have no pause and want none.
+    if known.pause.is_none() && live.watch.pause_at.is_none() && state.pause.is_none() {
+        return;
+    }
+    let state = state.clone();
     match known.pause.clone() {
         Some(pause) => go_on(turn, target, live, &pause, &state),
         None => match left_behind(turn, target, &state) {

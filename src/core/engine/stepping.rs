@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 
 use super::live::Live;
 use super::{Objects, Turn, tell};
+use crate::analysis::Analysis;
 use crate::change::{Change, Edit, ObjectRef, ObjectState};
 use crate::guard::{Guard, Hold, TrafficContext, holds_traffic};
 use crate::ids::{PlanId, TargetId};
@@ -64,8 +65,9 @@ fn active(turn: &Turn<'_>, target: &TargetId) -> Option<Stepping> {
 
 /// A release that is judged and steps its traffic begins to, when the one before has let go of the route.
 fn begin(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
-    let analysis = turn.known(target).and_then(|known| known.analysis.clone());
-    let Some(analysis) = analysis.filter(|found| found.stepped && found.failed.is_none()) else {
+    let analysis = turn.known(target).and_then(|known| known.analysis.as_ref());
+    let steps = |found: &&Analysis| found.stepped && found.failed.is_none();
+    let Some(analysis) = analysis.filter(steps).cloned() else {
         return;
     };
     if let Some(before) = known(turn, target) {

@@ -74,9 +74,10 @@ pub(super) fn tend(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
     let Some(known) = turn.known(target).filter(|_| !turn.past) else {
         return;
     };
-    let (Some(held), Some(state)) = (known.suspension.clone(), live.state.clone()) else {
+    let (Some(held), Some(state)) = (&known.suspension, &live.state) else {
         return;
     };
+    let (held, state) = (held.clone(), state.clone());
     let analysed = known
         .analysis
         .as_ref()

@@ -214,7 +214,13 @@ fn self_heal_is_suspended_before_the_rollback_and_resumed_when_git_shows_a_good_
         reminded.contains("is still suspended"),
         "{reminded}\n{}\n{:?}",
         world.transcript(),
-        world.engine.ledger().targets.values().map(|known| &known.suspension).collect::<Vec<_>>()
+        world
+            .engine
+            .ledger()
+            .targets
+            .values()
+            .map(|known| &known.suspension)
+            .collect::<Vec<_>>()
     );
     assert!(
         reminded.contains("Commit `image: registry.example/checkout:v1`"),
