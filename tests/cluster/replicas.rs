@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     /// Starts what has ended, as a kubelet does; how many that were.
-    async fn revive(&self) -> usize {
+    fn revive(&self) -> usize {
         let ended: Vec<&Agent> = self
             .agents
             .iter()

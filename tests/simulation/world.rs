@@ -176,6 +176,7 @@ fn autoscaler(of: &TargetId) -> Autoscaler {
         max: 12,
         owner: None,
         last_scaling: None,
+        keda: None,
     }
 }
 

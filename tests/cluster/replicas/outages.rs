@@ -20,7 +20,7 @@ fn etcd_stands_still_and_the_api_server_is_restarted_and_each_release_is_taken_b
         fleet.wait_records("a step", 1, is_step).await;
         bed.control_plane().stop_etcd(Duration::from_secs(20)).await;
         // Nobody could renew: whoever held the Lease has ended, and is started again as its pod would be.
-        let revived = fleet.revive().await;
+        let revived = fleet.revive();
         figure(&format!(
             "{revived} of 3 replicas ended while etcd stood still for 20 s"
         ));
@@ -33,7 +33,7 @@ fn etcd_stands_still_and_the_api_server_is_restarted_and_each_release_is_taken_b
         fleet.wait_records("another step", 2, is_step).await;
         bed.control_plane().restart_api_server().await;
         wait_for("the second verification", WITHIN, || async {
-            fleet.revive().await;
+            fleet.revive();
             match fleet.count(is_verified).await {
                 2 => Ok(()),
                 number => Err(format!("{number} of 2")),

@@ -222,7 +222,7 @@ fn shards_are_divided_taken_over_and_act_one_at_a_time_by_grants() {
     });
 }
 
-/// From the verdict to the end of the write, with a grant in between, by the journals. RECANT_FIGURE_RELEASES says how many
+/// From the verdict to the end of the write, with a grant in between, by the journals. `RECANT_FIGURE_RELEASES` says how many
 /// releases there are.
 #[test]
 fn many_bad_releases_over_three_replicas_are_each_taken_back_once() {
