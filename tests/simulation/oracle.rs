@@ -179,6 +179,8 @@ impl Oracle {
         now: i64,
         deciding: bool,
     ) -> Result<(), Broken> {
+        // It was decided when the record says so: on a disk that was full it became durable later.
+        let now = now.min(at.duration_since(crate::world::at(0)).as_secs());
         let checked = match record {
             Record::PlanBegan { plan } => {
                 let of = workloads.get(&plan.fence.target);
@@ -248,6 +250,10 @@ impl Oracle {
                     return;
                 };
                 let version = (target.clone(), analysis.uid.clone(), revision.clone());
+                if *ending == Ending::Pass {
+                    // From here on this one is the way back: where a rollback went before is a revision like others.
+                    self.returned_to.retain(|(of, ..)| of != target);
+                }
                 match ending {
                     Ending::Fail => self.failed.insert(version),
                     Ending::Inconclusive { .. } => self.unclear.insert(version),

@@ -34,21 +34,12 @@ impl SimJournal {
         path: &Path,
     ) -> Result<(Self, Ledger), JournalError> {
         let (mut file, recovery) = FileJournal::open(path)?;
-        // What an earlier process wrote long ago, by the clock of this one, is dropped now and then.
-        let (dropping, keep) = {
-            let mut world = sim.world();
-            (world.random.chance(150), world.random.between(0, 30))
-        };
-        let retention = Retention {
-            keep: i64::try_from(keep).ok().map(SignedDuration::from_secs),
-            bytes: u64::MAX,
-        };
-        let dropped = dropping && file.retain_now(sim.time(), &retention)?;
         let Recovered { ledger, .. } = fold(path)?;
-        if dropped || !sim.world().oracle.folded(&ledger, recovery.records) {
-            let entries: Result<Vec<_>, _> = read::<Record>(path)?.collect();
-            let check = sim.world().oracle.opened(&ledger, entries?);
-            sim.hold(check);
+        if !sim.world().oracle.folded(&ledger, recovery.records) {
+            held_against(sim, path, &ledger)?;
+        }
+        if retain(sim, &mut file)? {
+            held_against(sim, path, &fold(path)?.ledger)?;
         }
         *process
             .shadow
@@ -142,6 +133,27 @@ impl Journal for SimJournal {
     fn undisturbed(&self) -> Result<(), JournalError> {
         self.file.undisturbed()
     }
+}
+
+/// What the file holds and folds to is what was acknowledged.
+fn held_against(sim: &Arc<Sim>, path: &Path, ledger: &Ledger) -> Result<(), JournalError> {
+    let entries: Result<Vec<_>, _> = read::<Record>(path)?.collect();
+    let check = sim.world().oracle.opened(ledger, entries?);
+    sim.hold(check);
+    Ok(())
+}
+
+/// Now and then what was written long ago, by the true time, is dropped.
+fn retain(sim: &Arc<Sim>, file: &mut FileJournal) -> Result<bool, JournalError> {
+    let (wanted, keep) = {
+        let mut world = sim.world();
+        (world.random.chance(150), world.random.between(0, 30))
+    };
+    let retention = Retention {
+        keep: i64::try_from(keep).ok().map(SignedDuration::from_secs),
+        bytes: u64::MAX,
+    };
+    Ok(wanted && file.retain_now(sim.time(), &retention)?)
 }
 
 fn failure(kind: io::ErrorKind) -> JournalError {
