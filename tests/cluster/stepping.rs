@@ -176,7 +176,10 @@ fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
         })
         .await;
         assert_eq!(weight(ns).await, 0);
-        assert_eq!(percents(&agent), [10, 50, 100, 10, 0]);
+        // A bad release may be found before its first step is written.
+        let steps = percents(&agent);
+        let of_bad = steps.get(3..).expect("those of the good one came before");
+        assert!(of_bad == [10, 0] || of_bad == [0], "{steps:?}");
         ns.wait_template("green", "v3", WITHIN).await;
         let journal = agent.journal();
         let at =

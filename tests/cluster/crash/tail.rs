@@ -65,7 +65,7 @@ fn a_journal_of_a_newer_version_is_refused_and_left_alone() {
         let status = agent.wait_end(Duration::from_secs(30)).await;
         assert_eq!(status.code(), Some(2));
         let log = agent.log();
-        assert!(log.contains("has format version 2, this Recant knows 1: run a newer Recant, or move the file away"), "{log}");
+        assert!(log.contains("has format version 9, this Recant knows 2: run a newer Recant, or move the file away"), "{log}");
         let left = std::fs::read_to_string(agent.journal_file()).expect("it is there");
         assert_eq!(left, text);
     });
