@@ -262,7 +262,19 @@ impl Scenario {
                     | Event::Leap { .. }
             )
         });
-        !others && !self.scales && shipped == self.kinds.len() && shipped <= self.actions_per_hour
+        // While nothing can be written nothing is decided, and after the watch nothing is taken back: that is told.
+        let full: i64 = events
+            .map(|(_, event)| match event {
+                Event::DiskFull { seconds } => *seconds,
+                _ => 0,
+            })
+            .sum();
+        let decides = u64::try_from(full).is_ok_and(|full| full < self.watch);
+        decides
+            && !others
+            && !self.scales
+            && shipped == self.kinds.len()
+            && shipped <= self.actions_per_hour
     }
 
     fn draw_people(&mut self, random: &mut Random, targets: usize) {
