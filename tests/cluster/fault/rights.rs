@@ -28,6 +28,8 @@ fn a_missing_right_is_named_at_the_start() {
                 {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list", "watch"]},
                 {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
                 {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+                {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+                {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]},
             ],
         });
         ns.apply(&role).await;
