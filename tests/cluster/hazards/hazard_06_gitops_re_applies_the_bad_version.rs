@@ -247,9 +247,13 @@ fn hazard_06_self_heal_is_suspended_for_the_rollback_and_resumed_once_git_shows_
         let folder = bed.definitions("argocd");
         let folder = folder.to_str().expect("a path in UTF-8");
         bed.kubectl(&["apply", "--server-side", "-f", folder]).await;
+        // kubectl gives up at once on a definition that has no conditions yet.
         let established = "--for=condition=Established";
-        bed.kubectl(&["wait", established, "--timeout=30s", "-f", folder])
-            .await;
+        let wait = ["wait", established, "--timeout=5s", "-f", folder];
+        wait_for("the definition to be established", WITHIN, || async {
+            bed.kubectl_as(bed.admin(), &wait, "").await.map(drop)
+        })
+        .await;
         let ns = bed.namespace("hazard-06-suspend").await;
         for file in ["gitops-role.yaml", "gitops-role-binding.yaml"] {
             let path = format!("{}/charts/manifests/{file}", env!("CARGO_MANIFEST_DIR"));
