@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
+use kube::Client;
 
 use crate::cluster::kubernetes;
 use crate::cluster::kubernetes::config_map::ConfigMapObject;
-use crate::journal::{compact, config_map, shard};
+use crate::journal::shard::{self, Stand};
+use crate::journal::{compact, config_map};
 
 /// A journal file, or the state that `recant once`, or the replicas of `recant run`, keep in a `ConfigMap`.
 #[derive(Debug, Args)]
@@ -34,6 +36,43 @@ impl JournalPlace {
     /// # Errors
     /// It cannot be read, or no run has written it yet.
     pub(super) fn state(&self) -> anyhow::Result<Option<(String, compact::State)>> {
+        self.in_config_map(async |client, namespace, name| {
+            let object = ConfigMapObject::new(client.clone(), namespace, name);
+            let path = object.path();
+            if let Some(state) = shard::look(client, namespace, name).await? {
+                return Ok((path, state));
+            }
+            match config_map::read(&object).await? {
+                (Some(_), state) => Ok((path, state)),
+                (None, _) => {
+                    bail!("there is no ConfigMap {path}: no run has written its state there yet")
+                }
+            }
+        })
+    }
+
+    /// How far the chain of a shard's journal goes, with the path of its `ConfigMap`; `None`: the journal is a file.
+    ///
+    /// # Errors
+    /// It cannot be read, does not hold together, or is no journal with a chain.
+    pub(super) fn stand(&self) -> anyhow::Result<Option<(String, Stand)>> {
+        self.in_config_map(async |client, namespace, name| {
+            let object = ConfigMapObject::new(client.clone(), namespace, name);
+            let path = object.path();
+            match shard::stand(client, namespace, name).await? {
+                Some(stand) => Ok((path, stand)),
+                None => bail!(
+                    "the ConfigMap {path} holds no journal of a shard, so there is no chain of records to check. The state \
+                     that `recant once` keeps has only a digest, which every run checks"
+                ),
+            }
+        })
+    }
+
+    fn in_config_map<T>(
+        &self,
+        read: impl AsyncFnOnce(&Client, &str, &str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Option<T>> {
         let Some(name) = &self.config_map else {
             return Ok(None);
         };
@@ -41,20 +80,12 @@ impl JournalPlace {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (path, stored, state) = runtime.block_on(async {
+        let found = runtime.block_on(async {
             let client = kubernetes::connect().await?;
             let own = client.default_namespace().to_owned();
             let namespace = self.namespace.as_deref().unwrap_or(&own);
-            let object = ConfigMapObject::new(client.clone(), namespace, name);
-            if let Some(state) = shard::look(&client, namespace, name).await? {
-                return Ok((object.path(), true, state));
-            }
-            let (stored, state) = config_map::read(&object).await?;
-            anyhow::Ok((object.path(), stored.is_some(), state))
+            read(&client, namespace, name).await
         })?;
-        if !stored {
-            bail!("there is no ConfigMap {path}: no run has written its state there yet");
-        }
-        Ok(Some((path, state)))
+        Ok(Some(found))
     }
 }

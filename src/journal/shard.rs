@@ -6,6 +6,7 @@
 //! Lease finds its next write refused, and can never get a record in.
 
 mod slot;
+mod stand;
 mod texts;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use super::{Journal, JournalError};
 use crate::cluster::ClusterError;
 use crate::cluster::kubernetes::config_map::{ConfigMapObject, Data, Stored};
 pub(super) use slot::Slot;
+pub use stand::{Stand, stand};
 use texts::Folded;
 
 /// A log that would be longer is taken up by the base. The API server keeps each version of an object for a while, so

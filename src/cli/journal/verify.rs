@@ -10,23 +10,24 @@ use anyhow::bail;
 use clap::Args;
 use serde::de::IgnoredAny;
 
+use crate::cli::place::JournalPlace;
 use crate::journal::base::Dropped;
 use crate::journal::read::read;
+use crate::journal::shard::Stand;
 
 /// Checks the hash chain of a journal; also beside a running agent
 ///
 /// Finds a change, a gap, and records that were put in the place of others. That whole records were cut off at the end shows
 /// only beside what was known before: keep the head that is printed somewhere else, and give it the next time. Records that
-/// retention dropped are named; the state in their place is checked, too.
+/// retention dropped are named; the state in their place is checked, too. Of a journal in a `ConfigMap` the state is
+/// checked, and every record since it was written.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// The journal file
-    #[arg(
-        env = "RECANT_JOURNAL",
-        value_name = "FILE",
-        default_value = "recant.journal"
-    )]
-    journal: PathBuf,
+    /// The journal file, as with --journal
+    #[arg(value_name = "FILE", conflicts_with = "config_map")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    place: JournalPlace,
     /// A head that was printed earlier, as NUMBER:HASH; the journal must still hold that record
     #[arg(long, value_name = "HEAD")]
     head: Option<Head>,
@@ -58,7 +59,11 @@ impl FromStr for Head {
 
 /// Reads all records, and says which is the last.
 pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let VerifyArgs { journal, head } = args;
+    let VerifyArgs { file, place, head } = args;
+    if let Some((path, stand)) = place.stand()? {
+        return verify_stand(&path, &stand, head.as_ref(), out);
+    }
+    let journal = file.as_ref().unwrap_or(&place.journal);
     let name = journal.display();
     // Records of kinds that only a newer Recant knows can be verified, too.
     let mut entries = read::<IgnoredAny>(journal)?;
@@ -118,6 +123,59 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<E
         )?;
     }
     writeln!(out, "head {number}:{hash}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the `ConfigMap`s of a shard vouch for: they were read, so they hold together.
+fn verify_stand(
+    path: &str,
+    stand: &Stand,
+    head: Option<&Head>,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let name = format!("in ConfigMap {path}");
+    let (Some((first, _)), Some((last, hash))) = (stand.heads.first(), stand.heads.last()) else {
+        if let Some(head) = head {
+            bail!(
+                "the journal {name} is empty, and held record {} before",
+                head.number
+            );
+        }
+        writeln!(out, "the journal {name}: no records yet")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if let Some(head) = head {
+        let same = |(number, hash): &(u64, String)| *number == head.number && *hash == head.hash;
+        if head.number > *last {
+            bail!(
+                "the journal {name} was cut off: its last record is {last}, and it held record {} before",
+                head.number
+            );
+        }
+        if head.number < *first {
+            bail!(
+                "record {} of the journal {name} was folded into its state, with all up to {first}: whether it was the one \
+                 that was there before cannot be said; note a newer head more often",
+                head.number
+            );
+        }
+        if !stand.heads.iter().any(same) {
+            bail!(
+                "record {} of the journal {name} is not the one that was there before: everything up to it was written \
+                 anew; keep both ConfigMaps as evidence",
+                head.number
+            );
+        }
+    }
+    let until = stand
+        .last
+        .map_or_else(String::new, |at| format!(", until {at}"));
+    writeln!(
+        out,
+        "the journal {name}: the state of all records up to {first}, and records up to {last}{until}: every one is what \
+         was written"
+    )?;
+    writeln!(out, "head {last}:{hash}")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -50,6 +50,11 @@ impl Position {
         }
         String::from_utf8(lines).map_err(|error| error.to_string())
     }
+
+    fn head(&self) -> Option<(u64, String)> {
+        let (number, hash) = self.chain.head()?;
+        Some((number, hash.to_owned()))
+    }
 }
 
 impl Folded {
@@ -103,6 +108,25 @@ impl Folded {
             folded.line(line).map_err(foreign)?;
         }
         Ok(folded)
+    }
+
+    /// The number and the hash of the record that each position ends with: that of the base, then one a line of the log.
+    pub(super) fn heads(base: &Data, log: &Data) -> Result<Vec<(u64, String)>, CompactError> {
+        let mut folded = Self::read(base, &Data::new(), 0)?;
+        let mut heads = Vec::from_iter(folded.position.head());
+        for line in log
+            .get(LOG_KEY)
+            .map_or("", String::as_str)
+            .split_inclusive('\n')
+        {
+            folded
+                .line(line)
+                .map_err(|reason| CompactError::Foreign { reason })?;
+            heads.extend(folded.position.head());
+        }
+        // Lines that the base has already taken up lead nowhere.
+        heads.dedup();
+        Ok(heads)
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
@@ -191,8 +215,13 @@ mod tests {
         let second = extended(&mut folded, &[lost("c")]);
         // The base alone is older; with the log it is all; a log that was not cut yet changes nothing.
         for lines in [second.clone(), format!("{first}{second}")] {
-            let read = Folded::read(&base, &log(&lines, &Shown::default()), 1).expect("it is ours");
+            let log = log(&lines, &Shown::default());
+            let read = Folded::read(&base, &log, 1).expect("it is ours");
             assert_eq!(read, folded);
+            let heads = Folded::heads(&base, &log).expect("it is ours");
+            let numbers: Vec<u64> = heads.iter().map(|(number, _)| *number).collect();
+            assert_eq!(numbers, [1, 2]);
+            assert_eq!(heads.last().cloned(), folded.position.head());
         }
         let all = format!("{first}{second}");
         let read = Folded::read(&Data::new(), &log(&all, &Shown::default()), 4)

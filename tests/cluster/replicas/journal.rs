@@ -1,14 +1,21 @@
 //! A shard's journal on the real API server: what was appended is there, it stays small, and of two writers one is out.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Patch, PatchParams};
 use recant::cluster::kubernetes::config_map::ConfigMapObject;
 use recant::journal::shard::{ShardError, ShardJournal, ShardPlace, look};
 use recant::journal::{Journal as _, JournalError};
 use recant_core::record::Record;
 use recant_core::rule::SourceKind;
+use serde_json::json;
+use tokio::process::Command;
 
 use crate::bed::Bed;
 use crate::case::run;
+use crate::namespace::Namespace;
 
 fn lost(reason: &str) -> Record {
     Record::SourceLost {
@@ -66,8 +73,13 @@ fn a_journal_is_compacted_and_of_two_writers_the_first_is_out() {
         let state = look(&client, ns.name(), "recant-shard-0").await;
         let state = state.expect("an answer").expect("a journal");
         assert_eq!(reason(&state), Some("last"));
-        let (_, held) = ShardJournal::open(&client, &place).await.expect("ours");
+        let (mut third, held) = ShardJournal::open(&client, &place).await.expect("ours");
         assert_eq!(held.records, 41);
+        third
+            .append(Timestamp::now(), &[lost("the last")])
+            .expect("written");
+
+        verified_from_outside(&ns, &mut third).await;
 
         let other = ShardPlace { shards: 2, ..place };
         let refused = ShardJournal::open(&client, &other).await;
@@ -81,4 +93,61 @@ fn a_journal_is_compacted_and_of_two_writers_the_first_is_out() {
                     .contains("set `replicas.shards` to 1 again")
         );
     });
+}
+
+/// `recant journal verify` of the `ConfigMap`s: a head that is noted is found again; what is edited is found, too.
+async fn verified_from_outside(ns: &Namespace, journal: &mut ShardJournal) {
+    let (code, said) = verify(ns, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let head = said.lines().find_map(|line| line.strip_prefix("head "));
+    let head = head.expect("a head").to_owned();
+    assert!(head.starts_with("41:"), "{said}");
+    let (code, said) = verify(ns, &["--head", &head]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let forged = format!("41:{}", "0".repeat(64));
+    let cut = format!("42:{}", "0".repeat(64));
+    for (head, told) in [(forged, "written anew"), (cut, "was cut off")] {
+        let (code, said) = verify(ns, &["--head", &head]).await;
+        assert_ne!(code, Some(0), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
+    let maps = ns.api::<ConfigMap>();
+    let name = "recant-shard-0-log";
+    let found = maps.get(name).await.expect("it is there");
+    let whole = found.data.clone().expect("texts");
+    let log = whole["log"].replace("the last", "the next");
+    assert_ne!(log, whole["log"]);
+    for (text, good) in [(log, false), (whole["log"].clone(), true)] {
+        let data = json!({"data": {"log": text}});
+        maps.patch(name, &PatchParams::default(), &Patch::Merge(data))
+            .await
+            .expect("an administrator may");
+        let (code, said) = verify(ns, &[]).await;
+        assert_eq!(code == Some(0), good, "{said}");
+        assert!(good || said.contains("record 41"), "{said}");
+    }
+    // Somebody else has written: whoever had the journal is out until it is opened again.
+    let late = journal.append(Timestamp::now(), &[lost("late")]);
+    assert!(
+        matches!(late, Err(JournalError::Disturbed { .. })),
+        "{late:?}"
+    );
+}
+
+async fn verify(ns: &Namespace, arguments: &[&str]) -> (Option<i32>, String) {
+    let place = ["--config-map", "recant-shard-0", "--namespace", ns.name()];
+    let output = Command::new(env!("CARGO_BIN_EXE_recant"))
+        .args(["journal", "verify"])
+        .args(place)
+        .args(arguments)
+        .env("KUBECONFIG", ns.bed().admin())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_mins(1), output)
+        .await
+        .expect("it ends by itself")
+        .expect("the program starts");
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), text)
 }
