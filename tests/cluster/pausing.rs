@@ -58,7 +58,7 @@ impl Release {
         let ns = bed.namespace(name).await;
         let mut deployment = manifests::deployment("checkout", "v1", 3);
         // Pods of kwok are ready at once; real ones take their time, or are given it so that a pause is no race.
-        deployment["spec"]["minReadySeconds"] = json!(3);
+        deployment["spec"]["minReadySeconds"] = json!(6);
         ns.apply(&deployment).await;
         ns.wait_complete("checkout", "v1").await;
         let agent = Agent::start(&[&ns], &rules(ns.name(), watch), Options::default()).await;
@@ -77,6 +77,11 @@ impl Release {
                 }
             }
         });
+        wait_for("the first picture of it", WITHIN, || async {
+            let states = seen.lock().expect("nobody panics with it").len();
+            (states > 0).then_some(()).ok_or_else(String::new)
+        })
+        .await;
         let traffic = ns.traffic("checkout", rate);
         traffic.next(1, WITHIN).await;
         Self {
@@ -226,7 +231,8 @@ fn a_bad_release_is_undone_and_resumed_in_one_patch() {
 #[test]
 fn an_agent_that_dies_while_it_is_paused_is_made_up_for() {
     run(async {
-        let release = Release::of("pause-killed", "10m", 60.0).await;
+        // Little traffic: no evidence ends the pause before the agent dies.
+        let release = Release::of("pause-killed", "10m", 8.0).await;
         release.ship_paused("v3").await;
         release.agent.kill();
         // Without any agent: what would be done, and that it is done.
@@ -249,7 +255,7 @@ fn an_agent_that_dies_while_it_is_paused_is_made_up_for() {
         assert!(matches!(end, PauseEnd::BySomebody { .. }), "{end:?}");
         release.states(&[("v1", false), ("v3", false), ("v3", true), ("v3", false)]);
 
-        // And once more: killed while it is paused, and the next process goes on with it.
+        // And once more: killed while it is paused, and the next process goes on with it, by evidence.
         release.ns.set_image("checkout", "v5").await;
         wait_for("the second pause", WITHIN, || async {
             let state = shown(&release.object().await);
@@ -259,6 +265,7 @@ fn an_agent_that_dies_while_it_is_paused_is_made_up_for() {
         })
         .await;
         release.agent.kill();
+        let _more = release.ns.traffic("checkout", 60.0);
         release.agent.start_again().await;
         release.ns.wait_complete("checkout", "v5").await;
     });
@@ -292,7 +299,7 @@ fn without_evidence_it_goes_on_at_the_end_whatever_an_autoscaler_does() {
 #[test]
 fn what_a_person_does_to_the_pause_is_theirs() {
     run(async {
-        let release = Release::of("pause-person", "10m", 60.0).await;
+        let release = Release::of("pause-person", "10m", 8.0).await;
         release.ship_paused("v3").await;
         let namespace = release.ns.name();
         let rollout = |what| ["rollout", what, "deployment/checkout"];

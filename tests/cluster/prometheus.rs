@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::bed::{Bed, Process};
 use crate::wait::wait_for;
 
+/// An answer that takes longer is asked for again.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Labels and value of one series of an instant vector.
 pub(crate) type Series = (BTreeMap<String, String>, f64);
 
@@ -105,7 +108,7 @@ impl Prometheus {
 
     /// Waits until so many pods are scraped, and no other.
     pub(crate) async fn wait_scraping(&self, pods: usize) {
-        self.wait_scraping_within(pods, Duration::from_secs(30))
+        self.wait_scraping_within(pods, Duration::from_mins(1))
             .await;
     }
 
@@ -129,6 +132,7 @@ pub(crate) async fn ask(bed: &Bed, url: &str, query: &str) -> Result<Value, Stri
     let request = bed
         .http()
         .post(format!("{url}/api/v1/query"))
+        .timeout(ANSWER)
         .form(&[("query", query)]);
     let answer = request.send().await.map_err(|error| error.to_string())?;
     let status = answer.status();

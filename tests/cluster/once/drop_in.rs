@@ -20,7 +20,7 @@ use crate::receiver::Receiver;
 use crate::script::{APP, told};
 use crate::wait::wait_for;
 
-const WITHIN: Duration = Duration::from_mins(1);
+const WITHIN: Duration = Duration::from_mins(2);
 /// In place of five minutes.
 const PERIOD: Duration = Duration::from_secs(2);
 

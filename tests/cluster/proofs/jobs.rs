@@ -156,7 +156,6 @@ fn the_users_cronjob_runs_with_another_command_whenever_a_test_says_so() {
         .await;
         let name = cronjob_with_command(&ns, "recant:latest", &["recant", "--version"]).await;
         assert_eq!(name, "deployment-health-check");
-        // One begins whether or not the one before has ended: nothing in the file forbids it.
         let schedule = jobs.every(&name, Duration::from_secs(1));
         for number in 0..2 {
             let job = format!("{name}-{number}");

@@ -13,7 +13,7 @@ const KINDS: &str = "deployments,replicasets,statefulsets,daemonsets,pods,servic
 /// Things beside the targets, as they were.
 pub(super) struct Untouched {
     kinds: String,
-    versions: BTreeMap<String, String>,
+    bystanders: BTreeMap<String, Value>,
 }
 
 impl Untouched {
@@ -27,22 +27,22 @@ impl Untouched {
         if rollouts {
             kinds.push_str(",rollouts");
         }
-        let versions = bystanders(&objects(ns, &kinds).await);
-        assert!(versions.len() >= 4, "{versions:?}");
-        Self { kinds, versions }
+        let bystanders = bystanders(objects(ns, &kinds).await);
+        assert!(bystanders.len() >= 4, "{bystanders:?}");
+        Self { kinds, bystanders }
     }
 
     /// Asserts that the agent has written the workloads `expected` and its Lease, and that nothing of the bystanders
     /// has changed.
     pub(super) async fn end(&self, ns: &Namespace, expected: &[String]) {
         let objects = objects(ns, &self.kinds).await;
-        assert_eq!(bystanders(&objects), self.versions);
         let expected: BTreeSet<String> = expected.iter().cloned().collect();
         assert_eq!(written_by(&objects, "recant"), expected);
         // The client of the agent, and of the tests, where it names no field manager: the tests ship versions.
         let mut unnamed = written_by(&objects, "unknown");
         unnamed.retain(|id| !id.starts_with("Deployment/") && !id.starts_with("Rollout/"));
         assert_eq!(unnamed, BTreeSet::from(["Lease/recant".to_owned()]));
+        assert_eq!(bystanders(objects), self.bystanders);
     }
 }
 
@@ -67,15 +67,23 @@ async fn objects(ns: &Namespace, kinds: &str) -> Vec<Value> {
     }
 }
 
-fn bystanders(objects: &[Value]) -> BTreeMap<String, String> {
-    objects
-        .iter()
-        .filter(|object| id(object).contains("/bystander"))
-        .map(|object| {
-            let version = object["metadata"]["resourceVersion"].as_str();
-            (id(object), version.unwrap_or_default().to_owned())
-        })
-        .collect()
+/// The bystanders without what their controllers report of them, which may go on after they are complete.
+fn bystanders(objects: Vec<Value>) -> BTreeMap<String, Value> {
+    let of_bystanders = objects
+        .into_iter()
+        .filter(|object| id(object).contains("/bystander"));
+    let without_status = of_bystanders.map(|mut object| {
+        let name = id(&object);
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("status");
+        }
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("resourceVersion");
+            metadata.remove("managedFields");
+        }
+        (name, object)
+    });
+    without_status.collect()
 }
 
 fn id(object: &Value) -> String {
