@@ -1,16 +1,15 @@
 //! Recant's side: `recant run` with a watch for each workload, while a release of all of them is under watch.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::{Agent, Options};
-use crate::bed::Process;
 use crate::counted::{Meter, Spent, samples};
 use crate::namespace::Namespace;
+use crate::program::launch;
 use crate::prometheus::Prometheus;
 use crate::wait::wait_for;
 use crate::workloads::{self, name};
@@ -113,22 +112,6 @@ pub(crate) async fn measure(
     process.signal("TERM");
     process.wait(WITHIN).await;
     Seen { spent, starts }
-}
-
-/// As a pod starts it, with the log that it has by default.
-fn launch(ns: &Namespace, agent: &Agent) -> Process {
-    let (settings, kubeconfig) = (agent.settings_file(), agent.kubeconfig());
-    let settings = settings.to_str().expect("UTF-8");
-    ns.bed().process(
-        "recant",
-        Path::new(env!("CARGO_BIN_EXE_recant")),
-        &["run", "--config", settings],
-        &[
-            ("KUBECONFIG", kubeconfig.to_str().expect("UTF-8")),
-            ("TEAM_SLACK", &format!("{}/services", agent.slack().url())),
-            ("POD_NAME", "recant-0"),
-        ],
-    )
 }
 
 /// How many releases are under watch.

@@ -12,6 +12,7 @@
 mod agent_side;
 mod argo;
 mod counted;
+mod program;
 mod table;
 mod workloads;
 
@@ -45,6 +46,7 @@ use parts::{
 };
 
 use counted::Meter;
+use program::number;
 
 /// Metrics of each analysis.
 const METRICS: usize = 4;
@@ -60,18 +62,6 @@ fn main() {
     let seconds = number("--seconds", 60);
     let window = Duration::from_secs(seconds as u64);
     case::seated(1, "compare-argo", DEADLINE, compare(runs, window));
-}
-
-/// The whole number behind a flag; panics when it is none, or zero.
-fn number(flag: &str, otherwise: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|argument| argument != flag);
-    if arguments.next().is_none() {
-        return otherwise;
-    }
-    let text = arguments.next().unwrap_or_default();
-    let number = text.parse().unwrap_or(0);
-    assert!(number > 0, "{flag} takes a number from 1 on, not `{text}`");
-    number
 }
 
 async fn compare(runs: usize, window: Duration) {

@@ -34,8 +34,7 @@ pub(crate) async fn ship(ns: &Namespace, workloads: usize, tag: &str) {
         ..Behaviour::GOOD
     };
     ns.behave(tag, good);
-    let memory = Line::flat(100.0 * 1_048_576.0);
-    ns.set_metric(tag, "process_resident_memory_bytes", memory);
+    remember(ns, tag);
     let exists = !ns.services().is_empty();
     stream::iter(0..workloads)
         .for_each_concurrent(AT_ONCE, async |index| {
@@ -62,6 +61,12 @@ pub(crate) async fn ship(ns: &Namespace, workloads: usize, tag: &str) {
         }
     })
     .await;
+}
+
+/// What the pods of this version say of their memory.
+pub(crate) fn remember(ns: &Namespace, tag: &str) {
+    let memory = Line::flat(100.0 * 1_048_576.0);
+    ns.set_metric(tag, "process_resident_memory_bytes", memory);
 }
 
 /// Requests to all of them.
