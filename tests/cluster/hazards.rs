@@ -4,11 +4,14 @@ mod hazard_01_storms_and_flapping;
 mod hazard_02_wrong_version;
 mod hazard_03_schema_floor;
 mod hazard_04_config_versus_code;
+mod hazard_05_missing_or_late_metrics;
 mod hazard_06_gitops_re_applies_the_bad_version;
 mod hazard_07_shared_dependency;
 mod hazard_08_during_other_work;
 mod hazard_09_thundering_herd;
+mod hazard_10_slow_burn_after_promotion;
 mod hazard_12_the_watchdog_itself_fails;
+mod hazard_13_alert_already_firing_before_the_deploy;
 mod hazard_14_partial_or_mixed;
 
 use std::time::Duration;
