@@ -166,7 +166,10 @@ fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
         assert_eq!(percents(&agent), [10, 50, 100]);
         assert_eq!(weight(ns).await, 100);
 
-        // The next release begins at the first step, whatever the weight is.
+        // The stable colour has got the new version by now, and the canary none of the traffic.
+        let none = format!("{WEIGHT}=0");
+        ns.kubectl(&["annotate", "--overwrite", "ingress/api-ingress", &none])
+            .await;
         ns.set_image("green", "bad").await;
         wait_for("no traffic for the bad release", WITHIN, || async {
             match ends(&agent).as_slice() {

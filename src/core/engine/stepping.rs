@@ -154,7 +154,10 @@ fn go_on(
     let Some((aim, percent)) = aim else {
         return;
     };
-    if !due {
+    // What an earlier release left is taken down to the first step at once: new pods must not get all of it.
+    let lowers = stepping.reached.is_none()
+        && matches!(&seen, Some(Ok(Some(found))) if is_above(route, found, percent));
+    if !due && !lowers {
         return;
     }
     if let Some(hold) = of_guards(turn, target, live, aim) {
@@ -385,6 +388,12 @@ fn of_guards(turn: &Turn<'_>, target: &TargetId, live: &Live, aim: Aim) -> Optio
         silence: turn.silence_of(problem, &live.watch.name, target),
         people: (turn.ledger.people).concerning(turn.now, &target.namespace, target),
     })
+}
+
+/// Whether the backend has a larger share than that.
+fn is_above(route: &Route, found: &ObjectState, percent: u32) -> bool {
+    let now = route.percent(&found.object);
+    now.is_ok_and(|now| now > f64::from(percent) + NEARLY)
 }
 
 /// When an edit that ended without a write may be decided anew.

@@ -192,6 +192,16 @@ fn the_next_release_begins_at_the_first_step_again() {
 }
 
 #[test]
+fn what_the_release_before_left_is_lowered_before_the_new_pods_are_there() {
+    let mut world = world(setup());
+    set(world.routes.object.as_mut().expect("is there"), 100);
+    world.target().roll = 120;
+    world.ship("v2");
+    let took = run_until(&mut world, 60, |world| world.routes.writes == [10]);
+    assert!(took < 10, "{took} s\n{}", world.transcript());
+}
+
+#[test]
 fn without_the_route_it_is_held_and_told() {
     let mut world = world(setup());
     world.routes.object = None;
