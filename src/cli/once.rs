@@ -229,6 +229,13 @@ fn check(book: &RuleBook, settings: &Settings, args: &OnceArgs) -> anyhow::Resul
                  its last look, and pods only tell what is now. Give --prometheus URL, or `source: prometheus`"
             );
         }
+        if watch.stepped.is_some() {
+            bail!(
+                "the watch `{name}` steps the traffic of its releases (`release.traffic`), which `recant once` cannot do: \
+                 each step has to be watched by an agent that stays, and a release that fails between two rounds would keep \
+                 its share until the next. Use `recant run`, or give `recant once` a Watch without `release.traffic`"
+            );
+        }
         let always = watch.always.iter().map(|always| &always.rule);
         let mut rules = watch.rules.iter().chain(always);
         if let Some(rule) = rules.find(|rule| rule.only_accuses()) {

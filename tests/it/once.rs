@@ -17,7 +17,10 @@ fn folder() -> TempDir {
     let kubeconfig = "apiVersion: v1\nkind: Config\nclusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n\
          contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\ncurrent-context: a\n";
     let scrape = WATCH.to_owned() + "source: scrape\n";
+    let stepped = WATCH.to_owned()
+        + "release: {traffic: {route: {kind: HTTPRoute, name: w}, canary: w-canary, steps: [10%, 100%]}}\n";
     for (name, text) in [
+        ("stepped.yaml", &*stepped),
         ("kubeconfig", kubeconfig),
         ("watch.yaml", WATCH),
         ("scrape.yaml", &scrape),
@@ -53,6 +56,14 @@ fn what_cannot_be_used_is_2_and_says_what_to_do() {
         (
             &["--rules=alert.yaml", prometheus],
             "the rule `shop/errors` is about an alert, which `recant once` cannot hear of",
+        ),
+        (
+            &["--rules=stepped.yaml", prometheus],
+            "the watch `shop/w` steps the traffic of its releases (`release.traffic`), which `recant once` cannot do",
+        ),
+        (
+            &["--rules=stepped.yaml", prometheus, "--wait=1h"],
+            "Use `recant run`, or give `recant once` a Watch without",
         ),
         (
             &["--rules=watch.yaml", prometheus, "--wait=soon"],
