@@ -402,7 +402,7 @@ pub struct Switch {
     /// Labels, such as `{color: blue}`; of an Ingress `{service: checkout-blue}`.
     pub to: BTreeMap<String, String>,
     /// The workload of the new colour, which is scaled up before, such as `Deployment/checkout-blue`.
-    pub target: Option<String>,
+    pub target: String,
     /// What has the traffic now: the new colour gets as many replicas.
     pub present: Option<String>,
     /// The new colour gets at least as many replicas.

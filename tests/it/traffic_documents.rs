@@ -123,9 +123,9 @@ fn shifts_and_switches_are_read() {
     for action in [
         "shift: {route: {kind: HTTPRoute, name: checkout}, canary: c, to: 0}",
         "shift: {route: {kind: Ingress, name: api-ingress}, to: 0%, undo: 1h}",
-        "switch: {service: checkout, to: {color: blue}}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/checkout-blue}",
         "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, present: Deployment/green, min: 3, wait: 2m}",
-        "switch: {ingress: api, host: api.example.com, path: /, to: {service: api-blue}}",
+        "switch: {ingress: api, host: api.example.com, path: /, to: {service: api-blue}, target: StatefulSet/api-blue}",
     ] {
         let (book, said) = load(acting(action));
         assert_eq!(said, "", "{action}");
@@ -145,6 +145,8 @@ fn each_mistake_in_a_shift_or_a_switch_is_said_with_its_place() {
         "switch: {to: {color: blue}}",
         "switch: {service: a, ingress: b, to: {color: blue}}",
         "switch: {service: checkout}",
+        "switch: {service: checkout, to: {color: blue}}",
+        "switch: {ingress: api, to: {service: api-blue}}",
         "switch: {service: checkout, to: blue}",
         "switch: {service: checkout, to: {}}",
         "switch: {service: checkout, to: {color: 'light blue'}}",

@@ -193,7 +193,9 @@ pub(super) fn actions<'n>(
                 "shift" => {
                     "write `- shift: {route: {kind: HTTPRoute, name: checkout}, canary: checkout-canary, to: 0%}`"
                 }
-                "switch" => "write `- switch: {service: checkout, to: {color: blue}}`",
+                "switch" => {
+                    "write `- switch: {service: checkout, to: {color: blue}, target: Deployment/checkout-blue}`"
+                }
                 "run" => "write `- run: emergency`, with the name of a Runbook",
                 _ => "write `- notify: [oncall]`, with names of channels",
             };

@@ -80,7 +80,7 @@ pub(in crate::spec) fn read_switch(
     } else {
         to.and_then(|node| read_backend(&fields, node, report))
     };
-    let up = read_up(&fields, namespace, report);
+    let up = read_up(&fields, name, to.as_ref(), namespace, report);
     let undo = fields
         .get("undo")
         .and_then(|node| fields::duration(node, "undo", report));
@@ -92,10 +92,7 @@ pub(in crate::spec) fn read_switch(
             name: name?.to_owned(),
         },
         to: to?,
-        up: match up? {
-            Up::Nothing => None,
-            Up::Workload(up) => Some(up),
-        },
+        up: Some(up?),
     };
     Some((task, undo))
 }
@@ -158,14 +155,14 @@ fn read_backend(switch: &Fields<'_>, node: &Node, report: &mut Report<'_>) -> Op
     })
 }
 
-/// What is asked to be scaled up before.
-enum Up {
-    Nothing,
-    Workload(ScaleUp),
-}
-
-/// Reads what is scaled up before.
-fn read_up(fields: &Fields<'_>, namespace: Option<&str>, report: &mut Report<'_>) -> Option<Up> {
+/// Reads what is scaled up before, and waited for: traffic is never led to a colour that is not ready.
+fn read_up(
+    fields: &Fields<'_>,
+    name: Option<&str>,
+    to: Option<&Colour>,
+    namespace: Option<&str>,
+    report: &mut Report<'_>,
+) -> Option<ScaleUp> {
     let least = fields
         .get("min")
         .and_then(|node| fields::integer(node, "min", (1, MOST_PODS), report));
@@ -184,27 +181,38 @@ fn read_up(fields: &Fields<'_>, namespace: Option<&str>, report: &mut Report<'_>
         return None;
     }
     let Some(node) = fields.get("target") else {
-        for field in ["min", "present", "wait"] {
-            if let Some(entry) = fields.entry(field) {
-                report
-                    .error(
-                        entry.key_span,
-                        format!("`{field}` needs a `target`: which workload is scaled up, and waited for"),
-                    )
-                    .help("write the workload of the new colour: `target: Deployment/checkout-blue`");
-                return None;
-            }
-        }
-        return Some(Up::Nothing);
+        report
+            .error(
+                fields.span,
+                "`switch` has no `target`: the workload that has to be ready before the traffic is led to it",
+            )
+            .help(format!(
+                "write the workload of the new colour: `target: Deployment/{}`",
+                likely(name, to)
+            ));
+        return None;
     };
     let target = read_target(node, namespace, report)?;
     if fields.get("min").is_some() && least.is_none() {
         return None;
     }
-    Some(Up::Workload(ScaleUp {
+    Some(ScaleUp {
         target,
         present,
         least: u32::try_from(least.unwrap_or(1)).unwrap_or(1),
         within: wait.unwrap_or(DEFAULT_WAIT),
-    }))
+    })
+}
+
+/// What the workload of a colour may be called: an example, and no default. A name that was guessed wrong would only show in
+/// an incident.
+fn likely(name: Option<&str>, to: Option<&Colour>) -> String {
+    match (name, to) {
+        (_, Some(Colour::Service { service, .. })) => service.clone(),
+        (Some(name), Some(Colour::Labels { labels })) => match labels.values().next() {
+            Some(colour) if labels.len() == 1 => format!("{name}-{colour}"),
+            Some(_) | None => format!("{name}-blue"),
+        },
+        (_, _) => "checkout-blue".to_owned(),
+    }
 }
