@@ -109,6 +109,9 @@ pub struct TargetSnapshot {
     pub blind: Option<String>,
     pub analysis: Option<AnalysisSnapshot>,
     pub plan: Option<PlanSnapshot>,
+    /// The traffic of its last release, where that is stepped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficSnapshot>,
     /// A rollback was carried out, and its effect is being verified.
     pub verifying: bool,
     pub holds: Vec<Hold>,
@@ -188,4 +191,28 @@ pub struct PlanSnapshot {
     pub id: PlanId,
     pub step: usize,
     pub steps: usize,
+}
+
+/// The traffic of a stepped release.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficSnapshot {
+    pub revision: RevisionHash,
+    /// The object that splits it.
+    pub route: String,
+    pub backend: String,
+    /// The share that Recant last set or found, 0 to 100; `None`: it has set none for this release.
+    pub percent: Option<u32>,
+    /// How many steps are reached,
+    pub step: usize,
+    /// of these, in percent.
+    pub steps: Vec<u32>,
+    /// The next one, in percent; `None`: there is none.
+    pub next: Option<u32>,
+    /// What has to be before that; no whole sentence. `None`: it is over.
+    pub waits_for: Option<String>,
+    /// The guard that holds it.
+    pub held: Option<Hold>,
+    /// How it ended.
+    pub ended: Option<String>,
 }

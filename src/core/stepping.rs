@@ -156,6 +156,31 @@ impl Stepping {
         Some(self.reached.as_ref()?.percent)
     }
 
+    /// How many of its steps are reached.
+    pub fn step(&self) -> usize {
+        match self.reached.as_ref().map(|reached| reached.aim) {
+            Some(Aim::Step(step)) => step + 1,
+            Some(Aim::Back) | None => 0,
+        }
+    }
+
+    /// What has to be before the next step, as far as the records say; no whole sentence.
+    pub fn waits_for(&self) -> String {
+        if let Some(moving) = &self.moving {
+            return format!("{} to be written", moving.plan.in_words());
+        }
+        if let Some(hold) = &self.holds.latest {
+            return format!("guard `{}` to let it go on: {}", hold.guard, hold.reason);
+        }
+        let each = SignedDuration::try_from(self.stepped.each).unwrap_or(SignedDuration::MAX);
+        let each = crate::wording::span(each);
+        match (&self.reached, self.next()) {
+            (None, _) => "its pods to be ready".to_owned(),
+            (Some(_), Some(_)) => format!("the release to be passing at this step for {each}"),
+            (Some(_), None) => "the end of its watch: the last step is reached".to_owned(),
+        }
+    }
+
     /// An edit that was decided.
     pub fn begin(&mut self, plan: &TrafficPlan, at: Timestamp) {
         self.moves = self.moves.saturating_add(1);

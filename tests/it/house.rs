@@ -85,7 +85,9 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "stepping",
-        &["change", "guard", "ids", "incident", "plan", "rule", "time"],
+        &[
+            "change", "guard", "ids", "incident", "plan", "rule", "time", "wording",
+        ],
     ),
     ("hook", &["ids", "time"]),
     (

@@ -42,6 +42,23 @@ pub(super) struct Account {
     pub(super) incidents: Vec<IncidentAccount>,
     pub(super) plan: Option<PlanAccount>,
     pub(super) verification: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) traffic: Option<TrafficAccount>,
+}
+
+/// Its traffic, where that is stepped.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TrafficAccount {
+    pub(super) route: String,
+    pub(super) backend: String,
+    /// What Recant last set or found; `None`: it has set nothing for this release.
+    pub(super) percent: Option<u32>,
+    pub(super) step: usize,
+    pub(super) steps: Vec<u32>,
+    pub(super) next: Option<u32>,
+    pub(super) waits_for: Option<String>,
+    pub(super) ended: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -161,6 +178,7 @@ impl Account {
                 .verification
                 .as_ref()
                 .map(super::after::verification),
+            traffic: release.traffic.as_ref().map(super::after::traffic),
         }
     }
 

@@ -1,10 +1,11 @@
-//! What followed a verdict: the plan and the verification, in short.
+//! What is done about a release: its traffic, the plan and the verification, in short.
 
 use recant_core::explain::step;
 use recant_core::saga::PlanEnd;
+use recant_core::stepping::{Stepping, SteppingEnd};
 use recant_core::verify::VerificationEnd;
 
-use super::account::PlanAccount;
+use super::account::{PlanAccount, TrafficAccount};
 use super::fold::{PlanSeen, Verified};
 
 pub(super) fn plan(seen: &PlanSeen) -> PlanAccount {
@@ -35,5 +36,19 @@ pub(super) fn verification(seen: &Verified) -> String {
         Some((at, VerificationEnd::Unknown { reason })) => {
             format!("not verified ({at:.0}): {reason}")
         }
+    }
+}
+
+pub(super) fn traffic(stepping: &Stepping) -> TrafficAccount {
+    let Stepping { stepped, end, .. } = stepping;
+    TrafficAccount {
+        route: stepped.route.to_string(),
+        backend: stepped.route.backend(),
+        percent: stepping.percent(),
+        step: stepping.step(),
+        steps: stepped.steps.clone(),
+        next: stepping.next().map(|(_, percent)| percent),
+        waits_for: end.is_none().then(|| stepping.waits_for()),
+        ended: end.as_ref().map(SteppingEnd::in_words),
     }
 }

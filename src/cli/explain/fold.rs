@@ -14,6 +14,7 @@ use recant_core::judge::{Evidence, Finding, Phase};
 use recant_core::ledger::{Ledger, TargetLedger};
 use recant_core::record::Record;
 use recant_core::saga::{Plan, PlanEnd};
+use recant_core::stepping::Stepping;
 use recant_core::verify::VerificationEnd;
 
 /// The last release of a watch.
@@ -31,6 +32,8 @@ pub(super) struct Release {
     pub(super) without_data: BTreeMap<RuleName, String>,
     pub(super) plan: Option<PlanSeen>,
     pub(super) verification: Option<Verified>,
+    /// How far its traffic is, where that is stepped.
+    pub(super) traffic: Option<Stepping>,
 }
 
 /// What is done about a bad release.
@@ -85,6 +88,7 @@ impl Release {
             without_data: BTreeMap::new(),
             plan: None,
             verification: None,
+            traffic: None,
         }
     }
 
@@ -140,6 +144,12 @@ impl Fold {
     }
 
     fn take_state(&mut self, known: &TargetLedger, watch: &WatchName) {
+        if let Some(release) = self.releases.get_mut(watch) {
+            let stepping = known.stepping.as_ref();
+            release.traffic = stepping
+                .filter(|stepping| stepping.analysis == release.analysis.id)
+                .cloned();
+        }
         let checkpoint = known
             .checkpoint
             .as_ref()
@@ -175,6 +185,12 @@ impl Fold {
     fn change(&mut self, target: &TargetId, change: impl FnOnce(&mut Release)) {
         if let Some(release) = self.of(target) {
             change(release);
+        }
+    }
+
+    fn step(&mut self, target: &TargetId, change: impl FnOnce(&mut Stepping)) {
+        if let Some(traffic) = self.of(target).and_then(|release| release.traffic.as_mut()) {
+            change(traffic);
         }
     }
 
@@ -297,6 +313,21 @@ impl Fold {
             } => self.change(target, |release| {
                 release.without_data.insert(rule.clone(), reason.clone());
             }),
+            Record::SteppingBegan { stepping } => self.change(&stepping.target, |release| {
+                release.traffic = Some(Stepping::clone(stepping));
+            }),
+            Record::TrafficBegan { plan } => self.step(&plan.target, |traffic| {
+                traffic.begin(plan, at);
+            }),
+            Record::TrafficHeld { target, hold } => {
+                self.step(target, |traffic| traffic.hold(hold));
+            }
+            Record::TrafficReached { target, reached } => {
+                self.step(target, |traffic| traffic.reach(reached.clone()));
+            }
+            Record::SteppingEnded { target, end } => {
+                self.step(target, |traffic| traffic.finish(end));
+            }
             Record::IncidentBegan { incident, finding } => {
                 let key = (incident.target.clone(), incident.rule.clone());
                 let open = OpenIncident {
@@ -335,11 +366,6 @@ impl Fold {
             | Record::Operation(_)
             | Record::Drift { .. }
             | Record::ScalingBegan { .. }
-            | Record::SteppingBegan { .. }
-            | Record::TrafficBegan { .. }
-            | Record::TrafficHeld { .. }
-            | Record::TrafficReached { .. }
-            | Record::SteppingEnded { .. }
             | Record::ScalingHeld { .. }
             | Record::ScalingEnded { .. }
             | Record::AlwaysCheckpoint { .. }

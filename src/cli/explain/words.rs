@@ -7,7 +7,7 @@ use recant_core::judge::{Compared, Phase, State};
 use recant_core::time::elapsed;
 use recant_core::wording::{count, digits, listed, percent, span};
 
-use super::account::{Account, RuleAccount, Verdict, bare, kept_at};
+use super::account::{Account, RuleAccount, TrafficAccount, Verdict, bare, kept_at};
 use super::odds::Weight;
 
 /// Everything, one line each; without a line break at the end.
@@ -322,7 +322,8 @@ fn state_in_words(state: State) -> &'static str {
 }
 
 fn rest(account: &Account) -> Vec<String> {
-    let mut lines: Vec<String> = account.holds.iter().map(held).collect();
+    let mut lines: Vec<String> = account.traffic.iter().flat_map(traffic).collect();
+    lines.extend(account.holds.iter().map(held));
     if let Some(plan) = &account.plan {
         lines.push(format!(
             "plan       {:.0}: {}; {}",
@@ -339,6 +340,35 @@ fn rest(account: &Account) -> Vec<String> {
             "incident   since {:.0}: {}",
             incident.since, incident.sentence
         ));
+    }
+    lines
+}
+
+/// Its share, its step, and what comes next.
+fn traffic(traffic: &TrafficAccount) -> Vec<String> {
+    let steps: Vec<String> = traffic
+        .steps
+        .iter()
+        .map(|step| format!("{step} %"))
+        .collect();
+    let share = traffic.percent.map_or_else(
+        || "no share was set for it yet".to_owned(),
+        |percent| format!("{} has {percent} %", traffic.backend),
+    );
+    let mut lines = vec![format!(
+        "traffic    {share}, step {} of {} ({}), on {}",
+        traffic.step,
+        steps.len(),
+        steps.join(", "),
+        traffic.route
+    )];
+    match (&traffic.ended, &traffic.waits_for, traffic.next) {
+        (Some(ended), _, _) => lines.push(format!("traffic    {ended}")),
+        (None, Some(waits), Some(next)) => {
+            lines.push(format!("traffic    goes on to {next} %; waits for {waits}"));
+        }
+        (None, Some(waits), None) => lines.push(format!("traffic    waits for {waits}")),
+        (None, None, _) => {}
     }
     lines
 }

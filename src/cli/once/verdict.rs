@@ -333,6 +333,7 @@ mod tests {
             plan: None,
             verifying: false,
             holds: Vec::new(),
+            traffic: None,
             rules_without_data: Vec::new(),
             markers: Vec::new(),
             always: always.collect(),

@@ -6,6 +6,7 @@ use super::Engine;
 use super::always::AlwaysRule;
 use super::live::Live;
 use super::resume::ours;
+use super::stepping;
 use super::verdict::Together;
 use crate::guard::Hold;
 use crate::hook::Marker;
@@ -118,6 +119,9 @@ impl Engine {
                     step: plan.next,
                     steps: plan.plan.steps.len(),
                 }),
+            traffic: known
+                .and_then(|known| known.stepping.as_ref())
+                .map(|stepping| stepping::shown(live, stepping, now)),
             verifying: known.is_some_and(|known| known.verification.is_some()),
             holds: known.map_or_else(Vec::new, |known| {
                 known.holds.iter().map(|hold| fresh(live, hold)).collect()

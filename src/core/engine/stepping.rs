@@ -6,6 +6,7 @@
 mod carry;
 mod live;
 mod ready;
+mod shown;
 
 use jiff::SignedDuration;
 
@@ -23,6 +24,7 @@ use crate::traffic::{Route, Shift};
 
 pub(super) use carry::step_ended;
 pub(super) use live::SteppingLive;
+pub(super) use shown::shown;
 
 /// An edit that ended without a write is decided anew after this long.
 const RETRY: SignedDuration = SignedDuration::from_secs(30);

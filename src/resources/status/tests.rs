@@ -40,6 +40,7 @@ fn target() -> TargetSnapshot {
         plan: None,
         verifying: false,
         holds: Vec::new(),
+        traffic: None,
         rules_without_data: Vec::new(),
         markers: Vec::new(),
         always: Vec::new(),

@@ -225,6 +225,7 @@ pub(super) fn judged(name: &str) -> TargetSnapshot {
         plan: None,
         verifying: false,
         holds: Vec::new(),
+        traffic: None,
         rules_without_data: Vec::new(),
         markers: Vec::new(),
         always: Vec::new(),

@@ -51,7 +51,7 @@ pub(super) fn is_ready(live: &Live, stepping: &Stepping, now: Timestamp) -> bool
 }
 
 /// Pods of the revision serve, and none of another one.
-fn pods_are_ready(live: &Live, stepping: &Stepping) -> bool {
+pub(super) fn pods_are_ready(live: &Live, stepping: &Stepping) -> bool {
     let Some(state) = &live.state else {
         return false;
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::routes::{object, route, set};
 use super::rules::Setup;
 use super::target::BAD;
-use super::world::World;
+use super::world::{World, at};
 use crate::analysis::Ending;
 use crate::notice::NoticeKind;
 use crate::record::Record;
@@ -199,6 +199,47 @@ fn what_the_release_before_left_is_lowered_before_the_new_pods_are_there() {
     world.ship("v2");
     let took = run_until(&mut world, 60, |world| world.routes.writes == [10]);
     assert!(took < 10, "{took} s\n{}", world.transcript());
+}
+
+#[test]
+fn readers_see_the_share_the_step_and_what_it_waits_for() {
+    let mut world = world(setup());
+    let traffic = |world: &World| {
+        let shown = world.engine.snapshot(at(world.now));
+        shown.targets[0].traffic.clone().expect("it is stepped")
+    };
+    world.routes.object = None;
+    world.ship("v2");
+    run(&mut world, 60);
+    let held = traffic(&world);
+    assert_eq!((held.percent, held.step, held.next), (None, 0, Some(10)));
+    let waits = held.waits_for.expect("it goes on");
+    assert!(
+        waits.starts_with("guard `object changed` to let it go on"),
+        "{waits}"
+    );
+    assert!(held.held.is_some());
+
+    world.routes.object = Some(object(0));
+    run_until(&mut world, 300, |world| world.routes.writes.len() == 1);
+    run(&mut world, 3);
+    let first = traffic(&world);
+    assert_eq!(
+        (first.percent, first.step, first.next),
+        (Some(10), 1, Some(50))
+    );
+    assert_eq!(first.steps, [10, 50, 100]);
+    assert_eq!(
+        (first.route.as_str(), first.held),
+        ("HTTPRoute shop/checkout", None)
+    );
+    let waits = first.waits_for.expect("it goes on");
+    assert!(waits.contains("1 min"), "{waits}");
+    run_until(&mut world, 1_500, |world| !ends(world).is_empty());
+    let over = traffic(&world);
+    assert_eq!((over.percent, over.step, over.next), (Some(100), 3, None));
+    assert_eq!(over.waits_for, None);
+    assert!(over.ended.expect("it is over").contains("it passed"));
 }
 
 #[test]
