@@ -102,6 +102,17 @@ pub enum Order {
 }
 
 impl Order {
+    /// Whether people are told of it when it was carried out: what leads to a plan is told by that.
+    pub fn is_told(&self) -> bool {
+        match self {
+            Self::Hold { .. }
+            | Self::Resume { .. }
+            | Self::Freeze { .. }
+            | Self::Unfreeze { .. } => true,
+            Self::Rollback { .. } | Self::Approve { .. } => false,
+        }
+    }
+
     /// The target that it is about; `None`: more than one.
     pub fn target(&self) -> Option<&TargetId> {
         match self {

@@ -347,6 +347,7 @@ impl Ledger {
 
     /// What was said of a target is said once, whether or not it was held back.
     fn said(&mut self, at: Timestamp, notice: &Notice, record: &Record) {
+        self.people.said(notice);
         if let Some(target) = &notice.target {
             self.on(at, target, record);
             self.said_of_operation(notice);

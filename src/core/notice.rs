@@ -123,6 +123,8 @@ pub enum NoticeKind {
     OperationHeld,
     /// They were taken back, or are left as they are.
     OperationUndone,
+    /// People set or lifted a hold or a freeze.
+    Ordered,
     /// Changed rules or settings cannot be used; what held before goes on to hold.
     ReloadFailed,
     /// They can be used again.

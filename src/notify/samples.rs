@@ -330,6 +330,22 @@ pub(super) fn of(kind: NoticeKind) -> Notice {
             "Set back Deployment shop/worker from 5 to 2 replicas",
             &["Rule `queue/depth` has been kept for long enough."],
         ),
+        NoticeKind::Ordered => Notice {
+            correlation: None,
+            facts: Vec::new(),
+            ..notice(
+                "n-9",
+                900,
+                kind,
+                Severity::Warning,
+                "Deployment shop/checkout is held by `ops` until 2026-01-01T02:00:00Z",
+                &[
+                    "Their reason: \"the database is being moved\".",
+                    "Recant goes on judging and telling, and does nothing to it.",
+                    "It ends at 2026-01-01T02:00:00Z, or when somebody ends it: `recant resume Deployment/checkout -n shop`.",
+                ],
+            )
+        },
         NoticeKind::OperationBegan => of_incident(
             kind,
             Severity::Warning,

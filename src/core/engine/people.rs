@@ -9,7 +9,7 @@ mod rollback;
 use std::collections::BTreeMap;
 
 use super::live::Live;
-use super::{Given, Reply, Turn};
+use super::{Given, Reply, Turn, tell};
 use crate::command::{Command, CommandOutcome, LONGEST, LONGEST_REASON, Lasting, Order, Reach};
 use crate::ids::{PlanId, TargetId};
 use crate::record::Record;
@@ -85,10 +85,18 @@ fn answer(
         command: id,
         outcome: outcome.clone(),
     });
+    tell_ordered(turn, lives);
     for live in lives.values_mut() {
         live.news = true;
     }
     said(outcome)
+}
+
+/// Tells what was set and lifted, also what the process before did not come to.
+fn tell_ordered(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+    for command in turn.ledger.people.untold.clone() {
+        tell::ordered(turn, lives, &command);
+    }
 }
 
 /// Why it cannot be taken at all.
@@ -222,7 +230,8 @@ fn resumed(turn: &Turn<'_>, target: &TargetId) -> CommandOutcome {
 }
 
 /// Commands of the process before that are open: done if their plan began, else given up.
-pub(super) fn resume(turn: &mut Turn<'_>) {
+pub(super) fn resume(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+    tell_ordered(turn, lives);
     for command in turn.ledger.people.open.clone() {
         let begun = match &command.order {
             Order::Rollback { target, .. } => begun_plan(turn, target, &command),

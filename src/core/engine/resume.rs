@@ -28,7 +28,7 @@ pub(super) fn begin(
     channels: &[ChannelName],
 ) {
     send_again(turn, lives, channels);
-    people::resume(turn);
+    people::resume(turn, lives);
     if turn.settings.ends_unwatched {
         forget_unwatched(turn, lives);
     }

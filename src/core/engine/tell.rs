@@ -6,6 +6,7 @@ mod gitops;
 mod held;
 mod incident;
 mod operation;
+mod ordered;
 mod pause;
 mod release;
 mod reload;
@@ -24,6 +25,7 @@ pub(super) use incident::{
 pub(super) use operation::{
     operation, operation_held, operation_left, operation_settled, operation_undo_held,
 };
+pub(super) use ordered::ordered;
 pub(super) use pause::{left_paused, pause_ended, paused};
 pub(super) use release::{failed_only, failed_revision_back, finished, never_rolled_back};
 pub(super) use reload::{reload_refused, reloaded};
@@ -118,6 +120,7 @@ fn once(kind: NoticeKind) -> bool {
         | NoticeKind::OperationUndone
         | NoticeKind::Traffic
         | NoticeKind::TrafficHeld
+        | NoticeKind::Ordered
         | NoticeKind::ReloadFailed
         | NoticeKind::Reloaded => false,
     }

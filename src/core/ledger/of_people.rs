@@ -9,6 +9,7 @@ use super::pairs;
 use crate::command::{Command, CommandId, CommandOutcome, Order, Reach};
 use crate::guard::{Approval, Frozen, Given, Ordered, People};
 use crate::ids::{PlanId, TargetId};
+use crate::notice::{Notice, NoticeKind};
 use crate::time::elapsed;
 
 /// Commands that are remembered after their end, so that a repeat does nothing twice,
@@ -29,6 +30,9 @@ pub struct PeopleLedger {
     pub open: Vec<Command>,
     /// Over, oldest first.
     pub over: Vec<CommandOver>,
+    /// Holds and freezes that were set or lifted and not told yet, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Command>,
     /// Targets to which nothing is to be done.
     #[serde(with = "pairs")]
     pub holds: BTreeMap<TargetId, Ordered>,
@@ -99,6 +103,9 @@ impl PeopleLedger {
         let command = self.open.remove(place);
         if matches!(outcome, CommandOutcome::Done { .. }) {
             self.set(at, &command);
+            if command.order.is_told() {
+                self.untold.push(command.clone());
+            }
         }
         self.over
             .retain(|over| elapsed(over.at, at) < REMEMBERED_FOR);
@@ -111,6 +118,13 @@ impl PeopleLedger {
             order: command.order,
             outcome: outcome.clone(),
         });
+    }
+
+    /// A notice of what was set or lifted was made: they are told in their order.
+    pub(super) fn said(&mut self, notice: &Notice) {
+        if notice.kind == NoticeKind::Ordered && !self.untold.is_empty() {
+            self.untold.remove(0);
+        }
     }
 
     fn set(&mut self, at: Timestamp, command: &Command) {

@@ -107,7 +107,8 @@ impl Notice {
             | NoticeKind::OperationBegan
             | NoticeKind::OperationEnded
             | NoticeKind::OperationHeld
-            | NoticeKind::OperationUndone => Status::Event,
+            | NoticeKind::OperationUndone
+            | NoticeKind::Ordered => Status::Event,
         }
     }
 

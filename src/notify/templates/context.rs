@@ -170,6 +170,7 @@ fn icon(kind: NoticeKind, severity: Severity) -> &'static str {
         | NoticeKind::ScalingFailed
         | NoticeKind::OperationEnded
         | NoticeKind::ReloadFailed
+        | NoticeKind::Ordered
         | NoticeKind::Traffic => match severity {
             Severity::Info => "ℹ️",
             Severity::Warning => "⚠️",

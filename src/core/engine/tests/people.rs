@@ -278,6 +278,7 @@ fn a_hold_keeps_a_bad_release_where_it_is_until_it_is_resumed_or_over() {
         world.run(100);
         assert!(world.plans().is_empty());
         assert_eq!(world.told(NoticeKind::Held), 1);
+        assert_eq!(world.told(NoticeKind::Ordered), 1);
         // The clock of a hold does not begin anew with the process.
         world.restart();
         if resumed {
@@ -287,6 +288,8 @@ fn a_hold_keeps_a_bad_release_where_it_is_until_it_is_resumed_or_over() {
             };
             let said = done(&give(&mut world, command("2", resume.clone()), false).outcome);
             assert!(said.contains("its hold"), "{said}");
+            // Who set it and who lifted it, as people read it.
+            insta::assert_snapshot!("holds_are_told", world.read(NoticeKind::Ordered));
             world.run_until(5, |world| world.plans().len() == 1);
             let again = give(&mut world, command("3", resume), false);
             assert!(refused(&again.outcome).starts_with("nothing that a person ends holds"));
@@ -335,12 +338,51 @@ fn a_freeze_reaches_as_far_as_it_says() {
     };
     done(&give(&mut world, command("4", shop), false).outcome);
     world.run_until(5, |world| world.plans().len() == 1);
+    // Set twice and lifted once; who hears of it is who hears of releases in reach.
+    insta::assert_snapshot!("freezes_are_told", world.read(NoticeKind::Ordered));
+    let of_other = world
+        .notices
+        .iter()
+        .find(|notice| notice.headline.contains("`other`"));
+    assert_eq!(of_other, None, "nobody is in reach of it");
     let past = Order::Freeze {
         reach: Reach::Everything,
         lasts: Lasting::Until(at(1)),
     };
     let reply = give(&mut world, command("5", past), false);
     assert!(refused(&reply.outcome).contains("is over already"));
+}
+
+/// Whatever the journal is cut off behind, a hold that is set is told once.
+#[test]
+fn a_hold_is_told_once_whoever_crashes_when() {
+    let begin = || World::settled(Setup::default());
+    let order = |world: &World| Order::Hold {
+        target: world.setup.id("checkout"),
+        lasts: Lasting::Seconds(600),
+    };
+    let mut whole = begin();
+    let before = whole.journal.len();
+    let hold = order(&whole);
+    give(&mut whole, command("1", hold), false);
+    let records = whole.journal.len() - before;
+    assert!(records >= 3, "{}", whole.transcript());
+    for cut in 1..=records {
+        for effects_leave in [false, true] {
+            let mut world = begin();
+            world.crash_at = Some(before + cut);
+            world.effects_leave = effects_leave;
+            let hold = order(&world);
+            give(&mut world, command("1", hold), false);
+            world.run(5);
+            let set = world.engine.ledger().people.holds.len();
+            let told = world.count(|record| {
+                matches!(record, Record::Noticed(notice) if notice.kind == NoticeKind::Ordered)
+            });
+            assert_eq!(told, set, "{cut}: {}", world.transcript());
+            assert!(world.engine.ledger().people.untold.is_empty());
+        }
+    }
 }
 
 #[test]
