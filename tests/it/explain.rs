@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use recant::config::rules::load_files;
 use recant::journal::file::FileJournal;
 use recant::ruletest;
+use recant_core::guard::{Guard, Hold};
+use recant_core::ids::{TargetId, TargetKind};
 use recant_core::record::Record;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -271,4 +273,105 @@ fn it_can_be_asked_beside_the_writer() {
         .expect("nobody disturbs it");
     let now = written.shown(&[]);
     assert_eq!(before.lines().next(), now.lines().next());
+}
+
+/// What a guard says, as it may say it; a new guard has to be given its words here.
+fn words_of(guard: Guard) -> &'static str {
+    match guard {
+        Guard::TooLittleData => "12 of 50 requests so far",
+        Guard::NoData => "no pod exposes `http_requests_total`",
+        Guard::SourceUnavailable => "Prometheus does not answer",
+        Guard::BaselineAlsoBad => "the baseline is above its limit, too",
+        Guard::SymptomGone => "no rule fails on fresh evidence",
+        Guard::CoolDown => "the last action on it is 2 min old",
+        Guard::ActionRate => "6 actions were taken within the last hour, the limit is 6",
+        Guard::BlastRadius => "4 of 4 targets are being taken back",
+        Guard::CircuitBreaker => "3 rollbacks in a row did not help",
+        Guard::Flapping => "it was taken back 3 times within a day",
+        Guard::ManyAtOnce => "5 releases failed within 5 min",
+        Guard::Freeze => "everything is frozen by `ops` since 2026-01-01T09:00:00Z",
+        Guard::Scope => "namespace `test` is none of those that it may act in",
+        Guard::UnderWay => "a rollback of it is under way",
+        Guard::ObjectChanged => "it was paused by somebody",
+        Guard::DryRun => "setting `dryRun`",
+        Guard::KillSwitch => "annotation `recant.dev/kill-switch` on namespace test",
+        Guard::NoWayBack => "revision v1 is gone",
+        Guard::Autoscaler => "HorizontalPodAutoscaler `test` belongs to somebody else",
+        Guard::Silence => "silenced by `ops` in Alertmanager",
+        Guard::GitOps => "Argo CD would revert it",
+        Guard::Floor => "revision v1 is below the floor v2",
+        Guard::Configuration => "ConfigMap `test-v1` is gone",
+        Guard::Migration => "Job `migrate` is running",
+        Guard::HeldByPerson => "it is held by `ops` since 2026-01-01T09:00:00Z",
+        Guard::ActingReplica => "the acting replica has not granted it yet",
+        Guard::Approval => "nobody has approved the rollback yet",
+        Guard::Dependency => "Deployment test/database fails, too",
+        Guard::Nodes => "2 of 3 nodes under its pods are not ready",
+    }
+}
+
+/// In a journal that tells of it, each guard has a line with its name, its reason and its end.
+#[test]
+fn hazard_11_every_guard_that_holds_a_rollback_has_a_line() {
+    let target = TargetId {
+        namespace: "test".to_owned(),
+        kind: TargetKind::Deployment,
+        name: "test".to_owned(),
+    };
+    let until: Timestamp = after(90, 0).parse().expect("a time");
+    let mut written = written("http", "errors-are-taken-back");
+    // What was said of the release is there first: rule, numbers, limit, odds, what was done.
+    let told = written.shown(&[]);
+    for part in [
+        "rule `http/error-rate`: broken since",
+        "% of 600 events were bad",
+        "the limit is 5 %",
+        "1 in 686 if the release were fine; Fail at 1 in 100",
+        "plan       2026-01-01T00:06:05Z: undo the Deployment to revision v1",
+    ] {
+        assert!(told.contains(part), "`{part}` is not in {told}");
+    }
+    let later: Timestamp = after(60, 0).parse().expect("a time");
+    for guard in Guard::ALL {
+        let hold = Hold {
+            guard,
+            rule: None,
+            reason: words_of(guard).to_owned(),
+            until: Some(until),
+        };
+        let target = target.clone();
+        written
+            .writer
+            .append_all(later, &[Record::HoldBegan { target, hold }])
+            .expect("there is room");
+    }
+    let shown = written.shown(&[]);
+    let json = written.json(&[]);
+    let holds = json["holds"].as_array().expect("holds");
+    assert_eq!(holds.len(), Guard::ALL.len());
+    for guard in Guard::ALL {
+        let line = format!(
+            "held       by guard \"{guard}\": {}, until {until:.0}",
+            words_of(guard)
+        );
+        let lines = shown.lines().filter(|shown| **shown == line);
+        assert_eq!(lines.count(), 1, "{line}\n---\n{shown}");
+        let mut named = holds.iter();
+        assert!(
+            named.any(|hold| hold["reason"] == words_of(guard)),
+            "{guard}"
+        );
+    }
+    // What is over has no line any more.
+    let hold = Hold {
+        guard: Guard::Freeze,
+        rule: None,
+        reason: String::new(),
+        until: None,
+    };
+    written
+        .writer
+        .append_all(later, &[Record::HoldEnded { target, hold }])
+        .expect("there is room");
+    assert!(!written.shown(&[]).contains("by guard \"freeze\""));
 }

@@ -17,6 +17,7 @@ mod drifting;
 mod good;
 mod guards;
 mod guards_of_all;
+mod hazard_11;
 mod hooks;
 mod levels;
 mod look_back;

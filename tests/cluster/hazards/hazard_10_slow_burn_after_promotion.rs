@@ -37,7 +37,10 @@ fn hazard_10_a_late_fault_is_told_with_the_revision_in_force_and_only_proposed()
             .wait_notice(NoticeKind::IncidentBegan, None, WITHIN)
             .await;
         let text = told.sentences.concat();
-        assert!(text.contains(&format!("Revision {revision} is in force")), "{text}");
+        assert!(
+            text.contains(&format!("Revision {revision} is in force")),
+            "{text}"
+        );
         assert!(text.contains("recant rollback"), "{text}");
         agent.wait_slack("is in force", WITHIN).await;
         let journal = agent.journal();

@@ -33,9 +33,8 @@ fn hazard_13_a_trouble_of_before_the_release_is_not_blamed_on_it() {
         assert!(held.contains("http/"), "{held}");
         traffic.next(600, WITHIN).await;
         let journal = agent.journal();
-        let blamed = |record: &Record| {
-            matches!(record, Record::Failed { .. } | Record::PlanBegan { .. })
-        };
+        let blamed =
+            |record: &Record| matches!(record, Record::Failed { .. } | Record::PlanBegan { .. });
         assert!(!journal.iter().any(|entry| blamed(&entry.record)));
         assert_eq!(image(&ns).await, manifests::image("checkout", "v3"));
         drop(traffic);
