@@ -50,7 +50,7 @@ use parts::{
 use agent::{Agent, Options};
 use counted::{Meter, Spent};
 use namespace::Namespace;
-use program::number;
+use program::{number, observed};
 use recant_core::record::Record;
 use serde_json::json;
 use services::Behaviour;
@@ -121,7 +121,8 @@ async fn steady(watches: usize, window: Duration, bad: usize) {
         begun.elapsed().as_secs_f64()
     );
     sleep(window / 4).await;
-    let quiet = meter.watch(process.id(), window, || async { 0.0 }).await;
+    let measured = || async { observed(&agent, "reading").await };
+    let quiet = meter.watch(process.id(), window, measured).await;
     tell(window, &quiet, &idle);
     take_back(ns, &agent, bad).await;
     process.signal("TERM");
@@ -132,12 +133,14 @@ async fn steady(watches: usize, window: Duration, bad: usize) {
 fn tell(window: Duration, quiet: &Spent, idle: &BTreeMap<String, f64>) {
     let seconds = quiet.lasted.as_secs_f64();
     println!(
-        "nothing happens for {} s: {:.1} ms of CPU a second, {:.0} MiB resident ({:.0} at most), {:.2} queries a second",
+        "nothing happens for {} s: {:.1} ms of CPU a second, {:.0} MiB resident ({:.0} at most), {:.2} queries \
+         and {:.1} measurements a second",
         window.as_secs(),
         quiet.cpu_seconds / seconds * 1000.0,
         quiet.resident_mib,
         quiet.peak_mib,
         quiet.queries / seconds,
+        quiet.measurements / seconds,
     );
     println!("writes an hour, beside those of the parts among themselves:");
     for (resource, count) in &quiet.writes {

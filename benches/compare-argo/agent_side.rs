@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::{Agent, Options};
-use crate::counted::{Meter, Spent, samples};
+use crate::counted::{Meter, Spent};
 use crate::namespace::Namespace;
-use crate::program::launch;
+use crate::program::{launch, observed};
 use crate::prometheus::Prometheus;
 use crate::wait::wait_for;
 use crate::workloads::{self, name};
@@ -122,16 +122,6 @@ async fn analyses(agent: &Agent) -> Result<usize, String> {
     Ok(targets
         .filter(|target| target["analysis"].is_object())
         .count())
-}
-
-/// How many metrics of targets were measured with this result; 0 as long as nobody says.
-async fn observed(agent: &Agent, result: &str) -> f64 {
-    let page = agent.get("/metrics").await.unwrap_or_default();
-    let wanted = format!(r#"result="{result}""#);
-    samples(&page, "recant_observations_total")
-        .filter(|(labels, _)| labels.contains(&wanted) && labels.contains("prometheus"))
-        .map(|(_, value)| value)
-        .sum()
 }
 
 fn rules(ns: &Namespace, runs: usize) -> String {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::agent::Agent;
 use crate::bed::Process;
+use crate::counted::samples;
 use crate::namespace::Namespace;
 
 /// The whole number behind a flag; panics when it is none, or zero.
@@ -32,4 +33,14 @@ pub(crate) fn launch(ns: &Namespace, agent: &Agent) -> Process {
             ("POD_NAME", "recant-0"),
         ],
     )
+}
+
+/// How many metrics of targets were measured with this result; 0 as long as nobody says.
+pub(crate) async fn observed(agent: &Agent, result: &str) -> f64 {
+    let page = agent.get("/metrics").await.unwrap_or_default();
+    let wanted = format!(r#"result="{result}""#);
+    samples(&page, "recant_observations_total")
+        .filter(|(labels, _)| labels.contains(&wanted) && labels.contains("prometheus"))
+        .map(|(_, value)| value)
+        .sum()
 }
