@@ -5,6 +5,7 @@
 
 mod attempts;
 mod gate;
+mod webhook;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::attempts::{Ended, carry_out};
 pub use self::gate::{Gate, Permit};
+pub use self::webhook::{Allowed, Webhooks};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 
@@ -29,6 +31,8 @@ const WAITING: usize = 256;
 pub struct Parts {
     pub cluster: Arc<dyn Cluster>,
     pub gate: Arc<dyn Gate>,
+    /// Calls those outside.
+    pub webhooks: Webhooks,
     /// The time now.
     pub clock: Clock,
     /// Steps of different plans under way at once, at least 1.
@@ -226,6 +230,9 @@ fn log(command: &StepCommand, result: &StepResult) {
         }
         StepResult::Kept { place, sha256 } => {
             tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` kept evidence in {place}, sha256 {sha256}");
+        }
+        StepResult::Called { status, repeated } => {
+            tracing::info!(plan.id = %plan, step, repeated, "step {step} of plan `{plan}` called {target}, which answered {status}");
         }
         StepResult::AlreadyDone => {
             tracing::info!(plan.id = %plan, step, target.name = %target, "step {step} of plan `{plan}` was carried out on {target} before");

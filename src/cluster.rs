@@ -29,6 +29,9 @@ pub const PAUSED_UNTIL_ANNOTATION: &str = "recant.dev/paused-until";
 /// On a target: the revision below which nothing goes back, by hash or by number.
 pub const FLOOR_ANNOTATION: &str = "recant.dev/floor";
 
+/// Why a cluster does not carry out what goes to somebody outside: the executor does.
+pub const NOT_OF_THE_CLUSTER: &str = "nobody outside is called by the cluster";
+
 /// Watches targets and carries out steps on them.
 #[async_trait]
 pub trait Cluster: Send + Sync {

@@ -204,6 +204,7 @@ fn wire(
         actuate::Parts {
             cluster: cluster.clone(),
             gate: gate.clone(),
+            webhooks: actuate::Webhooks::none(),
             clock: clock.clone(),
             at_once: 1,
         },

@@ -271,6 +271,9 @@ impl replay::World for World {
             Action::Apply(apply) => Some(StepResult::Refused {
                 reason: format!("there is no {} in a test of rules", apply.applied),
             }),
+            Action::Webhook(call) => Some(StepResult::Refused {
+                reason: format!("{} is not called in a test of rules", call.called),
+            }),
             Action::Evidence(evidence) => Some(StepResult::Refused {
                 reason: format!("there is no {} in a test of rules", evidence.into),
             }),

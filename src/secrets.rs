@@ -99,20 +99,7 @@ impl Secrets {
 
 /// Where a secret is, for people.
 pub fn place(reference: &SecretRef) -> String {
-    match reference {
-        SecretRef::Env(name) => format!("the environment variable `{name}`"),
-        SecretRef::File(path) => format!("the file `{path}`"),
-        SecretRef::KubernetesSecret {
-            name,
-            key,
-            namespace,
-        } => match namespace {
-            Some(namespace) => {
-                format!("key `{key}` of the Kubernetes Secret `{name}` in namespace `{namespace}`")
-            }
-            None => format!("key `{key}` of the Kubernetes Secret `{name}`"),
-        },
-    }
+    reference.to_string()
 }
 
 fn from_environment(name: &str, place: String) -> Result<SecretString, SecretError> {

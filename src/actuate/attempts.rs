@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::Timestamp;
-use recant_core::plan::{StepCommand, StepResult};
+use recant_core::plan::{Action, StepCommand, StepResult};
 use tokio_util::sync::CancellationToken;
 
+use super::webhook::{self, Tried};
 use super::{Parts, Permit};
 use crate::cluster::ClusterError;
 
@@ -46,7 +47,14 @@ pub(super) async fn carry_out(
             Permit::Never { reason } => return Ended::With(StepResult::Fenced { reason }),
             Permit::Later { reason } => reason,
             Permit::Act => match attempt(parts, command).await {
-                Ok(result) => return Ended::With(result),
+                Ok(Tried::Ended(
+                    StepResult::Fenced { reason } | StepResult::Refused { reason },
+                )) if unknown && matches!(command.action, Action::Webhook(_)) => {
+                    let reason = may_have_written(command, &reason);
+                    return Ended::With(StepResult::Failed { reason });
+                }
+                Ok(Tried::Ended(result)) => return Ended::With(result),
+                Ok(Tried::Again { reason }) => reason,
                 Err(error) if error.retry() => {
                     unknown |= matches!(error, ClusterError::Unreachable { .. });
                     tracing::debug!(plan.id = %command.plan, step = command.index, "an attempt failed: {error}");
@@ -71,8 +79,20 @@ pub(super) async fn carry_out(
 }
 
 /// Not cut short by a shutdown: a write that is under way is waited for.
-async fn attempt(parts: &Parts, command: &StepCommand) -> Result<StepResult, ClusterError> {
-    tokio::time::timeout(ATTEMPT, parts.cluster.execute(command))
+async fn attempt(parts: &Parts, command: &StepCommand) -> Result<Tried, ClusterError> {
+    let attempt = async {
+        match &command.action {
+            Action::Webhook(call) => Ok(webhook::attempt(parts, command, call).await),
+            Action::Rollback(_)
+            | Action::Scale(_)
+            | Action::Change(_)
+            | Action::Pause(_)
+            | Action::Evidence(_)
+            | Action::Apply(_)
+            | Action::Sync(_) => parts.cluster.execute(command).await.map(Tried::Ended),
+        }
+    };
+    tokio::time::timeout(ATTEMPT, attempt)
         .await
         .unwrap_or_else(|_| {
             Err(ClusterError::Unreachable {

@@ -123,6 +123,7 @@ fn start(
     let parts = Parts {
         cluster,
         gate: Arc::new(gate),
+        webhooks: Webhooks::none(),
         clock: Arc::new(move || begin + started.elapsed()),
         at_once,
     };

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::deployment::{Deployment, Next};
-use super::{Cluster, ClusterError};
+use super::{Cluster, ClusterError, NOT_OF_THE_CLUSTER};
 
 /// How long a pod that cannot start is left in sight before the next attempt.
 const START_AGAIN: Duration = Duration::from_secs(1);
@@ -314,6 +314,11 @@ impl Cluster for MemoryCluster {
                     reason: "no manifest is applied in memory".to_owned(),
                 });
             }
+            Action::Webhook(_) => {
+                return Ok(StepResult::Refused {
+                    reason: NOT_OF_THE_CLUSTER.to_owned(),
+                });
+            }
             Action::Evidence(_) => {
                 return Ok(StepResult::Refused {
                     reason: "pods in memory have no logs that could be kept".to_owned(),
@@ -345,7 +350,7 @@ impl Cluster for MemoryCluster {
             Action::Scale(change) => world.deployment.scale(change.to, plan),
             Action::Change(change) => world.change(plan, command.index, change),
             Action::Pause(step) => world.deployment.pause(plan, &step.write),
-            Action::Evidence(_) | Action::Apply(_) => StepResult::AlreadyDone,
+            Action::Evidence(_) | Action::Apply(_) | Action::Webhook(_) => StepResult::AlreadyDone,
             Action::Sync(step) => world.sync(plan, step),
         };
         drop(world);

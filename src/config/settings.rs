@@ -291,6 +291,16 @@ pub const TABLE: &[Entry] = &[
         "labels, as `team=shop`, that an object must have to be acted upon; elsewhere it only tells",
     ),
     entry(
+        "webhooks.plainHttp",
+        "false",
+        "whether actions `webhook` may call a URL without TLS",
+    ),
+    entry(
+        "webhooks.hosts",
+        "[]",
+        "hosts that actions `webhook` may call, as `hooks.example.org` or `*.shop.svc`; none: all",
+    ),
+    entry(
         "approval.rollbacks",
         "none",
         "`required`: a person has to agree before any release is taken back; `none`: only where a Watch says `rollback: {approval: required}`",
@@ -400,6 +410,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// With `dryRun` and `killSwitch`.
     pub guards: GuardSettings,
+    /// Whom actions may call.
+    pub webhooks: WebhookSettings,
     /// Targets that are watched at once because somebody asked about them.
     pub on_request: usize,
     pub lease: LeaseSettings,
@@ -414,6 +426,15 @@ pub struct ResourceSettings {
     pub enabled: bool,
     /// Empty: in all namespaces.
     pub namespaces: Vec<String>,
+}
+
+/// Which webhooks actions may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// Without TLS, too.
+    pub plain_http: bool,
+    /// Empty: all.
+    pub hosts: Vec<String>,
 }
 
 /// Where traces go.
@@ -505,6 +526,8 @@ impl Settings {
         let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
         let level = faults.take(get.parse("log.level", "is no log level"));
         let guards = get.guards(faults);
+        let plain_http = faults.take(get.one_of("webhooks.plainHttp", &yes_or_no));
+        let webhook_hosts = faults.take(get.list("webhooks.hosts"));
         let on_request = faults.take(get.on_request());
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
@@ -537,6 +560,10 @@ impl Settings {
                 level: level?,
             },
             guards: guards.ok()?,
+            webhooks: WebhookSettings {
+                plain_http: plain_http?,
+                hosts: webhook_hosts?,
+            },
             on_request: on_request?,
             lease: LeaseSettings {
                 namespace: lease_namespace?,

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use annotation::Annotation;
-pub use apply::Apply;
+pub use apply::{Apply, ManifestFile};
 pub use environment::Environment;
 pub use json::{annotation as annotation_of, is_on, pod_template, pointer_token};
 
-use crate::ids::{PlanId, TargetId};
+use crate::ids::{PlanId, TargetId, TargetKind};
 use crate::traffic::{Backing, CanaryWeight, IngressBackend, Route, Selector, Weights};
 
 /// On an object: the last change that was carried out on it, as `<plan>/<index of the step>`.
@@ -298,6 +298,21 @@ impl ObjectRef {
         self.api_version
             .split_once('/')
             .map_or("", |(group, _)| group)
+    }
+}
+
+impl From<&TargetId> for ObjectRef {
+    fn from(target: &TargetId) -> Self {
+        let api_version = match target.kind {
+            TargetKind::Deployment | TargetKind::StatefulSet | TargetKind::DaemonSet => "apps/v1",
+            TargetKind::Rollout => "argoproj.io/v1alpha1",
+        };
+        Self {
+            api_version: api_version.to_owned(),
+            kind: target.kind.to_string(),
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+        }
     }
 }
 

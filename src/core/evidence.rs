@@ -1,4 +1,5 @@
-//! Evidence that is kept before pods go: their last logs and their states, in a `ConfigMap` of bounded size.
+//! Evidence that is kept before pods go: their last logs and their states, in a `ConfigMap` or a file of
+//! bounded size.
 //!
 //! The journal holds where it lies and its digest; what it says stays out of the journal and of messages.
 
@@ -19,6 +20,9 @@ pub struct KeepEvidence {
     pub into: ObjectRef,
     /// Of the log of each container, the last lines.
     pub lines: u32,
+    /// A file of that name in this folder of the agent's, in place of the `ConfigMap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
 }
 
 impl KeepEvidence {
@@ -45,6 +49,7 @@ impl KeepEvidence {
             uid,
             into,
             lines,
+            folder: None,
         }
     }
 
@@ -52,8 +57,17 @@ impl KeepEvidence {
     pub fn in_words(&self) -> String {
         format!(
             "keep the last logs and the states of the pods of {} in {}",
-            self.evidence_of, self.into
+            self.evidence_of,
+            self.place()
         )
+    }
+
+    /// Where it lies, for people: an object, or the path of a file.
+    pub fn place(&self) -> String {
+        match &self.folder {
+            Some(folder) => format!("{}/{}.json", folder.trim_end_matches('/'), self.into.name),
+            None => self.into.to_string(),
+        }
     }
 }
 

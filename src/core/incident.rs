@@ -236,7 +236,9 @@ impl ScalingPlan {
         let by = match &self.change.object {
             ScaleObject::Workload => "its replicas",
             ScaleObject::Autoscaler { .. } => "its autoscaler",
-            ScaleObject::ScaledObject { .. } => "its ScaledObject",
+            ScaleObject::ScaledObject { .. } | ScaleObject::PausedScaledObject { .. } => {
+                "its ScaledObject"
+            }
         };
         let done = format!("{what} {} (by {by})", self.change.in_words());
         let notes = self.notes.iter().map(String::as_str);

@@ -48,4 +48,5 @@ pub mod testcase;
 pub mod time;
 pub mod traffic;
 pub mod verify;
+pub mod webhook;
 pub mod wording;

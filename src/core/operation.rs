@@ -18,6 +18,8 @@ use crate::ids::{AnalysisId, ChannelName, IncidentId, PlanId, RuleName, TargetId
 use crate::plan::{Action, StepResult};
 use crate::rule::{ScaleTarget, WhenStuck};
 use crate::scaling::ScaleChange;
+use crate::time::{later, leeway, spread};
+use crate::webhook::WebhookCall;
 
 pub use decide::{Choice, Chosen, Looks, choose, choose_undo};
 pub use state::{Next, OperationState, StepDone};
@@ -97,6 +99,10 @@ pub enum Step {
         target: ScaleTarget,
         replicas: u32,
         within: Duration,
+    },
+    /// Call somebody outside. It cannot be taken back.
+    Webhook {
+        call: Box<WebhookCall>,
     },
 }
 
@@ -183,6 +189,7 @@ impl Step {
             Self::Scale { change } => Some(Action::Scale(ScaleChange::clone(change))),
             Self::Apply { apply } => Some(Action::Apply(apply.clone())),
             Self::Evidence { evidence, .. } => Some(Action::Evidence(evidence.clone())),
+            Self::Webhook { call } => Some(Action::Webhook(call.clone())),
             Self::Ready { .. } => None,
         }
     }
@@ -193,7 +200,7 @@ impl Step {
             Self::Change { change } => Some(change.object.clone()),
             Self::Scale { change } => Some(change.target.object()),
             Self::Apply { apply } => Some(apply.applied.clone()),
-            Self::Evidence { .. } | Self::Ready { .. } => None,
+            Self::Evidence { .. } | Self::Ready { .. } | Self::Webhook { .. } => None,
         }
     }
 
@@ -204,7 +211,19 @@ impl Step {
             Self::Scale { .. }
             | Self::Apply { .. }
             | Self::Evidence { .. }
+            | Self::Webhook { .. }
             | Self::Ready { .. } => false,
+        }
+    }
+
+    /// Whether what it does lasts, so that people must look where it is not known whether it was done.
+    pub fn has_effect(&self) -> bool {
+        match self {
+            Self::Change { .. }
+            | Self::Scale { .. }
+            | Self::Apply { .. }
+            | Self::Webhook { .. } => true,
+            Self::Evidence { .. } | Self::Ready { .. } => false,
         }
     }
 
@@ -213,7 +232,10 @@ impl Step {
         match self {
             Self::Change { change } => change.edit.is_of_template(),
             Self::Apply { apply } => pod_template(&apply.applied.kind).is_some(),
-            Self::Scale { .. } | Self::Evidence { .. } | Self::Ready { .. } => false,
+            Self::Scale { .. }
+            | Self::Evidence { .. }
+            | Self::Webhook { .. }
+            | Self::Ready { .. } => false,
         }
     }
 
@@ -224,6 +246,7 @@ impl Step {
             Self::Scale { change } => format!("scale {}", change.in_words()),
             Self::Evidence { evidence, .. } => evidence.in_words(),
             Self::Apply { apply } => apply.in_words(),
+            Self::Webhook { call } => call.in_words(),
             Self::Ready {
                 target, replicas, ..
             } => format!("wait until {replicas} pods of {target} are ready"),
@@ -248,15 +271,18 @@ impl Operation {
 /// Whether a step ended so that the next one may follow.
 pub(crate) fn went_well(result: &StepResult) -> bool {
     match result {
-        StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => true,
+        StepResult::Done
+        | StepResult::Kept { .. }
+        | StepResult::Called { .. }
+        | StepResult::AlreadyDone => true,
         StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => false,
     }
 }
 
-/// When something that ended then is taken back.
-pub(crate) fn due(ended: Timestamp, after: Duration) -> Timestamp {
+/// When something that ended then is taken back: not all that ended together at once.
+pub(crate) fn due(id: &PlanId, ended: Timestamp, after: Duration) -> Timestamp {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
-    crate::time::later(ended, after)
+    later(later(ended, after), spread(id.as_str(), leeway(after)))
 }
 
 #[cfg(test)]

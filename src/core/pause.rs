@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AnalysisId, PlanId};
 use crate::plan::{Action, Fence, PauseStep, PauseWrite, StepCommand, StepResult};
-use crate::time::later;
+use crate::time::{later, leeway, spread};
 
 /// How long the executor may retry a write.
 const STEP_TIME: SignedDuration = SignedDuration::from_secs(60);
 /// What could not be resumed is tried again after this long.
 const AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// Over which time leftovers that are resumed together are spread.
+const SPREAD: SignedDuration = SignedDuration::from_secs(5);
 
 /// The decision to pause a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +113,11 @@ pub enum PauseEnd {
     NotPaused { reason: String },
 }
 
+/// Not all that could not be resumed together at once.
+fn again(id: &PlanId, at: Timestamp) -> Timestamp {
+    later(later(at, AGAIN), spread(id.as_str(), leeway(AGAIN)))
+}
+
 impl PauseState {
     /// A pause that was decided now.
     pub fn new(pause: Pause, course: Course, now: Timestamp) -> Self {
@@ -174,6 +181,7 @@ impl PauseState {
                 Course::Pausing,
                 StepResult::Done
                 | StepResult::Kept { .. }
+                | StepResult::Called { .. }
                 | StepResult::AlreadyDone
                 | StepResult::Failed { .. },
             ) => {
@@ -183,12 +191,15 @@ impl PauseState {
             (
                 Course::Resuming { .. },
                 StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. },
-            ) => self.not_before = Some(later(at, AGAIN)),
+            ) => self.not_before = Some(again(&self.pause.id, at)),
             // The engine ends it.
             (Course::Pausing, StepResult::Fenced { .. } | StepResult::Refused { .. })
             | (
                 Course::Resuming { .. },
-                StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone,
+                StepResult::Done
+                | StepResult::Kept { .. }
+                | StepResult::Called { .. }
+                | StepResult::AlreadyDone,
             )
             | (Course::Paused, _) => {}
         }
@@ -204,7 +215,9 @@ impl PauseState {
                 };
                 self.since = at;
                 self.in_hand = None;
-                self.not_before = None;
+                // What another process left behind may be many at once.
+                let left = self.pause.analysis.is_none();
+                self.not_before = left.then(|| later(at, spread(self.pause.id.as_str(), SPREAD)));
             }
             PauseNews::Stuck { .. } => self.told = true,
             PauseNews::Began { .. } | PauseNews::Found { .. } | PauseNews::Ended { .. } => {}

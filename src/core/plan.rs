@@ -11,8 +11,9 @@ use crate::change::{Apply, Change};
 use crate::evidence::KeepEvidence;
 use crate::git_sync;
 use crate::ids::{PlanId, RevisionHash, TargetId, TargetKind};
-use crate::scaling::{ScaleChange, ScaleObject, ScaleState};
+use crate::scaling::{ScaleChange, ScaleObject, ScaleState, ScaledObject};
 use crate::target::TargetState;
+use crate::webhook::WebhookCall;
 
 pub use pause::{PauseStep, PauseWrite};
 pub use sync::{SyncStep, SyncSwitch};
@@ -86,6 +87,8 @@ pub enum Action {
     /// A given manifest.
     Apply(Box<Apply>),
     Sync(SyncStep),
+    /// A call of somebody outside.
+    Webhook(Box<WebhookCall>),
 }
 
 /// One step of a rollback.
@@ -106,6 +109,14 @@ pub enum StepResult {
         place: String,
         /// Of what was kept, in hexadecimal.
         sha256: String,
+    },
+    /// Somebody outside was called, and took it.
+    Called {
+        /// Of the answer, 200 to 299.
+        status: u16,
+        /// It may have been called before, with the same key.
+        #[serde(default)]
+        repeated: bool,
     },
     /// The object shows that this plan's step was carried out before.
     AlreadyDone,
@@ -168,7 +179,11 @@ impl StepResult {
     pub fn wrote_nothing(&self) -> bool {
         match self {
             Self::Fenced { .. } | Self::Refused { .. } => true,
-            Self::Done | Self::Kept { .. } | Self::AlreadyDone | Self::Failed { .. } => false,
+            Self::Done
+            | Self::Kept { .. }
+            | Self::Called { .. }
+            | Self::AlreadyDone
+            | Self::Failed { .. } => false,
         }
     }
 }
@@ -183,6 +198,7 @@ impl StepCommand {
             | Action::Evidence(_)
             | Action::Apply(_)
             | Action::Pause(_)
+            | Action::Webhook(_)
             | Action::Sync(_) => None,
         }
     }
@@ -193,7 +209,11 @@ impl StepCommand {
             Action::Rollback(rollback) => Some(&rollback.fence),
             Action::Pause(pause) => Some(&pause.fence),
             Action::Sync(sync) => Some(&sync.fence),
-            Action::Scale(_) | Action::Change(_) | Action::Evidence(_) | Action::Apply(_) => None,
+            Action::Scale(_)
+            | Action::Change(_)
+            | Action::Evidence(_)
+            | Action::Apply(_)
+            | Action::Webhook(_) => None,
         }
     }
 
@@ -204,9 +224,10 @@ impl StepCommand {
             Action::Scale(change) => change.written(),
             Action::Change(change) => change.object.to_string(),
             Action::Pause(pause) => pause.fence.target.to_string(),
-            Action::Evidence(evidence) => evidence.into.to_string(),
+            Action::Evidence(evidence) => evidence.place(),
             Action::Apply(apply) => apply.applied.to_string(),
             Action::Sync(sync) => git_sync::object_ref(&sync.owner).to_string(),
+            Action::Webhook(call) => call.called.to_string(),
         }
     }
 }
@@ -403,6 +424,9 @@ impl ScaleChange {
         if fresh.paused {
             return fenced(format!("{target} was paused by somebody else"));
         }
+        if let ScaleObject::PausedScaledObject { name, uid, lift } = &self.object {
+            return self.admit_pause(fresh.scaled_object(name, uid), *lift);
+        }
         // At no replicas an autoscaler rests.
         let rests = self.from == 0 || self.to == 0;
         match (&self.object, fresh.autoscalers.as_slice()) {
@@ -414,7 +438,12 @@ impl ScaleChange {
                 ));
             }
             (ScaleObject::Workload, [])
-            | (ScaleObject::Autoscaler { .. } | ScaleObject::ScaledObject { .. }, _) => {}
+            | (
+                ScaleObject::Autoscaler { .. }
+                | ScaleObject::ScaledObject { .. }
+                | ScaleObject::PausedScaledObject { .. },
+                _,
+            ) => {}
         }
         if now.replicas != self.from {
             return fenced(format!(
@@ -425,6 +454,24 @@ impl ScaleChange {
             ));
         }
         Admission::Write
+    }
+}
+
+impl ScaleChange {
+    /// Replicas come and go while KEDA scales: only its pause counts.
+    fn admit_pause(&self, found: Option<&ScaledObject>, lift: bool) -> Admission {
+        let written = self.written();
+        match found {
+            None => fenced(format!("{written} does not exist any more")),
+            Some(found) if lift && found.paused_at != Some(self.from) => fenced(format!(
+                "{written} is no longer paused at {}: somebody else changed it meanwhile",
+                self.from
+            )),
+            Some(found) if !lift && found.paused => {
+                fenced(format!("{written} was paused by somebody else meanwhile"))
+            }
+            Some(_) => Admission::Write,
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod runbook;
 mod selector;
 mod stepped;
 mod switch;
+mod webhook;
 
 pub use alert::{AlertOf, AlertScope, AlertSelector};
 pub use always::{Always, Scale, ScaleKind, ScaleTarget, ScaleTo};
@@ -46,6 +47,7 @@ pub use runbook::{EvidenceRule, Runbook, Task, WhenStuck};
 pub use selector::{MatchOp, Matcher, Selector};
 pub use stepped::Stepped;
 pub use switch::{Colour, ScaleUp};
+pub use webhook::{Webhook, WebhookUrl};
 
 /// Everything that was loaded: all watches with their rules resolved, and all channels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -133,6 +135,7 @@ impl RuleBook {
             Task::SetEnv { .. }
             | Task::Annotate { .. }
             | Task::Apply { .. }
+            | Task::Webhook { .. }
             | Task::Shift { .. } => None,
         }))
     }
@@ -142,11 +145,26 @@ impl RuleBook {
         let tasks = self.watches.iter().flat_map(Watch::runbooks);
         let tasks = tasks.flat_map(|runbook| &runbook.steps);
         tasks.filter_map(|task| match task {
-            Task::Scale { .. } | Task::Shift { .. } => None,
+            Task::Scale { .. } | Task::Shift { .. } | Task::Webhook { .. } => None,
             Task::SetEnv { object, .. }
             | Task::Annotate { object, .. }
             | Task::Apply { object, .. }
             | Task::Switch { object, .. } => Some(object),
+        })
+    }
+
+    /// Every webhook that may be called.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Webhook> {
+        let tasks = self.every_watch().flat_map(Watch::runbooks);
+        let tasks = tasks.flat_map(|runbook| &runbook.steps);
+        tasks.filter_map(|task| match task {
+            Task::Webhook { webhook } => Some(webhook),
+            Task::Scale { .. }
+            | Task::SetEnv { .. }
+            | Task::Annotate { .. }
+            | Task::Apply { .. }
+            | Task::Shift { .. }
+            | Task::Switch { .. } => None,
         })
     }
 
@@ -165,6 +183,7 @@ impl RuleBook {
             | Task::SetEnv { .. }
             | Task::Annotate { .. }
             | Task::Apply { .. }
+            | Task::Webhook { .. }
             | Task::Switch { .. } => None,
         }))
     }

@@ -249,7 +249,10 @@ impl PlanState {
     /// How the plan ends because of a step's result; `None`: it goes on.
     pub fn end_by(&self, result: &StepResult) -> Option<PlanEnd> {
         match result {
-            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => None,
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. }
+            | StepResult::AlreadyDone => None,
             StepResult::Fenced { reason } => Some(PlanEnd::Fenced {
                 reason: reason.clone(),
             }),

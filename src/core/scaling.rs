@@ -60,6 +60,8 @@ pub struct ScaledObject {
     pub last_scaling: Option<PlanId>,
     /// The annotations that hold its numbers back: `autoscaling.keda.sh/paused…`.
     pub paused: bool,
+    /// At which number, where the annotation says one.
+    pub paused_at: Option<u32>,
 }
 
 /// A `PodDisruptionBudget`.
@@ -70,6 +72,9 @@ pub struct Budget {
     /// `maxUnavailable`, which go by what there is.
     pub needs: u32,
 }
+
+/// On a `ScaledObject`: KEDA holds the workload at this number.
+pub const PAUSED_REPLICAS: &str = "autoscaling.keda.sh/paused-replicas";
 
 /// What is written: one number on one object, and what must still be true of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +99,14 @@ pub enum ScaleObject {
     Autoscaler { name: String, uid: String },
     /// `spec.minReplicaCount` of its `ScaledObject` (KEDA).
     ScaledObject { name: String, uid: String },
+    /// The annotation by which its `ScaledObject` (KEDA) holds it at a number, and scales no more.
+    PausedScaledObject {
+        name: String,
+        uid: String,
+        /// The annotation is taken away again.
+        #[serde(default)]
+        lift: bool,
+    },
 }
 
 /// What was decided.
@@ -194,15 +207,23 @@ pub fn decide(scale: &Scale, state: Option<&ScaleState>) -> Decided {
     Decided::Change { change, notes }
 }
 
-/// All pods go. An autoscaler of Kubernetes rests at no replicas; KEDA does not.
+/// All pods go. An autoscaler of Kubernetes rests at no replicas; KEDA does not, and is paused.
 fn to_zero(target: &ScaleTarget, state: &ScaleState, autoscaler: Option<&Autoscaler>) -> Decided {
     if let Some(keda) = autoscaler.and_then(|autoscaler| autoscaler.keda.as_ref()) {
-        return Decided::Held {
-            obstacle: Obstacle::Autoscaler,
-            why: format!(
-                "ScaledObject `{}` would bring the pods of {target} back: pause it by hand",
-                keda.name
-            ),
+        let change = ScaleChange {
+            target: target.clone(),
+            uid: state.uid.clone(),
+            object: ScaleObject::PausedScaledObject {
+                name: keda.name.clone(),
+                uid: keda.uid.clone(),
+                lift: false,
+            },
+            from: state.replicas,
+            to: 0,
+        };
+        return Decided::Change {
+            change,
+            notes: Vec::new(),
         };
     }
     if state.replicas == 0 {
@@ -232,7 +253,11 @@ pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
         Some(state) if state.uid != done.uid => {
             return leave(format!("{target} was deleted and created again"));
         }
-        Some(_) => {}
+        Some(state) => {
+            if let ScaleObject::PausedScaledObject { name, uid, .. } = &done.object {
+                return lift(done, name, uid, state);
+            }
+        }
     }
     let (state, autoscaler) = match free(target, state) {
         Ok(found) => found,
@@ -274,6 +299,44 @@ pub fn undo(done: &ScaleChange, state: Option<&ScaleState>) -> Decided {
         ..done.clone()
     };
     Decided::Change { change, notes }
+}
+
+/// KEDA scales again, if it is still paused at what was set.
+fn lift(done: &ScaleChange, name: &str, uid: &str, state: &ScaleState) -> Decided {
+    if let Some(place) = &state.kill_switch {
+        return Decided::Held {
+            obstacle: Obstacle::KillSwitch,
+            why: format!("the kill switch is on as annotation `recant.dev/kill-switch` on {place}"),
+        };
+    }
+    let Some(found) = state.scaled_object(name, uid) else {
+        return Decided::Nothing {
+            why: format!("{} does not exist any more", done.written()),
+        };
+    };
+    if found.paused_at != Some(done.to) {
+        return Decided::Nothing {
+            why: format!(
+                "{} is no longer paused at {}: somebody else changed it",
+                done.written(),
+                done.to
+            ),
+        };
+    }
+    let change = ScaleChange {
+        object: ScaleObject::PausedScaledObject {
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            lift: true,
+        },
+        from: done.to,
+        to: done.from,
+        ..done.clone()
+    };
+    Decided::Change {
+        change,
+        notes: Vec::new(),
+    }
 }
 
 /// The state, if nothing stands in the way of a write, and the one autoscaler that has the workload.
@@ -372,6 +435,17 @@ fn replicas(number: u32) -> String {
     }
 }
 
+impl ScaleState {
+    /// The `ScaledObject` of KEDA that has the workload, if it is this one.
+    pub fn scaled_object(&self, name: &str, uid: &str) -> Option<&ScaledObject> {
+        let mut all = self
+            .autoscalers
+            .iter()
+            .filter_map(|found| found.keda.as_ref());
+        all.find(|found| found.name == name && found.uid == uid)
+    }
+}
+
 impl ScaleChange {
     /// The object that is written to, for people.
     pub fn written(&self) -> String {
@@ -380,7 +454,8 @@ impl ScaleChange {
             ScaleObject::Autoscaler { name, .. } => {
                 format!("HorizontalPodAutoscaler {}/{name}", self.target.namespace)
             }
-            ScaleObject::ScaledObject { name, .. } => {
+            ScaleObject::ScaledObject { name, .. }
+            | ScaleObject::PausedScaledObject { name, .. } => {
                 format!("ScaledObject {}/{name}", self.target.namespace)
             }
         }
@@ -393,6 +468,17 @@ impl ScaleChange {
             ScaleObject::Workload => format!("{} from {from} to {}", self.target, replicas(*to)),
             ScaleObject::Autoscaler { name, .. } => format!(
                 "{}, by `minReplicas` of its HorizontalPodAutoscaler `{name}`, from {from} to {}",
+                self.target,
+                replicas(*to)
+            ),
+            ScaleObject::PausedScaledObject {
+                name, lift: true, ..
+            } => format!(
+                "{}, by taking `{PAUSED_REPLICAS}` away from its ScaledObject `{name}`: KEDA scales it again",
+                self.target
+            ),
+            ScaleObject::PausedScaledObject { name, .. } => format!(
+                "{}, by `{PAUSED_REPLICAS}` of its ScaledObject `{name}`, from {from} to {}",
                 self.target,
                 replicas(*to)
             ),
@@ -419,15 +505,18 @@ impl ScaleChange {
                     replicas: found.min,
                     last_scaling: found.last_scaling.as_ref(),
                 }),
-            ScaleObject::ScaledObject { name, uid } => state
-                .autoscalers
-                .iter()
-                .filter_map(|found| found.keda.as_ref())
-                .find(|found| found.name == *name && found.uid == *uid)
-                .map(|found| Seen {
+            ScaleObject::ScaledObject { name, uid } => {
+                state.scaled_object(name, uid).map(|found| Seen {
                     replicas: found.min,
                     last_scaling: found.last_scaling.as_ref(),
-                }),
+                })
+            }
+            ScaleObject::PausedScaledObject { name, uid, .. } => {
+                state.scaled_object(name, uid).map(|found| Seen {
+                    replicas: found.paused_at.unwrap_or(state.replicas),
+                    last_scaling: found.last_scaling.as_ref(),
+                })
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ mod units;
 mod watch;
 
 pub use self::analysis::{Analyses, analyses};
-pub use self::checks::{Check, Checks};
+pub use self::checks::{Beside, Check, Checks};
 pub use self::diagnostic::{Diagnostic, Place, Severity, SourceFile};
 pub use self::manifest::{
     Knowledge, Manifests, ObjectKind, ObjectName, Presence, Shape, Shapes, ValueType,

@@ -222,7 +222,10 @@ impl Moving {
     pub fn ended(&mut self, result: &StepResult, at: Timestamp) {
         self.in_hand = None;
         match result {
-            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. }
+            | StepResult::AlreadyDone => {
                 self.written = Some(at);
             }
             StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => {}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AnalysisId, PlanId};
 use crate::plan::{Action, Fence, StepCommand, StepResult, SyncStep, SyncSwitch};
 use crate::target::{GitTool, OwnerObject};
-use crate::time::later;
+use crate::time::{later, leeway, spread};
 
 /// How long the executor may retry a write.
 const STEP_TIME: SignedDuration = SignedDuration::from_secs(60);
@@ -83,6 +83,11 @@ pub enum SuspensionNews {
     },
 }
 
+/// Not all that could not be resumed together at once.
+fn again(id: &PlanId, at: Timestamp) -> Timestamp {
+    later(later(at, AGAIN), spread(id.as_str(), leeway(AGAIN)))
+}
+
 impl SuspensionState {
     /// One that was decided now.
     pub fn new(suspension: Suspension, now: Timestamp) -> Self {
@@ -150,13 +155,19 @@ impl SuspensionState {
         }
         self.in_hand = None;
         let reason = match result {
-            StepResult::Done | StepResult::AlreadyDone | StepResult::Kept { .. } => String::new(),
+            StepResult::Done
+            | StepResult::AlreadyDone
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. } => String::new(),
             StepResult::Fenced { reason }
             | StepResult::Refused { reason }
             | StepResult::Failed { reason } => reason.clone(),
         };
         match (&self.course, result) {
-            (SuspensionCourse::Suspending, StepResult::Done | StepResult::Kept { .. }) => {
+            (
+                SuspensionCourse::Suspending,
+                StepResult::Done | StepResult::Kept { .. } | StepResult::Called { .. },
+            ) => {
                 self.course = SuspensionCourse::Suspended { was_on: true };
             }
             (SuspensionCourse::Suspending, StepResult::AlreadyDone) => {
@@ -173,11 +184,14 @@ impl SuspensionState {
             (
                 SuspensionCourse::Resuming { .. },
                 StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. },
-            ) => self.not_before = Some(later(at, AGAIN)),
+            ) => self.not_before = Some(again(&self.suspension.id, at)),
             // The engine ends it.
             (
                 SuspensionCourse::Resuming { .. },
-                StepResult::Done | StepResult::AlreadyDone | StepResult::Kept { .. },
+                StepResult::Done
+                | StepResult::AlreadyDone
+                | StepResult::Kept { .. }
+                | StepResult::Called { .. },
             )
             | (SuspensionCourse::Suspended { .. } | SuspensionCourse::Refused { .. }, _) => {}
         }

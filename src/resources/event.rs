@@ -4,6 +4,7 @@ use recant_core::analysis::Ending;
 use recant_core::explain::texts;
 use recant_core::ids::TargetId;
 use recant_core::incident::ScalingEnd;
+use recant_core::operation::{OperationEnd, OperationEvent};
 use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::verify::VerificationEnd;
@@ -53,6 +54,17 @@ pub fn of_record(
                 (target, Warning, "ScalingFailed", "Scale")
             }
             ScalingEnd::Fenced { .. } => (target, Warning, "ScalingFenced", "Scale"),
+        },
+        Record::Operation(event) => match event {
+            OperationEvent::Began { operation } => (&operation.target, Normal, "Acting", "Act"),
+            OperationEvent::Held { target, .. } => (target, Warning, "ActionHeld", "Guard"),
+            OperationEvent::Ended { target, end, .. } => match end {
+                OperationEnd::Done => (target, Normal, "Acted", "Act"),
+                OperationEnd::Partly { .. } | OperationEnd::NotDone { .. } => {
+                    (target, Warning, "ActionFailed", "Act")
+                }
+            },
+            OperationEvent::Settled { .. } | OperationEvent::Closed { .. } => return None,
         },
         Record::RuleWithoutData { target, .. } | Record::DataLost { target, .. } => {
             (target, Warning, "RuleWithoutData", "Watch")

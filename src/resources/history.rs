@@ -8,6 +8,7 @@ use recant_core::explain::texts;
 use recant_core::ids::{PlanId, RevisionHash, RuleName, TargetId};
 use recant_core::incident::ScalingEnd;
 use recant_core::judge::Finding;
+use recant_core::operation::{OperationEnd, OperationEvent};
 use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::wording::short;
@@ -104,6 +105,25 @@ impl History {
                     return false;
                 };
                 self.ended(at, target, &plan, outcome, record);
+            }
+            Record::Operation(OperationEvent::Began { operation }) => {
+                let action = if operation.undoes.is_some() {
+                    "UndoActions"
+                } else {
+                    "Actions"
+                };
+                self.began(at, &operation.target, action, &operation.id, record);
+            }
+            Record::Operation(OperationEvent::Ended {
+                operation,
+                target,
+                end,
+            }) => {
+                let outcome = match end {
+                    OperationEnd::Done => "Done",
+                    OperationEnd::Partly { .. } | OperationEnd::NotDone { .. } => "Failed",
+                };
+                self.ended(at, target, operation, outcome, record);
             }
             Record::LetGo { target, .. } => {
                 self.verdicts.remove(target);

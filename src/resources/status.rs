@@ -7,7 +7,7 @@ use recant_core::wording::short;
 
 use super::history::{History, second};
 use super::load::Standing;
-use crate::schema::status::{Condition, DocumentStatus, Truth, WatchStatus};
+use crate::schema::status::{Condition, DocumentStatus, LastAction, Truth, WatchStatus};
 
 const LONGEST_MESSAGE: usize = 20_000;
 /// Names that a sentence lists.
@@ -82,7 +82,7 @@ pub(super) fn of_watch(
                 refused(standing).unwrap_or_else(|| watching(standing, target)),
                 judging(target),
                 healthy(target),
-                acting(target),
+                acting(target, history.action(&target.target)),
             ]);
         }
     }
@@ -211,7 +211,7 @@ fn healthy(target: &TargetSnapshot) -> Said {
     ("Healthy", Truth::True, "NothingBroken", message)
 }
 
-fn acting(target: &TargetSnapshot) -> Said {
+fn acting(target: &TargetSnapshot, last: Option<&LastAction>) -> Said {
     if let Some(plan) = &target.plan {
         let message = format!("plan `{}`", plan.id);
         return ("Acting", Truth::True, "RollingBack", message);
@@ -239,6 +239,10 @@ fn acting(target: &TargetSnapshot) -> Said {
     if !guards.is_empty() {
         let message = format!("held back by: {}", some(&guards));
         return ("Acting", Truth::False, "Held", message);
+    }
+    if let Some(failed) = last.filter(|last| last.outcome == "Failed") {
+        let message = format!("the last action failed: {}", failed.message);
+        return ("Acting", Truth::False, "ActionFailed", message);
     }
     let message = "nothing is being done".to_owned();
     ("Acting", Truth::False, "Idle", message)

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use super::watch::{Annotate, Apply, Scale, SetEnv, ShiftTraffic, Switch};
+use super::watch::{Annotate, Apply, Scale, SetEnv, ShiftTraffic, Switch, Webhook};
 use super::{ApiVersion, SharedMetadata};
 
 /// Steps that are decided together and carried out one after the other.
@@ -42,6 +42,8 @@ pub struct Step {
     pub shift: Option<ShiftTraffic>,
     /// Leads the traffic to another colour.
     pub switch: Option<Switch>,
+    /// Calls somebody outside.
+    pub webhook: Option<Webhook>,
     /// The steps of another `Runbook`.
     pub run: Option<String>,
     /// Tells these channels.

@@ -86,7 +86,7 @@ pub struct LastVerdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastAction {
-    /// `Rollback`, `Scale` or `UndoScale`.
+    /// `Rollback`, `Scale`, `UndoScale`, `Actions` or `UndoActions`.
     pub action: String,
     /// `Running`, `Done`, `Fenced` or `Failed`.
     pub outcome: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
+use super::channel::SecretRef;
 use super::pattern::{DURATION, PERCENT, RULE_NAME, SCALED, SUBDOMAIN};
 use super::{ApiVersion, NamespacedMetadata, cel};
 
@@ -213,6 +214,8 @@ pub struct OnFail {
     pub shift: Option<ShiftTraffic>,
     /// Leads the traffic to another colour, when the rollback is over.
     pub switch: Option<Switch>,
+    /// Calls somebody outside, when the rollback is over.
+    pub webhook: Option<Webhook>,
     /// Runs the `Runbook` of this name, when the rollback is over.
     pub run: Option<String>,
     /// Tells these channels.
@@ -287,6 +290,8 @@ pub struct AlwaysAction {
     pub shift: Option<ShiftTraffic>,
     /// Leads the traffic to another colour.
     pub switch: Option<Switch>,
+    /// Calls somebody outside.
+    pub webhook: Option<Webhook>,
     /// Runs the `Runbook` of this name.
     pub run: Option<String>,
     /// Tells these channels.
@@ -318,7 +323,7 @@ pub struct Scale {
     pub undo: Option<String>,
 }
 
-/// What is kept of pods before they go, in a `ConfigMap`: their last logs and their states.
+/// What is kept of pods before they go, in a `ConfigMap` or a file: their last logs and their states.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Evidence {
@@ -326,6 +331,9 @@ pub struct Evidence {
     pub lines: Option<u32>,
     /// What cannot be kept within a minute holds the scaling up; when left out, that goes on without it.
     pub required: Option<bool>,
+    /// A folder of the agent's, such as `/var/lib/recant/evidence`, in place of a `ConfigMap`; not in documents of the
+    /// cluster. The newest 64 files stay.
+    pub folder: Option<String>,
 }
 
 /// An environment variable in the pod template of a workload.
@@ -346,10 +354,37 @@ pub struct SetEnv {
 
 /// A manifest that is applied by server-side apply, with the field manager `recant`: what others manage is not taken over.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["manifest"]}, {"required": ["file"]}])
+)]
 pub struct Apply {
     /// One object in the namespace of the watch, with `apiVersion`, `kind` and `metadata.name`.
-    pub manifest: serde_json::Map<String, serde_json::Value>,
+    pub manifest: Option<serde_json::Map<String, serde_json::Value>>,
+    /// A file with that one object, as seen from the file of rules; not in documents of the cluster. It is read with the
+    /// rules.
+    pub file: Option<String>,
+}
+
+/// A call by POST, with a JSON body: target, verdict, evidence, correlation, and an `idempotencyKey` that is the same in
+/// every repeat. No redirect is followed, and nothing is made of the answer but its status.
+#[derive(Debug, JsonSchema)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["url"]}, {"required": ["urlFrom"]}])
+)]
+pub struct Webhook {
+    /// Without anything secret in it, such as `https://hooks.example.org/drain`.
+    #[schemars(length(max = 2000))]
+    pub url: Option<String>,
+    /// Where the URL is found.
+    pub url_from: Option<SecretRef>,
+    /// Where the values of headers are found.
+    #[schemars(extend("maxProperties" = 10))]
+    pub headers: Option<BTreeMap<String, SecretRef>>,
+    /// At most `10s`; `5s` when left out.
+    pub timeout: Option<String>,
 }
 
 /// An annotation of an object.

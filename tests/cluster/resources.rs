@@ -2,6 +2,8 @@
 
 mod agent;
 mod definitions;
+mod shards;
+mod webhook;
 
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("rule", &["change", "ids", "traffic", "wording"]),
     ("access", &["rule"]),
     ("evidence", &["change", "rule"]),
+    ("webhook", &["change", "ids", "rule", "wording"]),
     ("observation", &["ids"]),
     ("testcase", &["ids", "rule"]),
     (
@@ -47,7 +48,7 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "plan",
         &[
-            "change", "evidence", "git_sync", "ids", "rule", "scaling", "target",
+            "change", "evidence", "git_sync", "ids", "rule", "scaling", "target", "webhook",
         ],
     ),
     ("suspension", &["ids", "plan", "target", "time"]),
@@ -94,7 +95,7 @@ const CORE: &[(&str, &[&str])] = &[
         "operation",
         &[
             "change", "evidence", "guard", "ids", "incident", "notice", "plan", "rule", "saga",
-            "scaling", "time", "traffic", "wording",
+            "scaling", "time", "traffic", "webhook", "wording",
         ],
     ),
     (
@@ -249,7 +250,7 @@ const RECANT: &[(&str, &[&str])] = &[
     ("ruletest", &["replay", "source"]),
     ("backtest", &["replay", "source"]),
     ("schema", &[]),
-    ("actuate", &["clock", "cluster"]),
+    ("actuate", &["clock", "cluster", "secrets", "tls"]),
     ("notify", &["secrets", "tls"]),
     ("http", &["notify", "secrets", "source"]),
     ("telemetry", &[]),

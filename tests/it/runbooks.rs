@@ -296,3 +296,179 @@ fn two_watches_that_act_against_each_other_are_named() {
         &on_fail("{setEnv: {target: Deployment/api, name: LOG_LEVEL, value: DEBUG}}"),
     );
 }
+
+#[test]
+fn a_webhook_is_read_with_secrets_by_reference() {
+    let actions = "{webhook: {urlFrom: {secret: {name: hook, key: url}}, headers: {Authorization: {secret: {name: hook, key: token}}}, timeout: 3s}}";
+    let book = good("", &on_fail(actions));
+    let run = book.watches[0].always[0].run.as_ref().expect("it runs");
+    let said =
+        "call the webhook the URL in key `url` of the Kubernetes Secret `hook` in namespace `shop`";
+    assert_eq!(run.steps[0].to_string(), said);
+    let webhook = book.webhooks().next().expect("one");
+    assert_eq!(webhook.timeout, Duration::from_secs(3));
+    assert_eq!(
+        webhook.headers.keys().collect::<Vec<_>>(),
+        ["authorization"]
+    );
+    assert_eq!(webhook.secrets().count(), 2);
+
+    // A runbook for all has the agent's own Secrets.
+    let runbook = "apiVersion: recant.dev/v1alpha1\nkind: Runbook\nmetadata: {name: emergency}\n\
+         steps: [{webhook: {urlFrom: {secret: {name: hook, key: url}}}}]\n---\n";
+    let book = good(runbook, &on_fail("{run: emergency}"));
+    let run = book.watches[0].always[0].run.as_ref().expect("it runs");
+    assert!(
+        !run.steps[0].to_string().contains("namespace"),
+        "{}",
+        run.steps[0]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_webhook_is_said_without_its_secrets() {
+    for (webhook, says) in [
+        ("{}", "`webhook` has neither `url` nor `urlFrom`"),
+        (
+            "{url: 'https://a.example', urlFrom: {env: A}}",
+            "are both given",
+        ),
+        ("{url: 'ftp://a.example'}", "no URL that can be asked"),
+        (
+            "{url: 'https://user:hunter2@a.example/'}",
+            "holds a user name or a password",
+        ),
+        (
+            "{url: 'https://a.example/?token=hunter2'}",
+            "holds a secret in its query",
+        ),
+        ("{urlFrom: 'https://a.example/hunter2'}", "is written out"),
+        (
+            "{url: 'https://a.example', headers: {x-key: hunter2}}",
+            "is written out",
+        ),
+        (
+            "{url: 'https://a.example', headers: {Host: {env: A}}}",
+            "Recant sets the header `host` itself",
+        ),
+        (
+            "{url: 'https://a.example', headers: {'a b': {env: A}}}",
+            "no header can be called",
+        ),
+        (
+            "{url: 'https://a.example', timeout: 1m}",
+            "between 100ms and 10s",
+        ),
+        ("{url: 'https://a.example', retries: 3}", "retries"),
+        ("{url: 'http://a.example'}", "called without TLS"),
+    ] {
+        let loaded = load("", &on_fail(&format!("{{webhook: {webhook}}}")));
+        let said = said(&loaded);
+        assert!(said.contains(says), "{webhook}: {said}");
+        assert!(!said.contains("hunter2"), "{webhook}: {said}");
+    }
+}
+
+/// Rules in a folder of the test's, with a manifest beside them.
+fn with_manifest(apply: &str, manifest: &str) -> Loaded {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = format!(
+        "{BEGIN}apiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: checkout, namespace: shop}}\n\
+         target: {{kind: Deployment, name: checkout}}\nrules: [shop]\n{}\n",
+        on_fail(&format!("{{apply: {apply}}}"))
+    );
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("rules.yaml", &rules);
+    write("maintenance.manifest", manifest);
+    recant::config::rules::load(&[folder.path().to_owned()])
+}
+
+#[test]
+fn a_manifest_is_read_from_a_file_beside_the_rules_with_its_digest() {
+    let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mode}\ndata: {mode: safe}\n";
+    let loaded = with_manifest("{file: maintenance.manifest}", manifest);
+    assert!(loaded.diagnostics.is_empty(), "{}", said(&loaded));
+    let book = loaded.book.expect("no errors");
+    let run = book.watches[0].always[0].run.as_ref().expect("it runs");
+    let Task::Apply {
+        object,
+        manifest,
+        from,
+    } = &run.steps[0]
+    else {
+        panic!("{:?}", run.steps[0]);
+    };
+    assert_eq!(object.to_string(), "ConfigMap shop/mode");
+    assert_eq!(manifest["data"]["mode"], "safe");
+    let from = from.as_ref().expect("a file");
+    assert_eq!(
+        (from.path.as_str(), from.sha256.len()),
+        ("maintenance.manifest", 64)
+    );
+
+    for (apply, manifest, says) in [
+        ("{file: gone.yaml}", "", "there is no file"),
+        ("{file: /etc/passwd}", "", "no relative path"),
+        ("{file: .}", "", "not a regular file"),
+        ("{}", "", "neither `manifest` nor `file`"),
+        (
+            "{file: maintenance.manifest, manifest: {}}",
+            "",
+            "both given",
+        ),
+        (
+            "{file: maintenance.manifest}",
+            "a: 1\n---\nb: 2\n",
+            "holds 2 documents",
+        ),
+        ("{file: maintenance.manifest}", "", "holds 0 documents"),
+        (
+            "{file: maintenance.manifest}",
+            "a: [1\n",
+            "`maintenance.manifest`, line",
+        ),
+        (
+            "{file: maintenance.manifest}",
+            "a: 1\n",
+            "needs `apiVersion`, `kind` and `metadata.name`",
+        ),
+        (
+            "{file: maintenance.manifest}",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n",
+            "is no secret any more",
+        ),
+    ] {
+        let loaded = with_manifest(apply, manifest);
+        assert!(loaded.book.is_none(), "{apply} {manifest}");
+        let said = said(&loaded);
+        assert!(said.contains(says), "{apply} {manifest:?}: {said}");
+    }
+    let large = format!("apiVersion: v1\n# {}\n", "x".repeat(300 << 10));
+    let said = said(&with_manifest("{file: maintenance.manifest}", &large));
+    assert!(said.contains("larger than 256 KiB"), "{said}");
+}
+
+#[test]
+fn evidence_goes_into_a_folder_that_is_an_absolute_path() {
+    let zero = |evidence: &str| {
+        on_fail(&format!(
+            "{{scale: {{target: Deployment/worker, replicas: 0, evidence: {evidence}}}}}"
+        ))
+    };
+    let book = good("", &zero("{folder: /var/lib/recant/evidence}"));
+    let run = book.watches[0].always[0].run.as_ref().expect("it runs");
+    let Task::Scale { evidence, .. } = &run.steps[0] else {
+        panic!("{:?}", run.steps[0]);
+    };
+    let folder = evidence.as_ref().and_then(|rule| rule.folder.as_deref());
+    assert_eq!(folder, Some("/var/lib/recant/evidence"));
+    for wrong in [
+        "{folder: evidence}",
+        "{folder: /var/../etc}",
+        "{folder: ''}",
+    ] {
+        let said = said(&load("", &zero(wrong)));
+        assert!(said.contains("folder"), "{wrong}: {said}");
+    }
+}

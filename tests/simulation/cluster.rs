@@ -167,7 +167,7 @@ fn named<'a>(all: &'a BTreeMap<TargetId, Workload>, action: &Action) -> Option<&
         Action::Scale(change) => all.values().find(|one| one.is_scaled_as(&change.target)),
         Action::Change(change) => all.values().find(|one| one.is_named(&change.object)),
         Action::Pause(step) => all.get(&step.fence.target),
-        Action::Evidence(_) | Action::Apply(_) => None,
+        Action::Evidence(_) | Action::Apply(_) | Action::Webhook(_) => None,
         Action::Sync(step) => all.get(&step.fence.target),
     };
     found.filter(|workload| !workload.deleted)
@@ -181,6 +181,7 @@ fn written(action: &Action) -> String {
         Action::Pause(step) => format!("{:?}", step.write),
         Action::Evidence(evidence) => evidence.in_words(),
         Action::Apply(apply) => apply.in_words(),
+        Action::Webhook(call) => call.in_words(),
         Action::Sync(step) => format!("{:?}", step.switch),
     }
 }
@@ -203,11 +204,13 @@ fn admit(command: &StepCommand, fresh: &Workload, now: i64) -> Admission {
         }
         Action::Scale(change) => change.admit(plan, Some(&fresh.scale_state(now))),
         Action::Change(change) => change.admit(plan, index, Some(&fresh.object(&change.object))),
-        Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => {
-            Admission::Fenced {
-                reason: "nothing is paused, kept or applied here".to_owned(),
-            }
-        }
+        Action::Pause(_)
+        | Action::Sync(_)
+        | Action::Evidence(_)
+        | Action::Webhook(_)
+        | Action::Apply(_) => Admission::Fenced {
+            reason: "nothing is paused, kept, applied or called here".to_owned(),
+        },
     }
 }
 
@@ -242,7 +245,11 @@ fn land(
                 .carry_out_change(&command.plan, command.index, change)
                 .map_err(drop)?;
         }
-        Action::Pause(_) | Action::Sync(_) | Action::Evidence(_) | Action::Apply(_) => {}
+        Action::Pause(_)
+        | Action::Sync(_)
+        | Action::Evidence(_)
+        | Action::Webhook(_)
+        | Action::Apply(_) => {}
     }
     if let Err(broken) = checked {
         world.violated(seconds, broken);

@@ -226,6 +226,7 @@ fn assemble(
         actuate::Parts {
             cluster: Arc::clone(&cluster) as _,
             gate: Arc::clone(&gate),
+            webhooks: actuate::Webhooks::none(),
             clock: Arc::clone(&clock),
             at_once: 2,
         },

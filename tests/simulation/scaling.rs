@@ -77,7 +77,8 @@ impl Workload {
                 autoscaler.last_scaling = Some(plan.clone());
                 self.scaling.replicas = self.scaling.replicas.max(change.to);
             }
-            (ScaleObject::Autoscaler { .. }, None) | (ScaleObject::ScaledObject { .. }, _) => {}
+            (ScaleObject::Autoscaler { .. }, None)
+            | (ScaleObject::ScaledObject { .. } | ScaleObject::PausedScaledObject { .. }, _) => {}
         }
         self.written();
     }

@@ -17,7 +17,7 @@ use recant_core::share::Acting;
 use super::opening::Opened;
 use super::places::Place;
 use super::sources;
-use crate::actuate::{self, Executor, Gate, Permit};
+use crate::actuate::{self, Allowed, Executor, Gate, Permit, Webhooks};
 use crate::agent::{self, Traced, Update, Watching};
 use crate::clock;
 use crate::cluster::kubernetes::KubernetesCluster;
@@ -108,17 +108,18 @@ pub(super) fn assemble(
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();
     let kill_switch = Arc::new(AtomicBool::new(settings.guards.kill_switch));
     let gate = gate(kill_switch.clone(), term);
+    let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
     let executor = Executor::start(
         actuate::Parts {
             cluster: cluster.clone(),
             gate: gate.clone(),
+            webhooks: webhooks(settings, &secrets)?,
             clock: clock.clone(),
             at_once: PLANS_AT_ONCE,
         },
         outcomes_in,
     );
     let http = HttpClient::new().context("making the HTTP client of the channels")?;
-    let secrets = Secrets::in_cluster(Arc::new(KubernetesSecrets::new(client, &namespace)));
     let templates = templates(settings).map_err(|errors| unusable_templates(&errors))?;
     let notifiers = book
         .channels
@@ -184,6 +185,15 @@ pub(in crate::cli) fn engine_settings(settings: &Settings) -> EngineSettings {
         on_request: settings.on_request,
         ends_unwatched: true,
     }
+}
+
+/// Calls the webhooks that the settings allow.
+pub(in crate::cli) fn webhooks(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Webhooks> {
+    let allowed = Allowed {
+        plain_http: settings.webhooks.plain_http,
+        hosts: settings.webhooks.hosts.clone(),
+    };
+    Webhooks::new(secrets.clone(), allowed).context("making the HTTP client of the webhooks")
 }
 
 /// The shipped message templates, or those of the folder that the settings name.

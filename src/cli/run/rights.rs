@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use recant_core::ids::{TargetId, TargetKind};
-use recant_core::rule::{Channel, RuleBook, SecretRef, StuckPods};
+use recant_core::rule::{Channel, RuleBook, SecretRef, StuckPods, Webhook};
 
 use super::places;
 use crate::cluster::kubernetes::{Missing, Needs, missing_access};
@@ -49,6 +49,7 @@ pub(in crate::cli) fn needs(settings: &Settings, book: &RuleBook, namespace: &st
         .values()
         .flat_map(Channel::secrets)
         .chain(rules.filter_map(|rule| rule.secret()))
+        .chain(book.webhooks().flat_map(Webhook::secrets))
         .filter_map(|secret| match secret {
             SecretRef::KubernetesSecret {
                 name,

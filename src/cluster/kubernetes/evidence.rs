@@ -1,4 +1,5 @@
-//! Keeping what pods say before they go: their last logs and their states, in a `ConfigMap` of bounded size.
+//! Keeping what pods say before they go: their last logs and their states, in a `ConfigMap` or a file, of
+//! bounded size.
 //!
 //! A log that cannot be read is noted in its place: what the others say is kept all the same.
 
@@ -22,12 +23,16 @@ use super::execute::FIELD_MANAGER;
 use super::objects::{Workload, annotations, resource_name, scale_resource};
 use crate::cluster::ClusterError;
 
+mod folder;
+
 /// The digest of what was kept.
 const DIGEST_ANNOTATION: &str = "recant.dev/sha256";
 /// Containers whose logs are kept, and pods whose states are.
 const MOST: usize = 100;
 /// All logs together; an object holds 1 MiB.
 const MOST_BYTES: usize = 700_000;
+/// The same for a file.
+const MOST_BYTES_OF_FILE: usize = 4_000_000;
 /// Logs under way at once.
 const AT_ONCE: usize = 8;
 
@@ -36,9 +41,12 @@ pub(super) async fn keep(
     plan: &PlanId,
     wanted: &KeepEvidence,
 ) -> Result<StepResult, ClusterError> {
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &wanted.into.namespace);
-    let place = wanted.into.to_string();
     let mark = Change::mark(plan, 0);
+    if let Some(folder) = &wanted.folder {
+        return in_folder(client, wanted, folder, mark).await;
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &wanted.into.namespace);
+    let place = wanted.place();
     if let Some(found) = call(wanted, "get", "configmaps")
         .answer(maps.get(&wanted.into.name))
         .await?
@@ -54,23 +62,10 @@ pub(super) async fn keep(
             },
         });
     }
-    let resource = scale_resource(wanted.evidence_of.kind);
-    let workloads: Api<Workload> =
-        Api::namespaced_with(client.clone(), &wanted.evidence_of.namespace, &resource);
-    let workload = call(wanted, "get", &resource_name(&resource))
-        .answer(workloads.get(&wanted.evidence_of.name))
-        .await?;
-    let gone = || StepResult::Fenced {
-        reason: format!(
-            "{} does not exist any more, or was created again",
-            wanted.evidence_of
-        ),
+    let data = match gather(client, wanted, MOST_BYTES).await? {
+        Ok(data) => data,
+        Err(gone) => return Ok(gone),
     };
-    let Some(workload) = workload.filter(|found| found.metadata.uid.as_ref() == Some(&wanted.uid))
-    else {
-        return Ok(gone());
-    };
-    let data = gather(client, wanted, &workload).await?;
     let sha256 = digest(&data);
     let map = ConfigMap {
         metadata: ObjectMeta {
@@ -118,11 +113,48 @@ fn digest(data: &BTreeMap<String, String>) -> String {
     })
 }
 
+async fn in_folder(
+    client: &Client,
+    wanted: &KeepEvidence,
+    folder: &str,
+    mark: String,
+) -> Result<StepResult, ClusterError> {
+    let place = folder::Place {
+        folder: folder.into(),
+        name: wanted.into.name.clone(),
+        mark,
+    };
+    if let Some(result) = place.known().await {
+        return Ok(result);
+    }
+    match gather(client, wanted, MOST_BYTES_OF_FILE).await? {
+        Ok(data) => Ok(place.keep(wanted.evidence_of.to_string(), data).await),
+        Err(gone) => Ok(gone),
+    }
+}
+
+/// What the pods say; inside, `Err`: the workload is not what it was.
 async fn gather(
     client: &Client,
     wanted: &KeepEvidence,
-    workload: &Workload,
-) -> Result<BTreeMap<String, String>, ClusterError> {
+    most_bytes: usize,
+) -> Result<Result<BTreeMap<String, String>, StepResult>, ClusterError> {
+    let resource = scale_resource(wanted.evidence_of.kind);
+    let workloads: Api<Workload> =
+        Api::namespaced_with(client.clone(), &wanted.evidence_of.namespace, &resource);
+    let workload = call(wanted, "get", &resource_name(&resource))
+        .answer(workloads.get(&wanted.evidence_of.name))
+        .await?;
+    let gone = || StepResult::Fenced {
+        reason: format!(
+            "{} does not exist any more, or was created again",
+            wanted.evidence_of
+        ),
+    };
+    let Some(workload) = workload.filter(|found| found.metadata.uid.as_ref() == Some(&wanted.uid))
+    else {
+        return Ok(Err(gone()));
+    };
     let namespace = &wanted.evidence_of.namespace;
     let selector = workload.spec.selector.clone().unwrap_or_default();
     let selector = Selector::try_from(selector).map_err(|error| ClusterError::Rejected {
@@ -151,7 +183,7 @@ async fn gather(
         })
         .take(MOST)
         .collect();
-    let most = MOST_BYTES / containers.len().max(1);
+    let most = most_bytes / containers.len().max(1);
     let logs = containers.into_iter().map(|(pod, container)| {
         let api = &api;
         async move {
@@ -176,7 +208,7 @@ async fn gather(
     while let Some((key, text)) = logs.next().await {
         data.insert(key, text);
     }
-    Ok(data)
+    Ok(Ok(data))
 }
 
 /// The end of a text, in so many bytes at most.

@@ -24,7 +24,7 @@ use super::objects::{
 };
 use super::state::target_state;
 use super::{own_pause, scale, stuck_pods, undo};
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, NOT_OF_THE_CLUSTER};
 
 /// Under which name our writes stand in `managedFields`.
 pub(super) const FIELD_MANAGER: &str = "recant";
@@ -40,6 +40,9 @@ pub(super) async fn execute(
         Action::Apply(apply) => objects.apply(&command.plan, command.index, apply).await,
         Action::Evidence(evidence) => evidence::keep(client, &command.plan, evidence).await,
         Action::Change(change) => objects.change(&command.plan, command.index, change).await,
+        Action::Webhook(_) => Ok(StepResult::Refused {
+            reason: NOT_OF_THE_CLUSTER.to_owned(),
+        }),
         Action::Pause(step) => pause(client, &command.plan, step).await,
         Action::Sync(step) => {
             // What was suspended is resumed whatever became of the target.
@@ -68,9 +71,10 @@ pub(super) async fn preview(client: &Client, command: &StepCommand) -> Result<Va
     let (how, patch) = match prepare(client, &command.plan, rollback).await? {
         Prepared::Over(result) => {
             let why = match result {
-                StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {
-                    "there is nothing to write any more".to_owned()
-                }
+                StepResult::Done
+                | StepResult::Kept { .. }
+                | StepResult::Called { .. }
+                | StepResult::AlreadyDone => "there is nothing to write any more".to_owned(),
                 StepResult::Fenced { reason }
                 | StepResult::Refused { reason }
                 | StepResult::Failed { reason } => reason,

@@ -14,7 +14,7 @@ use recant_core::ids::PlanId;
 use recant_core::plan::{Admission, StepResult};
 use recant_core::rule::ScaleTarget;
 use recant_core::scaling::{
-    Autoscaler, Budget, ScaleChange, ScaleObject, ScaleState, ScaledObject,
+    Autoscaler, Budget, PAUSED_REPLICAS, ScaleChange, ScaleObject, ScaleState, ScaledObject,
 };
 use serde_json::{Value, json};
 
@@ -80,14 +80,23 @@ pub(super) async fn scale(
                 .await?
                 .map(drop)
         }
-        ScaleObject::ScaledObject { name, .. } => {
+        ScaleObject::ScaledObject { name, .. } | ScaleObject::PausedScaledObject { name, .. } => {
             let metadata = fresh
                 .scaled_objects
                 .iter()
                 .map(|found| &found.metadata)
                 .find(|metadata| metadata.name.as_ref() == Some(name))
                 .ok_or(ClusterError::Conflict)?;
-            let patch = patch(metadata, plan, "minReplicaCount", change.to);
+            let patch = match &change.object {
+                ScaleObject::PausedScaledObject { lift, .. } => {
+                    pause(metadata, plan, (!lift).then_some(change.to))
+                }
+                ScaleObject::Workload
+                | ScaleObject::Autoscaler { .. }
+                | ScaleObject::ScaledObject { .. } => {
+                    patch(metadata, plan, "minReplicaCount", change.to)
+                }
+            };
             scaled_object_call("patch", namespace)
                 .answer(scaled_objects(client, namespace).patch(
                     name,
@@ -112,6 +121,19 @@ fn patch(metadata: &ObjectMeta, plan: &PlanId, field: &str, to: u32) -> Value {
             "annotations": {SCALING_ANNOTATION: plan.0},
         },
         "spec": {field: to},
+    })
+}
+
+/// The annotation of KEDA; `None`: it is taken away.
+fn pause(metadata: &ObjectMeta, plan: &PlanId, at: Option<u32>) -> Value {
+    json!({
+        "metadata": {
+            "resourceVersion": metadata.resource_version,
+            "annotations": {
+                SCALING_ANNOTATION: plan.0,
+                PAUSED_REPLICAS: at.map(|at| at.to_string()),
+            },
+        },
     })
 }
 
@@ -268,12 +290,11 @@ fn scaled_object(found: &DynamicObject) -> ScaledObject {
         let number = found.data.pointer(pointer).and_then(Value::as_i64);
         self::number(number.unwrap_or(default))
     };
-    let paused = |key: &String| {
-        matches!(
-            key.as_str(),
-            "autoscaling.keda.sh/paused" | "autoscaling.keda.sh/paused-replicas"
-        )
-    };
+    let paused =
+        |key: &String| matches!(key.as_str(), "autoscaling.keda.sh/paused" | PAUSED_REPLICAS);
+    let paused_at = annotations(&found.metadata)
+        .get(PAUSED_REPLICAS)
+        .and_then(|text| text.trim().parse().ok());
     ScaledObject {
         name: found.metadata.name.clone().unwrap_or_default(),
         uid: found.metadata.uid.clone().unwrap_or_default(),
@@ -281,6 +302,7 @@ fn scaled_object(found: &DynamicObject) -> ScaledObject {
         max: at("/spec/maxReplicaCount", 100),
         last_scaling: last_scaling(&found.metadata),
         paused: annotations(&found.metadata).keys().any(paused),
+        paused_at,
     }
 }
 

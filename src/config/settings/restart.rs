@@ -19,6 +19,7 @@ impl Settings {
             api,
             log,
             guards: _,
+            webhooks,
             on_request: _,
             lease,
             shards,
@@ -32,6 +33,7 @@ impl Settings {
         keep(listen, &start.listen, "listen", &mut changed);
         keep(api, &start.api, "api", &mut changed);
         keep(log, &start.log, "log", &mut changed);
+        keep(webhooks, &start.webhooks, "webhooks", &mut changed);
         keep(lease, &start.lease, "lease", &mut changed);
         keep(shards, &start.shards, "replicas.shards", &mut changed);
         keep(otel, &start.otel, "otel", &mut changed);

@@ -1,5 +1,7 @@
 //! Applying a given manifest by server-side apply, with a field manager of our own: what others manage is not taken over.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +17,27 @@ pub struct Apply {
     #[serde(default)]
     pub uid: Option<String>,
     pub manifest: Value,
+    /// Where it was read when the rules were loaded, if it does not stand in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ManifestFile>,
+}
+
+/// The file that a manifest was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestFile {
+    /// As it stands in the document.
+    pub path: String,
+    /// Of its bytes when it was read, in hexadecimal: another one on disk is a later change.
+    pub sha256: String,
+}
+
+impl fmt::Display for ManifestFile {
+    /// ``file `a.yaml` (sha256 0a1b2c3d4e5f)``
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short: String = self.sha256.chars().take(12).collect();
+        write!(f, "file `{}` (sha256 {short})", self.path)
+    }
 }
 
 impl Apply {
@@ -49,9 +72,13 @@ impl Apply {
 
     /// What is done, for people: `apply the given manifest to ConfigMap shop/settings`.
     pub fn in_words(&self) -> String {
+        let manifest = self.from.as_ref().map_or_else(
+            || "the given manifest".to_owned(),
+            |file| format!("the manifest of {file}"),
+        );
         match &self.uid {
-            Some(_) => format!("apply the given manifest to {}", self.applied),
-            None => format!("make {} from the given manifest", self.applied),
+            Some(_) => format!("apply {manifest} to {}", self.applied),
+            None => format!("make {} from {manifest}", self.applied),
         }
     }
 }
@@ -70,6 +97,7 @@ mod tests {
                 name: "settings".into(),
             },
             uid: None,
+            from: None,
             manifest: json!({"data": {"mode": "safe"}, "metadata": {"labels": {"a": "b"}}}),
         };
         let body = apply.body(&"p".into(), 1, None);

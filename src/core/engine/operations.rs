@@ -4,6 +4,7 @@
 //! objects are looked at, everything is decided at once and written down, and then carried out one step after the other.
 
 mod busy;
+mod calling;
 mod glance;
 mod own;
 mod undo;
@@ -22,7 +23,7 @@ use crate::guard::{Guard, Hold, OperationContext, holds_operation};
 use crate::ids::{ChannelName, PlanId, RuleName, TargetId};
 use crate::notice::Problem;
 use crate::operation::{
-    Cause, Choice, Chosen, Next, Operation, OperationEvent, OperationState, Step, choose,
+    Cause, Choice, Chosen, Looks, Next, Operation, OperationEvent, OperationState, Step, choose,
 };
 use crate::plan::{StepOutcome, StepResult};
 use crate::record::Record;
@@ -134,7 +135,7 @@ impl Operations {
         if let Some(hold) = hold(turn, live, wish) {
             held(turn, wish, hold);
         } else {
-            match self.decide(turn, wish) {
+            match self.decide(turn, live, wish) {
                 None => {}
                 Some(Choice::Held { guard, why }) => {
                     held(turn, wish, Hold::action(guard, why, None));
@@ -156,12 +157,19 @@ impl Operations {
     }
 
     /// What is done, once everything was looked at.
-    fn decide(&mut self, turn: &mut Turn<'_>, wish: &Wish) -> Option<Choice> {
+    fn decide(&mut self, turn: &mut Turn<'_>, live: &Live, wish: &Wish) -> Option<Choice> {
         for task in &wish.runbook.steps {
             self.glances.want_task(task);
         }
+        let caller = calling::caller(turn, live, wish);
+        if let Some(caller) = &caller {
+            self.glances.want_object(&caller.about);
+        }
         let choice = match self.glances.all(turn)? {
-            Ok(looks) => choose(&wish.id, &wish.runbook, &looks),
+            Ok(looks) => {
+                let caller = caller.as_ref();
+                choose(&wish.id, &wish.runbook, &Looks { caller, ..looks })
+            }
             Err(why) => Choice::Held {
                 guard: Guard::SourceUnavailable,
                 why: short(&why, MOST_REASON),

@@ -86,7 +86,10 @@ pub(super) fn step_ended(
         }
         (
             Course::Resuming { .. },
-            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone,
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. }
+            | StepResult::AlreadyDone,
         ) => PauseEnd::Resumed,
         (
             Course::Resuming { .. },
@@ -103,6 +106,7 @@ pub(super) fn step_ended(
             Course::Pausing,
             StepResult::Done
             | StepResult::Kept { .. }
+            | StepResult::Called { .. }
             | StepResult::AlreadyDone
             | StepResult::Failed { .. },
         )

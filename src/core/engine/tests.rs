@@ -35,3 +35,4 @@ mod rollouts;
 mod silences;
 mod sources;
 mod stepping;
+mod webhooks;

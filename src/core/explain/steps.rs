@@ -23,6 +23,7 @@ pub(super) fn action(action: &Action) -> String {
         },
         Action::Evidence(evidence) => evidence.in_words(),
         Action::Apply(apply) => apply.in_words(),
+        Action::Webhook(call) => call.in_words(),
     }
 }
 
@@ -51,6 +52,14 @@ pub(super) fn result(result: &StepResult) -> String {
     match result {
         StepResult::Done => "done".to_owned(),
         StepResult::Kept { place, sha256 } => format!("kept in {place}, sha256 {sha256}"),
+        StepResult::Called { status, repeated } => {
+            let again = if *repeated {
+                "; it may have been called before, with the same key"
+            } else {
+                ""
+            };
+            format!("done, answered {status}{again}")
+        }
         StepResult::AlreadyDone => "had been done before".to_owned(),
         StepResult::Fenced { reason } => format!("was stopped by its fence: {reason}"),
         StepResult::Refused { reason } => format!("is not possible: {reason}"),

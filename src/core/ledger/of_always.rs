@@ -89,7 +89,10 @@ impl AlwaysLedger {
         };
         scaling.in_hand = None;
         match outcome.result {
-            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {}
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. }
+            | StepResult::AlreadyDone => {}
             StepResult::Fenced { .. } | StepResult::Refused { .. } | StepResult::Failed { .. } => {
                 return;
             }

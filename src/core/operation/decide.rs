@@ -9,14 +9,17 @@ use crate::change::{Annotation, Apply, Change, Edit, Environment, ObjectRef, Obj
 use crate::evidence::KeepEvidence;
 use crate::guard::Guard;
 use crate::ids::PlanId;
-use crate::rule::{Runbook, ScaleTarget, Task};
+use crate::rule::{Runbook, ScaleTarget, Task, Webhook};
 use crate::scaling::{self, Decided, Obstacle, ScaleState};
+use crate::webhook::{Caller, WebhookCall};
 
 /// What the cluster said of everything that is asked about; inside, `None`: it does not exist.
 #[derive(Debug, Default)]
 pub struct Looks<'a> {
     pub objects: BTreeMap<&'a ObjectRef, Option<&'a ObjectState>>,
     pub scales: BTreeMap<&'a ScaleTarget, Option<&'a ScaleState>>,
+    /// On whose behalf somebody outside is called.
+    pub caller: Option<&'a Caller>,
 }
 
 /// What was decided.
@@ -120,13 +123,16 @@ fn of_task(id: &PlanId, task: &Task, looks: &Looks<'_>) -> One {
                         replicas: change.to,
                         within,
                     });
-                    let kept = evidence.map(|rule| Step::Evidence {
-                        evidence: Box::new(KeepEvidence::new(
-                            change.target.clone(),
-                            change.uid.clone(),
-                            &id.0,
-                            rule.lines,
-                        )),
+                    let kept = evidence.as_ref().map(|rule| Step::Evidence {
+                        evidence: Box::new(KeepEvidence {
+                            folder: rule.folder.clone(),
+                            ..KeepEvidence::new(
+                                change.target.clone(),
+                                change.uid.clone(),
+                                &id.0,
+                                rule.lines,
+                            )
+                        }),
                         required: rule.required,
                     });
                     let change = Box::new(change);
@@ -145,7 +151,11 @@ fn of_task(id: &PlanId, task: &Task, looks: &Looks<'_>) -> One {
         } => edit(object, looks, |state| {
             Environment::decide(&state.object, container.as_deref(), name, value)
         }),
-        Task::Apply { object, manifest } => {
+        Task::Apply {
+            object,
+            manifest,
+            from,
+        } => {
             let found = looks.objects.get(object).copied().flatten();
             if let Some(place) = found.and_then(|found| found.kill_switch.as_ref()) {
                 return One::Held(Guard::KillSwitch, stopped(place));
@@ -154,6 +164,7 @@ fn of_task(id: &PlanId, task: &Task, looks: &Looks<'_>) -> One {
                 applied: object.clone(),
                 uid: found.map(|found| found.uid().to_owned()),
                 manifest: manifest.clone(),
+                from: from.clone(),
             });
             One::Steps(vec![Step::Apply { apply }], Vec::new())
         }
@@ -162,7 +173,29 @@ fn of_task(id: &PlanId, task: &Task, looks: &Looks<'_>) -> One {
         }),
         Task::Shift { route, percent } => traffic::shift(route, *percent, looks),
         Task::Switch { object, to, up } => traffic::switch(object, to, up.as_ref(), looks),
+        Task::Webhook { webhook } => call(webhook, looks),
     }
+}
+
+/// Nothing of the target is changed, and yet production may be: its kill switch counts.
+fn call(webhook: &Webhook, looks: &Looks<'_>) -> One {
+    let held = |why: String| One::Held(Guard::ObjectChanged, why);
+    let Some(Caller { about, says }) = looks.caller else {
+        return held(format!("nobody can say what {webhook} is called about"));
+    };
+    let Some(state) = looks.objects.get(about).copied().flatten() else {
+        return held(format!("{about} does not exist"));
+    };
+    if let Some(place) = &state.kill_switch {
+        return One::Held(Guard::KillSwitch, stopped(place));
+    }
+    let call = Box::new(WebhookCall {
+        called: webhook.clone(),
+        about: about.clone(),
+        uid: state.uid().to_owned(),
+        says: says.clone(),
+    });
+    One::Steps(vec![Step::Webhook { call }], Vec::new())
 }
 
 fn edit(
@@ -206,6 +239,10 @@ fn undo_of(step: &Step, looks: &Looks<'_>) -> One {
         Step::Apply { apply } => One::Nothing(format!(
             "{} is left as it is: what a manifest set is not taken back",
             apply.applied
+        )),
+        Step::Webhook { call } => One::Nothing(format!(
+            "what {} did is not taken back: that is not known here",
+            call.called
         )),
         Step::Scale { change } => {
             let state = looks.scales.get(&change.target).copied().flatten();

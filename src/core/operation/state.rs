@@ -123,7 +123,11 @@ impl OperationState {
             (
                 OperationEnd::Done | OperationEnd::Partly { .. } | OperationEnd::NotDone { .. },
                 _,
-            ) => Some(due(self.undo_from?, self.operation.undo_after?)),
+            ) => Some(due(
+                &self.operation.id,
+                self.undo_from?,
+                self.operation.undo_after?,
+            )),
         }
     }
 
@@ -246,7 +250,10 @@ impl OperationState {
 /// Why a step was not carried out.
 pub(super) fn reason_of(result: &StepResult) -> Option<&str> {
     match result {
-        StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => None,
+        StepResult::Done
+        | StepResult::Kept { .. }
+        | StepResult::Called { .. }
+        | StepResult::AlreadyDone => None,
         StepResult::Fenced { reason }
         | StepResult::Refused { reason }
         | StepResult::Failed { reason } => Some(reason),

@@ -1,6 +1,7 @@
 //! Channels, and where secrets are found.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,27 @@ pub enum SecretRef {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         namespace: Option<String>,
     },
+}
+
+impl fmt::Display for SecretRef {
+    /// Where it is, for people; never what it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "the environment variable `{name}`"),
+            Self::File(path) => write!(f, "the file `{path}`"),
+            Self::KubernetesSecret {
+                name,
+                key,
+                namespace,
+            } => {
+                write!(f, "key `{key}` of the Kubernetes Secret `{name}`")?;
+                match namespace {
+                    Some(namespace) => write!(f, " in namespace `{namespace}`"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
 }
 
 impl SecretRef {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Colour, Scale, ScaleUp};
-use crate::change::ObjectRef;
+use super::{Colour, Scale, ScaleUp, Webhook};
+use crate::change::{ManifestFile, ObjectRef};
 use crate::traffic::Route;
 
 /// Actions that are decided together from one look, and carried out one after the other.
@@ -39,13 +39,16 @@ pub enum WhenStuck {
 }
 
 /// What is kept of pods before they go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EvidenceRule {
     /// Of the log of each container, the last lines.
     pub lines: u32,
     /// What cannot be kept within a minute holds the rest up; else that goes on without it.
     pub required: bool,
+    /// It goes into a file in this folder of the agent's; `None`: into a `ConfigMap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
 }
 
 /// One step, as a document asks for it.
@@ -83,6 +86,9 @@ pub enum Task {
     Apply {
         object: ObjectRef,
         manifest: Value,
+        /// Where it was read, if it does not stand in the document.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<ManifestFile>,
     },
     /// The share of a backend.
     Shift {
@@ -98,19 +104,35 @@ pub enum Task {
         #[serde(default)]
         up: Option<ScaleUp>,
     },
+    /// Somebody else is asked to do something.
+    Webhook { webhook: Webhook },
 }
 
 impl Task {
     /// The object that is written to, as far as it is known before the cluster was asked: an autoscaler may stand before
-    /// a workload.
-    pub fn object(&self) -> ObjectRef {
+    /// a workload. `None`: nothing in the cluster.
+    pub fn object(&self) -> Option<ObjectRef> {
         match self {
-            Self::Scale { scale, .. } => scale.target.object(),
+            Self::Scale { scale, .. } => Some(scale.target.object()),
             Self::SetEnv { object, .. }
             | Self::Annotate { object, .. }
             | Self::Apply { object, .. }
-            | Self::Switch { object, .. } => object.clone(),
-            Self::Shift { route, .. } => ObjectRef::from(route),
+            | Self::Switch { object, .. } => Some(object.clone()),
+            Self::Shift { route, .. } => Some(ObjectRef::from(route)),
+            Self::Webhook { .. } => None,
+        }
+    }
+
+    /// Its Secrets are those of this namespace.
+    pub(crate) fn belong_to(&mut self, namespace: &str) {
+        match self {
+            Self::Webhook { webhook } => webhook.belong_to(namespace),
+            Self::Scale { .. }
+            | Self::SetEnv { .. }
+            | Self::Annotate { .. }
+            | Self::Apply { .. }
+            | Self::Shift { .. }
+            | Self::Switch { .. } => {}
         }
     }
 }
@@ -126,6 +148,7 @@ impl Task {
                 namespace.clone_into(&mut object.namespace);
             }
             Self::Shift { route, .. } => namespace.clone_into(&mut route.namespace),
+            Self::Webhook { .. } => {}
             Self::Switch { object, up, .. } => {
                 namespace.clone_into(&mut object.namespace);
                 if let Some(up) = up {
@@ -157,13 +180,14 @@ impl Task {
             Self::Apply { .. } => "the manifest".to_owned(),
             Self::Shift { route, .. } => format!("the share of {}", route.backend()),
             Self::Switch { .. } => "where its traffic goes".to_owned(),
+            Self::Webhook { .. } => "a call".to_owned(),
         }
     }
 
     /// What it is set to, where another value contradicts it: a scaling only ever raises.
     pub fn value(&self) -> Option<String> {
         match self {
-            Self::Scale { .. } => None,
+            Self::Scale { .. } | Self::Webhook { .. } => None,
             Self::Apply { manifest, .. } => Some(crate::wording::short(&manifest.to_string(), 100)),
             Self::SetEnv { value, .. } => Some(format!("{value:?}")),
             Self::Annotate { value, .. } => Some(match value {
@@ -192,6 +216,11 @@ impl fmt::Display for Task {
                 key,
                 value: Some(value),
             } => write!(f, "set annotation `{key}` of {object} to {value:?}"),
+            Self::Apply {
+                object,
+                from: Some(file),
+                ..
+            } => write!(f, "apply the manifest of {file} to {object}"),
             Self::Apply { object, .. } => write!(f, "apply the given manifest to {object}"),
             Self::Annotate { object, key, .. } => {
                 write!(f, "remove annotation `{key}` of {object}")
@@ -204,6 +233,7 @@ impl fmt::Display for Task {
                 )
             }
             Self::Switch { object, to, .. } => write!(f, "switch {object} to {to}"),
+            Self::Webhook { webhook } => write!(f, "call the webhook {webhook}"),
         }
     }
 }

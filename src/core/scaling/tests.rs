@@ -236,3 +236,53 @@ fn an_autoscaler_s_minimum_goes_back_alike() {
         "it is gone"
     );
 }
+
+fn of_keda(paused_at: Option<u32>, replicas: u32) -> ScaleState {
+    let mut state = scaled_by(1, 9, state(replicas));
+    let autoscaler = &mut state.autoscalers[0];
+    autoscaler.owner = Some("ScaledObject `worker`".to_owned());
+    autoscaler.keda = Some(ScaledObject {
+        name: "worker".to_owned(),
+        uid: "k1".to_owned(),
+        min: 1,
+        max: 9,
+        last_scaling: None,
+        paused: paused_at.is_some(),
+        paused_at,
+    });
+    state
+}
+
+#[test]
+fn to_nothing_keda_is_paused_and_goes_on_only_from_what_was_set() {
+    let zero = scale(ScaleTo::Zero, None);
+    let Decided::Change { change, .. } = decide(&zero, Some(&of_keda(None, 3))) else {
+        panic!("it can be paused");
+    };
+    assert_eq!((change.from, change.to), (3, 0));
+    assert!(
+        change
+            .in_words()
+            .contains("by `autoscaling.keda.sh/paused-replicas` of its ScaledObject `worker`, from 3 to 0 replicas"),
+        "{}",
+        change.in_words()
+    );
+    stays(
+        &zero,
+        Some(&of_keda(Some(2), 2)),
+        "is paused by an annotation",
+    );
+    // Whatever KEDA has done meanwhile.
+    let Decided::Change { change: back, .. } = undo(&change, Some(&of_keda(Some(0), 0))) else {
+        panic!("it is as it was set");
+    };
+    assert!(back.in_words().contains("KEDA scales it again"));
+    for (now, says) in [
+        (of_keda(Some(2), 2), "no longer paused at 0"),
+        (of_keda(None, 3), "no longer paused at 0"),
+        (state(0), "does not exist any more"),
+    ] {
+        let why = decided(undo(&change, Some(&now))).expect_err("it is left");
+        assert!(why.contains(says), "{why}");
+    }
+}

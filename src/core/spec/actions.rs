@@ -52,7 +52,8 @@ pub(super) fn read_on_fail(
         "onFail",
         "an action of `onFail`",
         &[
-            "rollback", "scale", "setEnv", "annotate", "apply", "shift", "switch", "run", "notify",
+            "rollback", "scale", "setEnv", "annotate", "apply", "shift", "switch", "webhook",
+            "run", "notify",
         ],
         HELP,
         report,
@@ -65,6 +66,7 @@ pub(super) fn read_on_fail(
             | Action::Shift(_)
             | Action::Switch(_)
             | Action::Run(_)
+            | Action::Webhook(_)
             | Action::Apply(_) => {
                 draft
                     .tasks
@@ -163,6 +165,7 @@ pub(super) enum Action<'n> {
     Switch(&'n Node),
     Run(&'n Node),
     Apply(&'n Node),
+    Webhook(&'n Node),
     Notify(&'n Node),
 }
 
@@ -196,6 +199,7 @@ pub(super) fn actions<'n>(
                 "switch" => {
                     "write `- switch: {service: checkout, to: {color: blue}, target: Deployment/checkout-blue}`"
                 }
+                "webhook" => "write `- webhook: {url: 'https://hooks.example.org/drain'}`",
                 "run" => "write `- run: emergency`, with the name of a Runbook",
                 _ => "write `- notify: [oncall]`, with names of channels",
             };
@@ -250,6 +254,9 @@ pub(super) fn actions<'n>(
                 }
                 "switch" if known.contains(&"switch") => {
                     actions.push(Action::Switch(&entry.value));
+                }
+                "webhook" if known.contains(&"webhook") => {
+                    actions.push(Action::Webhook(&entry.value));
                 }
                 "run" if known.contains(&"run") => {
                     actions.push(Action::Run(&entry.value));

@@ -78,7 +78,8 @@ fn entry_of(
     let mut channels = Vec::new();
     let on_fail = fields.need("onFail", ON_FAIL, report);
     let known = [
-        "scale", "setEnv", "annotate", "apply", "shift", "switch", "run", "notify", "rollback",
+        "scale", "setEnv", "annotate", "apply", "shift", "switch", "webhook", "run", "notify",
+        "rollback",
     ];
     let what = "an action of `always`";
     for action in on_fail.map_or_else(Vec::new, |node| {
@@ -97,6 +98,7 @@ fn entry_of(
             | Action::Shift(_)
             | Action::Switch(_)
             | Action::Run(_)
+            | Action::Webhook(_)
             | Action::Apply(_) => {
                 tasks.extend(tasks::read(&action, namespace, file, report));
             }

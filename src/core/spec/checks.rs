@@ -13,6 +13,16 @@ pub struct Checks {
     pub promql: Check,
     /// A `JSONPath` (RFC 9535). What it says is an error.
     pub json_path: Check,
+    /// Reads a file that lies beside a file of rules: the name of that, and the path as it stands there.
+    pub beside: fn(&str, &str) -> Result<Beside, String>,
+}
+
+/// A file that was read for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    pub text: String,
+    /// Of its bytes, in hexadecimal.
+    pub sha256: String,
 }
 
 impl Default for Checks {
@@ -20,6 +30,7 @@ impl Default for Checks {
         Self {
             promql: |_| Ok(()),
             json_path: |_| Ok(()),
+            beside: |_, _| Err("no other file can be read here".to_owned()),
         }
     }
 }

@@ -16,6 +16,8 @@ use super::report::Report;
 use super::tree::{Entry, Node};
 use crate::rule::{KubernetesFact, Level, LevelCheck, LevelLimit, LevelMetric, Over, Sampled};
 
+pub(super) use self::outside::read_url;
+
 /// The metrics of this kind, as the fields of a rule are named.
 pub(super) const METRICS: [&str; 7] = [
     "gauge",

@@ -2,7 +2,7 @@
 
 use super::actions::{Action, actions, notify};
 use super::document::{self, Namespaced};
-use super::drafts::{RunbookDraft, Site};
+use super::drafts::{RunbookDraft, Site, TaskDraft, What};
 use super::fields::{self, Fields};
 use super::report::Report;
 use super::tasks;
@@ -24,10 +24,10 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
     let fields = Fields::open(node, "a runbook", RUNBOOK, report)?;
     let metadata = document::metadata(&fields, Namespaced::Maybe, report);
     let before = report.errors();
-    let mut tasks = Vec::new();
+    let mut tasks: Vec<TaskDraft> = Vec::new();
     let mut channels = Vec::new();
     let known = [
-        "scale", "setEnv", "annotate", "apply", "shift", "switch", "run", "notify",
+        "scale", "setEnv", "annotate", "apply", "shift", "switch", "webhook", "run", "notify",
     ];
     let list = fields.need("steps", HELP, report);
     for action in list.map_or_else(Vec::new, |node| {
@@ -37,6 +37,13 @@ pub(super) fn read(node: &Node, file: usize, report: &mut Report<'_>) -> Option<
             Action::Notify(node) => notify(node, &mut channels, file, report),
             // In which namespace, the watch says that runs it.
             _ => tasks.extend(tasks::read(&action, Some(""), file, report)),
+        }
+    }
+    if let Some((namespace, _)) = metadata.namespace {
+        for draft in &mut tasks {
+            if let What::Task(task) = &mut draft.what {
+                task.belong_to(namespace);
+            }
         }
     }
     if let (Some(node), true) = (list, tasks.is_empty() && report.errors() == before) {

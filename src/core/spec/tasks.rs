@@ -1,6 +1,7 @@
-//! Actions that change something: `scale`, `setEnv`, `annotate`, and `run`, which names a `Runbook`.
+//! Actions that change something: `scale`, `setEnv`, `annotate`, `webhook`, and `run`, which names a `Runbook`.
 
 mod manifest;
+mod webhook;
 
 use std::time::Duration;
 
@@ -84,6 +85,11 @@ pub(super) fn read(
             let (task, undo) = traffic::read_shift(node, namespace, report)?;
             (What::Task(Box::new(task)), node, undo)
         }
+        Action::Webhook(node) => (
+            What::Task(Box::new(webhook::read(node, namespace, report)?)),
+            node,
+            None,
+        ),
         Action::Switch(node) => {
             let (task, undo) = traffic::read_switch(node, namespace, report)?;
             (What::Task(Box::new(task)), node, undo)
@@ -133,19 +139,50 @@ fn evidence(node: &Node, report: &mut Report<'_>) -> Option<EvidenceRule> {
             .help(HELP);
         return None;
     }
-    let fields = Fields::open(&entry.value, "`evidence`", &["lines", "required"], report)?;
+    let known = ["lines", "required", "folder"];
+    let fields = Fields::open(&entry.value, "`evidence`", &known, report)?;
     let lines = fields
         .get("lines")
         .and_then(|node| fields::integer(node, "lines", (1, MOST_LINES), report));
     let required = fields
         .get("required")
         .and_then(|node| fields::boolean(node, "required", report));
+    let folder = match fields.get("folder") {
+        None => None,
+        Some(node) => Some(evidence_folder(node, report)?),
+    };
     Some(EvidenceRule {
         lines: lines
             .and_then(|lines| u32::try_from(lines).ok())
             .unwrap_or(LINES),
         required: required.unwrap_or(false),
+        folder,
     })
+}
+
+/// An absolute path on the agent's own disk.
+fn evidence_folder(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    const HELP: &str = "write `evidence: {folder: /var/lib/recant/evidence}`";
+    if report.is_of_a_team() {
+        report
+            .error(
+                node.span,
+                "`folder` is on the agent's own disk, and this document is not the agent's",
+            )
+            .help("leave it out: then the evidence is kept in a ConfigMap of this namespace");
+        return None;
+    }
+    let folder = fields::text(node, "folder", HELP, report)?;
+    let good = folder.starts_with('/')
+        && folder.len() <= 1000
+        && !folder.chars().any(char::is_control)
+        && folder.split('/').all(|part| part != "..");
+    if !good {
+        report
+            .error(node.span, "`folder` is no absolute path of a folder")
+            .help(HELP);
+    }
+    good.then(|| folder.to_owned())
 }
 
 fn set_env(

@@ -107,6 +107,7 @@ impl Spans {
                     },
                     Action::Evidence(evidence) => evidence.in_words(),
                     Action::Apply(apply) => apply.in_words(),
+                    Action::Webhook(call) => call.in_words(),
                 };
                 let step = (command.plan.clone(), command.index);
                 self.under_way.step_begun(step, at, what);
@@ -344,6 +345,7 @@ impl Spans {
         let (result, fault) = match &outcome.result {
             StepResult::Done => ("done", None),
             StepResult::Kept { .. } => ("kept", None),
+            StepResult::Called { .. } => ("called", None),
             StepResult::AlreadyDone => ("already done", None),
             StepResult::Fenced { reason } => ("fenced", Some(reason)),
             StepResult::Refused { reason } => ("refused", Some(reason)),

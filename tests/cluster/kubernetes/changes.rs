@@ -192,6 +192,7 @@ fn a_manifest_is_applied_once_and_takes_nothing_over_from_others() {
         );
         let object = objects.named("v1", "ConfigMap", "mode");
         let apply = |uid: Option<String>, mode: &str| Apply {
+            from: None,
             applied: object.clone(),
             uid,
             manifest: json!({

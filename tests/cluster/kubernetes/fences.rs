@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
-use recant::actuate::{Executor, Parts, Permit};
+use recant::actuate::{Executor, Parts, Permit, Webhooks};
 use recant::clock;
 use recant::cluster::ClusterError;
 use recant_core::ids::TargetKind;
@@ -265,6 +265,7 @@ async fn by_executor(watched: Watched, undo: StepCommand) -> StepResult {
     let parts = Parts {
         cluster: Arc::new(watched.cluster),
         gate: Arc::new(|| Permit::Act),
+        webhooks: Webhooks::none(),
         clock: clock::system(),
         at_once: 1,
     };

@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Client;
 use kube::api::{Patch, PatchParams};
-use recant::actuate::{Executor, Parts, Permit};
+use recant::actuate::{Executor, Parts, Permit, Webhooks};
 use recant::clock;
 use recant::cluster::{Cluster as _, ClusterError};
 use recant_core::ids::TargetKind;
@@ -318,6 +318,29 @@ fn where_keda_has_the_autoscaler_its_scaled_object_is_raised() {
         assert_eq!(workers.execute("p1-undo", &back).await, StepResult::Done);
         assert_eq!(workers.ns.kubectl(&minimum).await, "1");
 
+        let down = change(workers.decided(ScaleKind::Deployment, ScaleTo::Zero).await);
+        assert_eq!(workers.execute("p2", &down).await, StepResult::Done);
+        assert_eq!(workers.execute("p2", &down).await, StepResult::AlreadyDone);
+        let paused = [
+            "get",
+            "scaledobject",
+            "worker",
+            "-o",
+            r"jsonpath={.metadata.annotations.autoscaling\.keda\.sh/paused-replicas}",
+        ];
+        assert_eq!(workers.ns.kubectl(&paused).await, "0");
+        let state = workers.state(ScaleKind::Deployment).await;
+        let back = change(undo(&down, state.as_ref()));
+        assert_eq!(workers.execute("p2-undo", &back).await, StepResult::Done);
+        assert_eq!(workers.ns.kubectl(&paused).await, "", "KEDA goes on");
+        assert!(
+            matches!(
+                workers.execute("p3", &back).await,
+                StepResult::Fenced { .. }
+            ),
+            "it is paused no more"
+        );
+
         let pause = [
             "annotate",
             "scaledobject",
@@ -500,6 +523,7 @@ fn the_executor_finds_that_a_scaling_without_an_answer_arrived() {
             Parts {
                 cluster: Arc::new(watched.cluster),
                 gate: Arc::new(|| Permit::Act),
+                webhooks: Webhooks::none(),
                 clock: clock::system(),
                 at_once: 1,
             },

@@ -23,21 +23,32 @@ rules:
 ";
 
 /// How long a rollback may take, from the release on.
-const ROLLBACK: Duration = Duration::from_secs(90);
+pub(super) const ROLLBACK: Duration = Duration::from_secs(90);
 
 async fn agent(own: &Namespace, team: &Namespace) -> Agent {
+    agent_with(own, team, Vec::new()).await
+}
+
+/// With settings of its own.
+pub(super) async fn agent_with(
+    own: &Namespace,
+    team: &Namespace,
+    more: Vec<(&'static str, Value)>,
+) -> Agent {
     define(own.bed()).await;
+    let mut settings = vec![
+        ("resources.enabled", json!(true)),
+        ("resources.namespaces", json!([team.name()])),
+    ];
+    settings.extend(more);
     let options = Options {
-        settings: vec![
-            ("resources.enabled", json!(true)),
-            ("resources.namespaces", json!([team.name()])),
-        ],
+        settings,
         ..Options::default()
     };
     Agent::prepare(&[own, team], RULES, options).await
 }
 
-fn watch(name: &str, more: &Value) -> Value {
+pub(super) fn watch(name: &str, more: &Value) -> Value {
     let mut watch = json!({
         "apiVersion": "recant.dev/v1alpha1",
         "kind": "Watch",
@@ -60,7 +71,7 @@ fn rule_set() -> Value {
     })
 }
 
-async fn object(ns: &Namespace, kind: &str, name: &str) -> Value {
+pub(super) async fn object(ns: &Namespace, kind: &str, name: &str) -> Value {
     let found = api(ns.bed(), kind, ns.name()).get(name).await;
     serde_json::to_value(found.expect("it is there")).expect("JSON")
 }
@@ -72,7 +83,7 @@ fn condition<'v>(object: &'v Value, kind: &str) -> &'v Value {
 }
 
 /// Waits until a condition has this status and reason, and says its message.
-async fn wait_condition(
+pub(super) async fn wait_condition(
     ns: &Namespace,
     (kind, name): (&str, &str),
     (of, status, reason): (&str, &str, &str),
@@ -95,7 +106,7 @@ async fn wait_condition(
 }
 
 /// Reasons of the events on an object, with how often.
-async fn events(ns: &Namespace, kind: &str, name: &str) -> Vec<(String, String)> {
+pub(super) async fn events(ns: &Namespace, kind: &str, name: &str) -> Vec<(String, String)> {
     let all = ns
         .api::<Event>()
         .list(&ListParams::default())
@@ -119,7 +130,7 @@ async fn events(ns: &Namespace, kind: &str, name: &str) -> Vec<(String, String)>
         .collect()
 }
 
-async fn wait_event(ns: &Namespace, (kind, name): (&str, &str), reason: &str) -> String {
+pub(super) async fn wait_event(ns: &Namespace, (kind, name): (&str, &str), reason: &str) -> String {
     wait_for(
         &format!("an event {reason} on {kind} {name}"),
         WITHIN,

@@ -211,7 +211,10 @@ impl Oracle {
         let plan = self.plans.get(&key.0);
         let written = self.writes.get(key).and_then(|writes| writes.first());
         let denied = match result {
-            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => {
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. }
+            | StepResult::AlreadyDone => {
                 return match written {
                     Some(_) => Ok(()),
                     None => self.done_without_write(key, workloads),

@@ -59,6 +59,7 @@ impl Oracle {
             | Action::Pause(_)
             | Action::Sync(_)
             | Action::Evidence(_)
+            | Action::Webhook(_)
             | Action::Apply(_) => {
                 return Ok(());
             }

@@ -101,7 +101,8 @@ impl Oracle {
             (ScaleObject::Workload, Some(_)) => {
                 return broken("P6", format!("{plan} fights an autoscaler"));
             }
-            (ScaleObject::Autoscaler { .. }, None) | (ScaleObject::ScaledObject { .. }, _) => {
+            (ScaleObject::Autoscaler { .. }, None)
+            | (ScaleObject::ScaledObject { .. } | ScaleObject::PausedScaledObject { .. }, _) => {
                 return broken("P6", format!("{plan} writes to an autoscaler that is gone"));
             }
         };

@@ -66,6 +66,7 @@ impl Desk<'_> {
             actuate::Parts {
                 cluster: cluster.clone(),
                 gate: gate.clone(),
+                webhooks: parts::webhooks(settings, secrets)?,
                 clock: clock.clone(),
                 at_once: parts::PLANS_AT_ONCE,
             },

@@ -223,7 +223,10 @@ pub(in crate::engine) fn step_ended(
     let result = outcome.result.clone();
     turn.record(Record::StepEnded(outcome));
     let ending = match result {
-        StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => return,
+        StepResult::Done
+        | StepResult::Kept { .. }
+        | StepResult::Called { .. }
+        | StepResult::AlreadyDone => return,
         StepResult::Fenced { reason } => ScalingEnd::Fenced { reason },
         StepResult::Refused { reason } | StepResult::Failed { reason } => {
             ScalingEnd::Stuck { reason }

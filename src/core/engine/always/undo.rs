@@ -11,6 +11,7 @@ use crate::incident::{Scaled, ScalingEnd, ScalingPlan};
 use crate::record::Record;
 use crate::scaling::{self, Decided, ScaleChange};
 use crate::share::WishedAction;
+use crate::time::{leeway, spread};
 
 pub(super) fn undo(
     turn: &mut Turn<'_>,
@@ -32,6 +33,8 @@ pub(super) fn undo(
         return;
     }
     let after = SignedDuration::try_from(scaled.undo_after).unwrap_or(SignedDuration::MAX);
+    // What many incidents did is not taken back all at once.
+    let after = after.saturating_add(spread(scaled.incident.as_str(), leeway(after)));
     if incident(turn, target, &name).is_some() || !rule.kept_for(after, turn.now) {
         return;
     }

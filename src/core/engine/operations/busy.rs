@@ -13,7 +13,8 @@ pub(super) fn under_way(turn: &Turn<'_>) -> usize {
 
 /// Why a task has to wait; `None`: nothing else works on its object.
 pub(super) fn with_task(turn: &Turn<'_>, task: &Task) -> Option<String> {
-    let object = task.object();
+    // What is outside is nobody's here.
+    let object = task.object()?;
     match task {
         Task::Scale { scale, .. } => {
             with_object(turn, &object).or_else(|| scaled(turn, &scale.target))
@@ -23,6 +24,7 @@ pub(super) fn with_task(turn: &Turn<'_>, task: &Task) -> Option<String> {
             with_object(turn, &object).or_else(|| released(turn, &object))
         }
         Task::Annotate { .. } | Task::Apply { .. } => with_object(turn, &object),
+        Task::Webhook { .. } => None,
         Task::Shift { .. } => with_object(turn, &object).or_else(|| stepped(turn, &object)),
         Task::Switch { up, .. } => with_object(turn, &object).or_else(|| {
             let up = up.as_ref()?;
@@ -40,9 +42,11 @@ pub(super) fn with_step(turn: &Turn<'_>, step: &Step) -> Option<String> {
         Step::Change { change } if change.edit.is_of_template() => {
             other.or_else(|| released(turn, &object))
         }
-        Step::Change { .. } | Step::Apply { .. } | Step::Evidence { .. } | Step::Ready { .. } => {
-            other
-        }
+        Step::Change { .. }
+        | Step::Apply { .. }
+        | Step::Evidence { .. }
+        | Step::Webhook { .. }
+        | Step::Ready { .. } => other,
     }
 }
 

@@ -124,6 +124,8 @@ impl Glances {
             | Task::Annotate { object, .. }
             | Task::Apply { object, .. } => self.want_object(object),
             Task::Shift { route, .. } => self.want_object(&ObjectRef::from(route)),
+            // Its target is looked at by whoever wants it called.
+            Task::Webhook { .. } => {}
             Task::Switch { object, up, .. } => {
                 self.want_object(object);
                 if let Some(up) = up {
@@ -140,11 +142,14 @@ impl Glances {
         match step {
             Step::Change { change } => self.want_object(&change.object),
             Step::Scale { change } => self.want_scale(&change.target),
-            Step::Apply { .. } | Step::Evidence { .. } | Step::Ready { .. } => {}
+            Step::Apply { .. }
+            | Step::Evidence { .. }
+            | Step::Webhook { .. }
+            | Step::Ready { .. } => {}
         }
     }
 
-    fn want_object(&mut self, object: &ObjectRef) {
+    pub(super) fn want_object(&mut self, object: &ObjectRef) {
         self.want_objects.push(object.clone());
     }
 

@@ -89,7 +89,10 @@ pub(in crate::engine) fn step_ended(
         live.news = true;
         live.stepping.handed.remove(&outcome.plan);
         let (guard, reason) = match &outcome.result {
-            StepResult::Done | StepResult::Kept { .. } | StepResult::AlreadyDone => return true,
+            StepResult::Done
+            | StepResult::Kept { .. }
+            | StepResult::Called { .. }
+            | StepResult::AlreadyDone => return true,
             StepResult::Fenced { reason } => (Guard::ObjectChanged, reason),
             StepResult::Refused { reason } | StepResult::Failed { reason } => {
                 (Guard::SourceUnavailable, reason)

@@ -132,8 +132,13 @@ fn ended(state: &OperationState, end: &OperationEnd, kind: NoticeKind) -> Words 
                 done.push(format!("{words} (sha256 {sha256})"));
                 kept = Some(place.clone());
             }
-            Some(StepResult::Done | StepResult::AlreadyDone) => done.push(words),
-            Some(StepResult::Failed { .. }) if step.object().is_some() => unknown.push(words),
+            Some(StepResult::Called { repeated: true, .. }) => done.push(format!(
+                "{words} (after a restart: it may have been called twice, with the same `idempotency-key`)"
+            )),
+            Some(StepResult::Done | StepResult::AlreadyDone | StepResult::Called { .. }) => {
+                done.push(words);
+            }
+            Some(StepResult::Failed { .. }) if step.has_effect() => unknown.push(words),
             Some(
                 StepResult::Failed { .. } | StepResult::Fenced { .. } | StepResult::Refused { .. },
             )

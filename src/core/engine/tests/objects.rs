@@ -8,6 +8,7 @@ use crate::change::tests::patched;
 use crate::change::{Change, ObjectRef, ObjectState};
 use crate::engine::ObjectAnswer;
 use crate::plan::{Admission, StepCommand, StepResult};
+use crate::webhook::WebhookCall;
 
 #[derive(Default)]
 pub(super) struct Objects {
@@ -15,6 +16,8 @@ pub(super) struct Objects {
     pub(super) looks: Vec<ObjectRef>,
     /// In words, in their order.
     pub(super) writes: Vec<String>,
+    /// What was said to somebody outside.
+    pub(super) calls: Vec<Value>,
     /// They cannot be read.
     pub(super) unreadable: bool,
     /// Evidence cannot be kept.
@@ -78,6 +81,15 @@ impl Objects {
         StepResult::Kept {
             place: evidence.into.to_string(),
             sha256: "ab12".to_owned(),
+        }
+    }
+
+    pub(super) fn call(&mut self, command: &StepCommand, call: &WebhookCall) -> StepResult {
+        let key = WebhookCall::key(&command.plan, command.index);
+        self.calls.push(call.body(&key, command.again));
+        StepResult::Called {
+            status: 200,
+            repeated: command.again,
         }
     }
 

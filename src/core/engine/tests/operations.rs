@@ -340,6 +340,7 @@ fn to_zero(required: bool) -> Runbook {
             },
             ready: None,
             evidence: Some(EvidenceRule {
+                folder: None,
                 lines: 100,
                 required,
             }),

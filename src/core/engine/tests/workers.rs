@@ -86,7 +86,9 @@ impl Workers {
                 state.replicas = change.to;
                 state.last_scaling = Some(plan.clone());
             }
-            ScaleObject::Autoscaler { .. } | ScaleObject::ScaledObject { .. } => {
+            ScaleObject::Autoscaler { .. }
+            | ScaleObject::ScaledObject { .. }
+            | ScaleObject::PausedScaledObject { .. } => {
                 let autoscaler = &mut state.autoscalers[0];
                 autoscaler.min = change.to;
                 autoscaler.last_scaling = Some(plan.clone());

@@ -421,6 +421,7 @@ impl World {
             }
             (Action::Change(change), None) => Some(self.objects.carry_out(&command, change)),
             (Action::Apply(apply), None) => panic!("nobody asked for {apply:?}"),
+            (Action::Webhook(call), None) => Some(self.objects.call(&command, call)),
             (Action::Evidence(evidence), None) => Some(self.objects.keep(evidence)),
         };
         let Some(result) = carried else {
@@ -638,6 +639,7 @@ fn line(record: &Record) -> Option<String> {
             let result = match &outcome.result {
                 StepResult::Done => "done".to_owned(),
                 StepResult::Kept { place, .. } => format!("kept in {place}"),
+                StepResult::Called { repeated, .. } => format!("called, repeated: {repeated}"),
                 StepResult::AlreadyDone => "already done".to_owned(),
                 StepResult::Fenced { reason } => format!("fenced: {reason}"),
                 StepResult::Refused { reason } => format!("refused: {reason}"),

@@ -95,6 +95,8 @@ fn fact(
 
 /// `httpJson: {url: …, path: …, authorization: {env: …}}`.
 pub(super) fn http_json(node: &Node, report: &mut Report<'_>) -> Option<HttpJson> {
+    const INSTEAD: &str =
+        "give it as `authorization: {env: NAME}`, whose value is that of the header";
     const HELP: &str = "write `httpJson: {url: 'http://stats.shop:8080/queues', path: '$.length'}`";
     let fields = Fields::open(
         node,
@@ -104,7 +106,7 @@ pub(super) fn http_json(node: &Node, report: &mut Report<'_>) -> Option<HttpJson
     )?;
     let url = fields
         .need("url", HELP, report)
-        .and_then(|node| read_url(node, HELP, report));
+        .and_then(|node| read_url(node, HELP, INSTEAD, report));
     let path = fields
         .need("path", HELP, report)
         .and_then(|node| read_path(node, report));
@@ -119,8 +121,13 @@ pub(super) fn http_json(node: &Node, report: &mut Report<'_>) -> Option<HttpJson
     })
 }
 
-/// A URL without anything secret in it: it is shown in messages.
-fn read_url(node: &Node, help: &str, report: &mut Report<'_>) -> Option<String> {
+/// A URL without anything secret in it: it is shown in messages. `instead` says where secrets belong.
+pub(in crate::spec) fn read_url(
+    node: &Node,
+    help: &str,
+    instead: &str,
+    report: &mut Report<'_>,
+) -> Option<String> {
     const SECRETS: [&str; 6] = ["token", "secret", "password", "passwd", "apikey", "api_key"];
     let url = fields::text(node, "url", help, report)?;
     let rest = ["https://", "http://"]
@@ -131,7 +138,7 @@ fn read_url(node: &Node, help: &str, report: &mut Report<'_>) -> Option<String> 
         report.mask(node.span);
         report
             .error(node.span, "`url` holds a user name or a password")
-            .help("leave the part before `@` out, and give it as `authorization: {env: NAME}`, whose value is that of the header");
+            .help(format!("leave the part before `@` out, and {instead}"));
         return None;
     }
     let query = url.split_once('?').map_or("", |(_, query)| query);
@@ -146,7 +153,7 @@ fn read_url(node: &Node, help: &str, report: &mut Report<'_>) -> Option<String> 
                 node.span,
                 "`url` holds a secret in its query, and URLs are shown in messages",
             )
-            .help("give it as `authorization: {env: NAME}`, whose value is that of the header");
+            .help(instead);
         return None;
     }
     let printable = url.chars().all(|c| c.is_ascii_graphic());

@@ -47,7 +47,7 @@ impl Circles {
             .filter_map(|always| always.scale.as_ref())
             .map(|scale| scaled(&scale.target))
             .chain(watch.runbooks().flat_map(|runbook| {
-                let steps = runbook.steps.iter().map(Task::object);
+                let steps = runbook.steps.iter().filter_map(Task::object);
                 steps.map(|object| (object.namespace, object.kind, object.name))
             }))
             .filter(|other| *other != own)

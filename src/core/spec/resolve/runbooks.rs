@@ -215,7 +215,11 @@ fn one_undo(undo: &[(Option<Duration>, Site)], reports: &mut [Report<'_>]) -> Op
 fn twice(tasks: &[(Task, Site)], reports: &mut [Report<'_>]) {
     let mut seen: BTreeMap<(ObjectRef, String), Site> = BTreeMap::new();
     for (task, site) in tasks {
-        let key = (task.object(), task.place());
+        // Somebody outside may be called twice.
+        let Some(object) = task.object() else {
+            continue;
+        };
+        let key = (object, task.place());
         if let Some(first) = seen.get(&key) {
             let first = reports
                 .get(first.file)
@@ -247,8 +251,10 @@ impl Against {
     /// Reports what another watch sets to something else.
     pub(super) fn add(&mut self, runbook: &Runbook, site: Site, reports: &mut [Report<'_>]) {
         for task in &runbook.steps {
-            let Some(value) = task.value() else { continue };
-            let key = (task.object(), task.place());
+            let (Some(value), Some(object)) = (task.value(), task.object()) else {
+                continue;
+            };
+            let key = (object, task.place());
             let Some((other, first)) = self.0.get(&key) else {
                 self.0.insert(key, (value, site));
                 continue;

@@ -1,27 +1,147 @@
-//! `apply: {manifest: …}`: a manifest as it stands in the document, with the types that JSON has.
+//! `apply: {manifest: …}` or `{file: …}`: a manifest as it stands in the document or beside it, with the types that JSON
+//! has.
 
 use serde_json::{Map, Value};
 
-use crate::change::ObjectRef;
+use crate::change::{ManifestFile, ObjectRef};
 use crate::rule::Task;
+use crate::spec::checks::Checks;
+use crate::spec::diagnostic::{Severity, SourceFile};
 use crate::spec::fields::{self, Fields, NameKind};
-use crate::spec::report::Report;
-use crate::spec::tree::{Kind, Node, Scalar, Style};
+use crate::spec::report::{Report, Span};
+use crate::spec::tree::{self, Kind, Node, Scalar, Style};
 
 /// Values of one manifest; far above what one object holds.
 const MOST: usize = 10_000;
+const LONGEST_PATH: usize = 1000;
 
 pub(super) fn read(node: &Node, namespace: Option<&str>, report: &mut Report<'_>) -> Option<Task> {
-    const HELP: &str = "write `apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: mode}, data: {mode: safe}}}`";
-    let fields = Fields::open(node, "`apply`", &["manifest"], report)?;
-    let manifest = fields.need("manifest", HELP, report)?;
-    let mut left = MOST;
-    let value = json(manifest, &mut left);
+    const HELP: &str = "write `apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: mode}, data: {mode: safe}}}`, or `apply: {file: maintenance.manifest}`";
+    let fields = Fields::open(node, "`apply`", &["manifest", "file"], report)?;
+    match (fields.entry("manifest"), fields.entry("file")) {
+        (Some(_), Some(file)) => {
+            report
+                .error(file.key_span, "`manifest` and `file` are both given")
+                .help("leave one of them out");
+            None
+        }
+        (Some(manifest), None) => {
+            let value = json(&manifest.value, &mut { MOST });
+            task(value, None, manifest.value.span, namespace, HELP, report)
+        }
+        (None, Some(file)) => {
+            let (value, from) = beside(&file.value, HELP, report)?;
+            task(value, Some(from), file.value.span, namespace, HELP, report)
+        }
+        (None, None) => {
+            if !fields.unclear() {
+                report
+                    .error(fields.span, "`apply` has neither `manifest` nor `file`")
+                    .help(HELP);
+            }
+            None
+        }
+    }
+}
+
+/// The one document of a file that lies beside this one.
+fn beside(
+    node: &Node,
+    help: &str,
+    report: &mut Report<'_>,
+) -> Option<(Option<Value>, ManifestFile)> {
+    if report.is_of_a_team() {
+        report
+            .error(
+                node.span,
+                "`file` is one of the agent's own, and this document is not",
+            )
+            .help("write the manifest out: `apply: {manifest: …}`");
+        return None;
+    }
+    let path = fields::text(node, "file", help, report)?;
+    let odd = path.is_empty()
+        || path.len() > LONGEST_PATH
+        || path.starts_with('/')
+        || path.chars().any(char::is_control);
+    if odd {
+        report.error(node.span, "`file` is no relative path").help(
+            "write where the manifest lies, seen from this file: `manifests/maintenance.yaml`",
+        );
+        return None;
+    }
+    let of = &report.file().name;
+    let found = match (report.checks().beside)(of, path) {
+        Ok(found) => found,
+        Err(reason) => {
+            report
+                .error(node.span, format!("`{path}` cannot be read: {reason}"))
+                .help("the path is relative to the folder of this file");
+            return None;
+        }
+    };
+    let file = SourceFile {
+        name: path.to_owned(),
+        text: found.text,
+    };
+    let mut of_file = Report::new(&file, Checks::default());
+    let documents = tree::parse(&mut of_file);
+    let roots: Vec<_> = documents
+        .roots
+        .into_iter()
+        .filter(|root| !root.node.is_null())
+        .collect();
+    let value = match roots.as_slice() {
+        [only] => json(&only.node, &mut { MOST }),
+        several => {
+            let many = several.len();
+            if of_file.errors() == 0 {
+                report
+                    .error(
+                        node.span,
+                        format!("`{path}` holds {many} documents, and one is applied"),
+                    )
+                    .help("give each manifest a file and an `apply` of its own");
+                return None;
+            }
+            None
+        }
+    };
+    let faults = of_file.finish();
+    let fault = faults
+        .iter()
+        .find(|found| found.severity == Severity::Error);
+    if let Some(fault) = fault {
+        let line = fault
+            .place
+            .as_ref()
+            .map_or_else(String::new, |place| format!(", line {}", place.line));
+        let finding = report.error(node.span, format!("`{path}`{line}: {}", fault.message));
+        if let Some(help) = &fault.help {
+            finding.help(help.clone());
+        }
+        return None;
+    }
+    let from = ManifestFile {
+        path: path.to_owned(),
+        sha256: found.sha256,
+    };
+    Some((value, from))
+}
+
+fn task(
+    value: Option<Value>,
+    from: Option<ManifestFile>,
+    span: Span,
+    namespace: Option<&str>,
+    help: &str,
+    report: &mut Report<'_>,
+) -> Option<Task> {
     let mut wrong = |message: &str, help: &str| {
-        report.error(manifest.span, message).help(help);
+        report.error(span, message).help(help);
     };
     let Some(value) = value.filter(Value::is_object) else {
-        wrong("`manifest` is no mapping that can be applied", HELP);
+        wrong("`manifest` is no mapping that can be applied", help);
         return None;
     };
     let text = |pointer: &str| {
@@ -35,12 +155,12 @@ pub(super) fn read(node: &Node, namespace: Option<&str>, report: &mut Report<'_>
     else {
         wrong(
             "`manifest` needs `apiVersion`, `kind` and `metadata.name`",
-            HELP,
+            help,
         );
         return None;
     };
     if !fields::is_name(&name, NameKind::Subdomain) {
-        wrong("`metadata.name` of the manifest is no name", HELP);
+        wrong("`metadata.name` of the manifest is no name", help);
         return None;
     }
     // Where it is not known yet, the watch says it that runs this.
@@ -69,6 +189,7 @@ pub(super) fn read(node: &Node, namespace: Option<&str>, report: &mut Report<'_>
     Some(Task::Apply {
         object,
         manifest: value,
+        from,
     })
 }
 

@@ -78,6 +78,7 @@ fn chosen(runbook: &Runbook, selector: &Value, green: u32, blue: Option<u32>) ->
     let looks = Looks {
         objects: BTreeMap::from([(&object, Some(&found))]),
         scales: BTreeMap::from([(&targets.0, Some(&green)), (&targets.1, blue.as_ref())]),
+        ..Looks::default()
     };
     choose(&"i-run".into(), runbook, &looks)
 }
@@ -145,6 +146,7 @@ fn what_got_the_traffic_stays_as_large_when_the_switch_is_taken_back() {
     let looks = Looks {
         objects: BTreeMap::from([(&object, Some(&found))]),
         scales: BTreeMap::from([(&target, Some(&blue))]),
+        ..Looks::default()
     };
     let Choice::Act(back) = choose_undo(done.iter(), &looks) else {
         panic!("there is something to take back");
