@@ -26,6 +26,8 @@ pub mod silence;
 pub mod under_way;
 pub mod way_back;
 
+use std::collections::BTreeSet;
+
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -285,6 +287,10 @@ pub struct ActionContext<'a> {
     pub way_back: Option<&'a WayBack>,
     /// The revision that was stable at first sight, if no pod of it was ever seen ready.
     pub never_ran: Option<&'a RevisionHash>,
+    /// Revisions whose pods were seen ready or with traffic, since the target is watched.
+    pub ran: &'a BTreeSet<RevisionHash>,
+    /// Since when that is.
+    pub seen: Option<Timestamp>,
     pub last_action: Option<Timestamp>,
     /// Actions over all targets, oldest first.
     pub actions: &'a [Timestamp],

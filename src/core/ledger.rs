@@ -113,6 +113,10 @@ impl Ledger {
             } => {
                 let mut fresh = TargetLedger::new(uid.clone(), stable.clone());
                 fresh.never_ran = unready.then(|| stable.clone());
+                fresh.seen = Some(at);
+                if !unready {
+                    fresh.ran(stable);
+                }
                 self.targets.insert(target.clone(), fresh);
             }
             Record::TakenUp { target, by } => {

@@ -57,11 +57,9 @@ fn feed(hash: &mut Sha256, value: &Value) {
 
 /// Images of all containers, in order.
 pub(super) fn images(template: &Value) -> Vec<String> {
-    let containers = template
-        .pointer("/spec/containers")
-        .and_then(Value::as_array);
-    containers
+    ["/spec/containers", "/spec/initContainers"]
         .into_iter()
+        .filter_map(|place| template.pointer(place)?.as_array())
         .flatten()
         .filter_map(|container| container.get("image")?.as_str())
         .map(str::to_owned)

@@ -213,6 +213,8 @@ pub(super) fn context<'a>(
         plan: known.plan.as_ref(),
         way_back,
         never_ran: known.never_ran.as_ref(),
+        ran: &known.ran,
+        seen: known.seen,
         last_action: known.last_action,
         actions: &all.actions,
         rollbacks: &known.rollbacks,

@@ -40,6 +40,12 @@ pub struct TargetLedger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never_ran: Option<RevisionHash>,
     pub standings: BTreeMap<RevisionHash, Standing>,
+    /// Revisions whose pods were seen ready, or with traffic.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ran: BTreeSet<RevisionHash>,
+    /// Since when it is watched: what ran before is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Timestamp>,
     /// The analyses that found them bad, of revisions that failed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed_by: BTreeMap<RevisionHash, AnalysisId>,
@@ -126,6 +132,8 @@ impl TargetLedger {
             current: stable.clone(),
             stable,
             never_ran: None,
+            ran: BTreeSet::new(),
+            seen: None,
             standings: BTreeMap::new(),
             failed_by: BTreeMap::new(),
             superseded: BTreeMap::new(),
@@ -232,6 +240,24 @@ impl TargetLedger {
         })
     }
 
+    pub(super) fn ran(&mut self, revision: &RevisionHash) {
+        self.ran.insert(revision.clone());
+        // Which is the oldest is not known: one that nothing else is known of.
+        while self.ran.len() > REMEMBERED {
+            let known = |other: &RevisionHash| {
+                other == revision
+                    || *other == self.stable
+                    || *other == self.current
+                    || self.standings.contains_key(other)
+            };
+            let dropped = self.ran.iter().find(|other| !known(other));
+            let Some(dropped) = dropped.or_else(|| self.ran.first()).cloned() else {
+                return;
+            };
+            self.ran.remove(&dropped);
+        }
+    }
+
     fn stand(&mut self, revision: RevisionHash, standing: Standing) {
         self.superseded.remove(&revision);
         self.standings.insert(revision, standing);
@@ -264,6 +290,7 @@ impl TargetLedger {
             }
             Record::Ran { revision, .. } => {
                 self.never_ran.take_if(|never| never == revision);
+                self.ran(revision);
             }
             Record::Promoted { .. } => self.with_analysis(|analysis| analysis.promoted = Some(at)),
             Record::BaselineGone { .. } => {
@@ -271,6 +298,13 @@ impl TargetLedger {
             }
             Record::FirstTraffic { .. } => {
                 self.with_analysis(|analysis| analysis.first_traffic = Some(at));
+                let canary = self
+                    .analysis
+                    .as_ref()
+                    .map(|analysis| analysis.canary.clone());
+                if let Some(canary) = canary {
+                    self.ran(&canary);
+                }
             }
             Record::Checkpoint {
                 evidence,
@@ -326,6 +360,7 @@ impl TargetLedger {
                 match ending {
                     Ending::Pass => {
                         self.reverted = None;
+                        self.ran(revision);
                         self.stable = revision.clone();
                         self.stand(revision.clone(), Standing::KnownGood { at });
                     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::rules::Setup;
-use super::target::{BAD, GOOD};
+use super::target::{BAD, Behaviour, GOOD};
 use super::world::{World, at};
 use crate::analysis::Ending;
 use crate::command::{By, Command, CommandOutcome, Lasting, Order, Reach};
@@ -431,4 +431,35 @@ fn what_is_not_watched_is_refused_and_a_second_rollback_waits_for_nothing() {
     world.run(60);
     assert_eq!(world.plans().len(), 1);
     assert_eq!(world.target().writes.len(), 1);
+}
+
+#[test]
+fn a_revision_whose_image_never_ran_here_is_held_by_name() {
+    let mut world = World::settled(Setup::default());
+    let never = Behaviour {
+        ready: false,
+        ..GOOD
+    };
+    world.target().behave("v2", never);
+    world.ship("v2");
+    world.run(40);
+    world.target().behave("v3", GOOD);
+    world.ship("v3");
+    world.run(60);
+    let order = rollback(&world, Some("v2"));
+    let reply = give(&mut world, command("1", order), false);
+    let CommandOutcome::Held { holds } = &reply.outcome else {
+        panic!("{:?}", reply.outcome);
+    };
+    assert_eq!(holds[0].guard, Guard::NoWayBack, "{holds:?}");
+    let reason = &holds[0].reason;
+    assert!(
+        reason.contains("never seen to run here") && reason.contains(":v2`"),
+        "{reason}"
+    );
+    // One that ran is taken, also after a restart.
+    world.restart();
+    world.run(5);
+    let order = rollback(&world, Some("v1"));
+    done(&give(&mut world, command("2", order), false).outcome);
 }
