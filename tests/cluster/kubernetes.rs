@@ -16,6 +16,7 @@ mod traffic;
 mod undo_oracle;
 mod undo_oracle_revisions;
 mod watching;
+mod way_back;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -61,20 +61,32 @@ async fn missing(
         })
         .map(|((kind, name), place)| async move {
             let there = exists(client, namespace, kind, &name).await;
-            (format!("{} `{name}` ({place})", kind.as_str()), there)
+            let what = format!("{} `{name}` ({place})", kind.as_str());
+            (kind, what, there)
         });
     let mut answers = futures::stream::iter(asked).buffered(AT_ONCE);
-    while let Some((what, there)) = answers.next().await {
+    while let Some((kind, what, there)) = answers.next().await {
         match there {
             Ok(true) => {}
             Ok(false) => seen.missing.push(what),
             Err(error) if error.retry() => return Err(error),
             Err(error) => seen.notes.push(format!(
-                "Whether {what}, which the earlier template names, still exists is not known: {error}."
+                "Whether {what}, which the earlier template names, still exists is not known: {error}{}.",
+                remedy(kind, &error)
             )),
         }
     }
     Ok(())
+}
+
+/// What to do about a look that is not allowed.
+fn remedy(kind: Kind, error: &ClusterError) -> &'static str {
+    match (kind, error) {
+        (Kind::Secret, ClusterError::Forbidden { .. }) => {
+            "; give the agent that right, or set `guards.checkSecrets: false`"
+        }
+        (Kind::ConfigMap | Kind::Secret, _) => "",
+    }
 }
 
 async fn exists(
