@@ -408,7 +408,14 @@ async fn work(
     let mut documents = tokio::select! {
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
         () = &mut lost => return Ok(lost_said()),
-        opened = Documents::open(settings, &outside.client, &outside.namespace, ops, &cluster_stop) => opened,
+        opened = Documents::open(
+            settings,
+            &outside.client,
+            &outside.namespace,
+            changing.share,
+            ops,
+            &cluster_stop,
+        ) => opened,
     };
     let merged;
     let book = match &mut documents {

@@ -285,6 +285,15 @@ pub fn shown(log: &Data) -> Shown {
     texts::shown(log)
 }
 
+/// Whether a journal can be gone on with: what is there is of this layout, or nothing is.
+///
+/// # Errors
+/// Why it cannot; nothing is written.
+pub async fn check(client: &Client, place: &ShardPlace) -> Result<(), ShardError> {
+    let (mut base, mut log) = place.slots(client);
+    read(&mut base, &mut log, place).await.map(drop)
+}
+
 /// The state of a journal, for those who only read; `None`: what is there is no journal of a shard.
 ///
 /// # Errors

@@ -1,18 +1,21 @@
 //! Custom resources of a running agent: watched, put beside the files, and held back where the agent lacks rights.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use kube::Client;
+use recant_core::ids::WatchName;
 use recant_core::rule::{RuleBook, SecretRef};
+use recant_core::share::shard_of;
 use recant_core::spec::{ResourceKey, ResourceKind, SourceFile};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::needs;
+use super::places::Share;
 use crate::cluster::kubernetes::resources::{ResourceStore, Where};
 use crate::cluster::kubernetes::{Granted, Missing};
 use crate::config::rules;
@@ -32,6 +35,8 @@ pub(super) struct Documents {
     client: Client,
     namespace: String,
     loaded: watch::Sender<Arc<Loaded>>,
+    /// Whose documents this engine speaks about.
+    share: Share,
     /// Since when documents are held back for lack of rights, which may be granted without any document changing.
     held_back: Option<Instant>,
 }
@@ -42,6 +47,7 @@ impl Documents {
         settings: &Settings,
         client: &Client,
         namespace: &str,
+        share: Share,
         ops: &Ops,
         stop: &CancellationToken,
     ) -> Option<Self> {
@@ -72,6 +78,7 @@ impl Documents {
             client: client.clone(),
             namespace: namespace.to_owned(),
             loaded: watch::channel(Arc::default()).0,
+            share,
             held_back: None,
         })
     }
@@ -118,6 +125,7 @@ impl Documents {
     ) -> anyhow::Result<RuleBook> {
         let loader = &mut self.loader;
         let mut loaded = tokio::task::block_in_place(|| loader.load(files, rules::merge));
+        let others = others(&loaded, self.share);
         let all = needs(settings, &loaded.book, &self.namespace);
         let missing = self
             .granted
@@ -129,6 +137,7 @@ impl Documents {
             hold_back(settings, &self.namespace, &missing, &mut loaded);
         }
         let book = loaded.book.clone();
+        loaded.standings.retain(|key, _| !others.contains(key));
         self.loaded.send_replace(Arc::new(loaded));
         Ok(book)
     }
@@ -147,6 +156,31 @@ pub(in crate::cli) fn places(settings: &Settings, namespace: &str) -> Option<Whe
     let mut namespaces: BTreeSet<String> = resources.namespaces.iter().cloned().collect();
     namespaces.insert(namespace.to_owned());
     Some(Where::In(namespaces.into_iter().collect()))
+}
+
+/// Documents that the engines of other shards speak about: a watch belongs to the shard of its target, and what belongs to
+/// no target to the first one.
+fn others(loaded: &Loaded, share: Share) -> BTreeSet<ResourceKey> {
+    let of_watch: BTreeMap<&WatchName, u32> = loaded
+        .book
+        .watches
+        .iter()
+        .map(|watch| (&watch.name, shard_of(&watch.target, share.shards)))
+        .collect();
+    let owner = |key: &ResourceKey| match key.kind {
+        ResourceKind::Watch => {
+            let name = WatchName {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            };
+            of_watch.get(&name).copied().unwrap_or(0)
+        }
+        ResourceKind::RuleSet | ResourceKind::Channel | ResourceKind::Runbook => 0,
+    };
+    let keys = loaded.standings.keys();
+    keys.filter(|key| owner(key) != share.shard)
+        .cloned()
+        .collect()
 }
 
 /// Takes the watches out of the book for which rights are missing, and says so of these documents.

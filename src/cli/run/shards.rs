@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +22,7 @@ use crate::cluster::kubernetes::lease::{self, Lease};
 use crate::config::settings::Settings;
 use crate::http::Ops;
 use crate::http::metrics::Metrics;
+use crate::journal::shard::{self, ShardError, ShardPlace};
 
 use desk::Desk;
 use merge::Merged;
@@ -39,12 +39,6 @@ pub(super) async fn lead(
     stop: &CancellationToken,
     around: Around,
 ) -> anyhow::Result<ExitCode> {
-    if settings.resources.enabled {
-        bail!(
-            "`resources.enabled` needs one engine that sees all documents: set `replicas.shards` to 1, with as many \
-             replicas as you like, or keep the rules in files"
-        );
-    }
     let client = kubernetes::connect().await?;
     let namespace = settings
         .lease
@@ -52,6 +46,7 @@ pub(super) async fn lead(
         .clone()
         .unwrap_or_else(|| client.default_namespace().to_owned());
     check_access(&client, settings, book, &namespace).await?;
+    check_layout(&client, &places::journals(settings, &namespace)).await?;
     if around.spans.is_some() {
         tracing::warn!("with `replicas.shards` above 1 nothing is traced");
     }
@@ -127,4 +122,15 @@ pub(super) async fn lead(
     acting_stop.cancel();
     acting_lease.released().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Before any engine begins: a journal that is one of another number of shards holds what would be lost to the others.
+async fn check_layout(client: &kube::Client, places: &[ShardPlace]) -> Result<(), ShardError> {
+    for place in places {
+        // What else is wrong with it the engine of that shard says, and waits where that helps.
+        if let Err(error @ ShardError::OtherLayout { .. }) = shard::check(client, place).await {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
