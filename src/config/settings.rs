@@ -9,6 +9,7 @@ mod getter;
 mod guards;
 mod layers;
 mod restart;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use recant_core::rule::{SecretRef, SourceKind};
 
 pub use self::api::{ApiSettings, TlsFiles};
 pub use self::errors::{SettingsError, SettingsErrors};
+pub use self::webhooks::WebhookSettings;
 
 use self::errors::Faults;
 use self::getter::Getter;
@@ -428,15 +430,6 @@ pub struct ResourceSettings {
     pub namespaces: Vec<String>,
 }
 
-/// Which webhooks actions may call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookSettings {
-    /// Without TLS, too.
-    pub plain_http: bool,
-    /// Empty: all.
-    pub hosts: Vec<String>,
-}
-
 /// Where traces go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtelSettings {
@@ -526,8 +519,7 @@ impl Settings {
         let json = faults.take(get.one_of("log.format", &[("text", false), ("json", true)]));
         let level = faults.take(get.parse("log.level", "is no log level"));
         let guards = get.guards(faults);
-        let plain_http = faults.take(get.one_of("webhooks.plainHttp", &yes_or_no));
-        let webhook_hosts = faults.take(get.list("webhooks.hosts"));
+        let webhooks = get.webhooks(faults);
         let on_request = faults.take(get.on_request());
         let lease_namespace = faults.take(get.optional("lease.namespace"));
         let lease_name = faults.take(get.text("lease.name"));
@@ -560,10 +552,7 @@ impl Settings {
                 level: level?,
             },
             guards: guards.ok()?,
-            webhooks: WebhookSettings {
-                plain_http: plain_http?,
-                hosts: webhook_hosts?,
-            },
+            webhooks: webhooks?,
             on_request: on_request?,
             lease: LeaseSettings {
                 namespace: lease_namespace?,

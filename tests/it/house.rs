@@ -228,6 +228,7 @@ const CORE: &[(&str, &[&str])] = &[
             "time",
             "traffic",
             "verify",
+            "webhook",
             "wording",
         ],
     ),

@@ -202,6 +202,10 @@ const MAPPINGS: &[(&str, &str)] = &[
         "kind: Watch\nalways: [{rule: a, onFail: [{apply: {HERE}}]}]",
     ),
     (
+        "Webhook",
+        "kind: Watch\nalways: [{rule: a, onFail: [{webhook: {HERE}}]}]",
+    ),
+    (
         "ShiftTraffic",
         "kind: Watch\nalways: [{rule: a, onFail: [{shift: {HERE}}]}]",
     ),

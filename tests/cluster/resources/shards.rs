@@ -59,6 +59,7 @@ async fn order(url: &str, path: &str, body: &Value, bed: &Bed) -> Value {
         .post(format!("{url}/api/v1/{path}"))
         .bearer_auth(TOKEN)
         .header("content-type", "application/json")
+        .header("idempotency-key", path)
         .body(body.to_string());
     let answer = request.send().await.expect("it answers");
     let status = answer.status();
