@@ -61,6 +61,20 @@ pub struct SecretRef {
     pub secret: Option<SecretKey>,
 }
 
+/// Where the value of a header is found, in the same way. That it is exactly one is left to the reader: for an API server
+/// the sentence would cost too much in so many places.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("maxProperties" = 1))]
+pub struct HeaderRef {
+    /// Name of an environment variable.
+    #[schemars(extend("pattern" = VARIABLE))]
+    pub env: Option<String>,
+    /// Path of a file.
+    pub file: Option<String>,
+    /// A Kubernetes Secret in the namespace of this document; of one without a namespace, in the agent's.
+    pub secret: Option<SecretKey>,
+}
+
 /// A key of a Kubernetes Secret.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]

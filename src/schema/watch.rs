@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::channel::SecretRef;
+use super::channel::{HeaderRef, SecretRef};
 use super::pattern::{DURATION, PERCENT, RULE_NAME, SCALED, SUBDOMAIN};
 use super::{ApiVersion, NamespacedMetadata, cel};
 
@@ -382,7 +382,7 @@ pub struct Webhook {
     pub url_from: Option<SecretRef>,
     /// Where the values of headers are found.
     #[schemars(extend("maxProperties" = 10))]
-    pub headers: Option<BTreeMap<String, SecretRef>>,
+    pub headers: Option<BTreeMap<String, HeaderRef>>,
     /// At most `10s`; `5s` when left out.
     pub timeout: Option<String>,
 }

@@ -202,6 +202,10 @@ const MAPPINGS: &[(&str, &str)] = &[
         "kind: Watch\nalways: [{rule: a, onFail: [{apply: {HERE}}]}]",
     ),
     (
+        "HeaderRef",
+        "kind: Watch\nalways: [{rule: a, onFail: [{webhook: {url: 'https://a.example', headers: {a: {HERE}}}}]}]",
+    ),
+    (
         "Webhook",
         "kind: Watch\nalways: [{rule: a, onFail: [{webhook: {HERE}}]}]",
     ),
