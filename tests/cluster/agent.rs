@@ -1,6 +1,7 @@
 //! The real agent: the binary `recant run` as a child, with the identity and the rights of `charts/manifests`, a
 //! journal that outlives it, and a Slack that keeps what it was told.
 
+mod book;
 mod faults;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use recant::cluster::kubernetes::{Needs, client, missing_access};
+use recant::cluster::kubernetes::{Granted, Needs, client};
 use recant::journal::Entry;
 use recant_core::ids::{TargetId, TargetKind};
 use recant_core::ledger::Ledger;
@@ -19,10 +20,11 @@ use recant_core::record::Record;
 use recant_core::rule::{ScaleKind, ScaleTarget};
 use serde_json::{Map, Value, json};
 
+use self::book::Book;
 use crate::bed::{Bed, Process};
 use crate::namespace::Namespace;
 use crate::receiver::{Received, Receiver};
-use crate::wait::wait_for;
+use crate::wait::{wait_for, wait_until};
 
 /// Who the agent is, by `charts/manifests/role-binding.yaml`.
 pub(crate) const IDENTITY: &str = "system:serviceaccount:recant:recant";
@@ -56,6 +58,7 @@ pub(crate) struct Agent {
     folder: PathBuf,
     port: u16,
     process: Mutex<Option<Process>>,
+    book: Mutex<Book>,
     slack: Receiver,
 }
 
@@ -78,6 +81,7 @@ impl Agent {
             name: format!("recant-{own}{}", options.name),
             port: bed.free_port(),
             process: Mutex::new(None),
+            book: Mutex::default(),
             slack: Receiver::start().await,
             folder,
         };
@@ -127,11 +131,13 @@ impl Agent {
                 "replicas-role-binding.yaml",
             ];
             let own = own.iter().filter(|_| index == 0);
-            for file in ["role.yaml", "role-binding.yaml"].iter().chain(own) {
-                let path = manifests.join(file);
-                ns.kubectl(&["apply", "-f", path.to_str().expect("a path in UTF-8")])
-                    .await;
+            let files = ["role.yaml", "role-binding.yaml"].iter().chain(own);
+            let paths: Vec<PathBuf> = files.map(|file| manifests.join(file)).collect();
+            let mut arguments = vec!["apply"];
+            for path in &paths {
+                arguments.extend(["-f", path.to_str().expect("a path in UTF-8")]);
             }
+            ns.kubectl(&arguments).await;
         }
         let kinds = [TargetKind::Deployment, TargetKind::Rollout];
         let targets = namespaces.iter().flat_map(|ns| {
@@ -156,8 +162,10 @@ impl Agent {
             ..Needs::default()
         };
         let client = self.client().await;
+        // What was found to be there is not asked for again.
+        let granted = tokio::sync::Mutex::new(Granted::default());
         wait_for("the Roles to be in force", START, || async {
-            match missing_access(&client, &needs).await {
+            match granted.lock().await.missing(&client, &needs).await {
                 Ok(missing) if missing.is_empty() => Ok(()),
                 other => Err(format!("{other:?}")),
             }
@@ -327,35 +335,39 @@ impl Agent {
         self.wait_ready().await;
     }
 
+    /// What `look` finds in everything that is durable so far, and in the state that it folds to.
+    fn look<T>(&self, look: impl FnOnce(&[Entry<Record>], &Ledger) -> T) -> T {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let (entries, ledger) = book.look(&self.journal_file());
+        look(entries, ledger)
+    }
+
     /// Everything that is durable so far.
     pub(crate) fn journal(&self) -> Vec<Entry<Record>> {
-        let path = self.journal_file();
-        if !path.exists() {
-            return Vec::new();
-        }
-        recant::journal::read::read(&path)
-            .and_then(Iterator::collect)
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.look(|entries, _| entries.to_vec())
     }
 
     /// The state that the journal folds to.
     pub(crate) fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::default();
-        for entry in self.journal() {
-            ledger.apply(entry.at, &entry.record);
-        }
-        ledger
+        self.look(|_, ledger| ledger.clone())
     }
 
     /// All notices that were written down, with their times.
     pub(crate) fn notices(&self) -> Vec<Notice> {
-        let records = self.journal().into_iter();
-        records
-            .filter_map(|entry| match entry.record {
-                Record::Noticed(notice) => Some(*notice),
+        self.look(|entries, _| {
+            let notices = entries.iter().filter_map(|entry| match &entry.record {
+                Record::Noticed(notice) => Some(Notice::clone(notice)),
                 _ => None,
-            })
-            .collect()
+            });
+            notices.collect()
+        })
+    }
+
+    /// The latest records, for the report of a failure.
+    fn latest(&self) -> String {
+        let names: Vec<String> =
+            self.look(|entries, _| entries.iter().rev().take(12).map(describe).collect());
+        format!("the latest records: {names:#?}")
     }
 
     /// Waits for a record of the journal that `find` takes.
@@ -365,16 +377,14 @@ impl Agent {
         within: Duration,
         find: impl Fn(&Entry<Record>) -> Option<T>,
     ) -> T {
-        wait_for(what, within, || async {
-            let journal = self.journal();
-            if let Some(found) = journal.iter().find_map(&find) {
-                return Ok(found);
+        let look = || {
+            let found = self.look(|entries, _| entries.iter().find_map(&find));
+            if found.is_none() {
+                self.must_run();
             }
-            self.must_run();
-            let names: Vec<String> = journal.iter().rev().take(12).map(describe).collect();
-            Err(format!("the latest records: {names:#?}"))
-        })
-        .await
+            found
+        };
+        wait_until(what, within, look, || self.latest()).await
     }
 
     /// Waits until the journal says of this target what `wanted` says of its ledger.
@@ -385,17 +395,15 @@ impl Agent {
         within: Duration,
         wanted: impl Fn(&recant_core::ledger::TargetLedger) -> bool,
     ) {
-        wait_for(what, within, || async {
-            let ledger = self.ledger();
-            match ledger.targets.get(target) {
-                Some(known) if wanted(known) => Ok(()),
-                other => {
-                    self.must_run();
-                    Err(format!("{other:#?}"))
-                }
+        let look = || {
+            let found = self.look(|_, ledger| ledger.targets.get(target).is_some_and(&wanted));
+            if !found {
+                self.must_run();
             }
-        })
-        .await;
+            found.then_some(())
+        };
+        let seen = || format!("{:#?}", self.ledger().targets.get(target));
+        wait_until(what, within, look, seen).await;
     }
 
     /// Waits for the first notice of this kind about a target, or about anything.
@@ -423,21 +431,16 @@ impl Agent {
 
     /// Waits until Slack has taken a message that contains `text`, and returns it.
     pub(crate) async fn wait_slack(&self, text: &str, within: Duration) -> Received {
-        wait_for(&format!("a message with `{text}`"), within, || async {
-            let received = self.slack.received();
-            let found = received
-                .iter()
-                .find(|message| message.body.contains(text))
-                .cloned();
-            found.ok_or_else(|| {
-                let bodies: Vec<&str> = received
-                    .iter()
-                    .map(|message| message.body.as_str())
-                    .collect();
-                format!("{bodies:#?}")
-            })
-        })
-        .await
+        let look = || {
+            let mut received = self.slack.received().into_iter();
+            received.find(|message| message.body.contains(text))
+        };
+        let seen = || {
+            let received = self.slack.received().into_iter();
+            let bodies: Vec<String> = received.map(|message| message.body).collect();
+            format!("{bodies:#?}")
+        };
+        wait_until(&format!("a message with `{text}`"), within, look, seen).await
     }
 
     /// The Slack that it tells.

@@ -1,5 +1,6 @@
 //! One test's namespace, and what a test does in it.
 
+mod created;
 mod pods;
 mod scaling;
 
@@ -19,7 +20,7 @@ use crate::manifests;
 use crate::prometheus::Prometheus;
 use crate::services::{Behaviour, Line, Service};
 use crate::traffic::Traffic;
-use crate::wait::wait_for;
+use crate::wait::{wait_object, wait_until};
 
 /// How long a rolling update of a few pods may take on a busy machine.
 const ROLLOUT_DEADLINE: Duration = Duration::from_mins(1);
@@ -69,8 +70,12 @@ impl Namespace {
         self.bed.kubectl(&all).await
     }
 
-    /// `kubectl apply` of a manifest.
+    /// `kubectl apply` of a manifest. Of an object that is not there yet it is a POST, which is sent without starting a
+    /// program for it.
     pub(crate) async fn apply(&self, manifest: &Value) {
+        if created::create(self, manifest).await {
+            return;
+        }
         let arguments = ["-n", &self.name, "apply", "-f", "-"];
         self.bed
             .kubectl_as(self.bed.admin(), &arguments, &manifest.to_string())
@@ -123,10 +128,9 @@ impl Namespace {
     pub(crate) async fn wait_complete(&self, name: &str, tag: &str) {
         let api = self.api::<Deployment>();
         let what = format!("Deployment `{name}` to be complete");
-        wait_for(&what, ROLLOUT_DEADLINE, || async {
-            let deployment = api.get(name).await.map_err(|error| error.to_string())?;
+        wait_object(&api, name, &what, ROLLOUT_DEADLINE, |deployment| {
             let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
-            let status = deployment.status.unwrap_or_default();
+            let status = deployment.status.clone().unwrap_or_default();
             let complete = status.observed_generation == deployment.metadata.generation
                 && status.updated_replicas == wanted
                 && status.replicas == wanted
@@ -145,8 +149,7 @@ impl Namespace {
     pub(crate) async fn wait_phase(&self, name: &str, phase: &str) {
         let api = self.rollouts();
         let what = format!("Rollout `{name}` to be {phase}");
-        wait_for(&what, ROLLOUT_DEADLINE, || async {
-            let rollout = api.get(name).await.map_err(|error| error.to_string())?;
+        wait_object(&api, name, &what, ROLLOUT_DEADLINE, |rollout| {
             let status = rollout.data.get("status").cloned().unwrap_or_default();
             // The controller writes the generation as a string.
             let observed = status["observedGeneration"]
@@ -166,38 +169,38 @@ impl Namespace {
 
     /// Waits until pods answer, and all that do are of this version.
     pub(crate) async fn wait_serving(&self, name: &str, tag: &str) {
-        let what = format!("only `{name}:{tag}` to serve");
-        wait_for(&what, ROLLOUT_DEADLINE, || async {
+        let look = || {
             let services = self.ready(name);
-            if !services.is_empty() && services.iter().all(|service| service.tag == tag) {
-                Ok(())
-            } else {
-                let tags: Vec<&str> = services
-                    .iter()
-                    .map(|service| service.tag.as_str())
-                    .collect();
-                Err(format!("{tags:?} serve"))
-            }
-        })
-        .await;
+            let all = services.iter().all(|service| service.tag == tag);
+            (all && !services.is_empty()).then_some(())
+        };
+        let seen = || {
+            let services = self.ready(name);
+            let tags: Vec<&str> = services.iter().map(|service| &*service.tag).collect();
+            format!("{tags:?} serve")
+        };
+        let what = format!("only `{name}:{tag}` to serve");
+        wait_until(&what, ROLLOUT_DEADLINE, look, seen).await;
     }
 
-    /// Waits until a Deployment's template has this version again, and says when that was seen (50 ms exact).
+    /// Waits until a Deployment's template has this version again, and says when that was seen.
     pub(crate) async fn wait_template(&self, name: &str, tag: &str, within: Duration) -> Timestamp {
-        let api = self.api::<Deployment>();
         let wanted = manifests::image(name, tag);
-        wait_for(
-            &format!("the template of `{name}` to have `{wanted}`"),
+        let what = format!("the template of `{name}` to have `{wanted}`");
+        wait_object(
+            &self.api::<Deployment>(),
+            name,
+            &what,
             within,
-            || async {
-                let deployment = api.get(name).await.map_err(|error| error.to_string())?;
-                let spec =
-                    serde_json::to_value(deployment.spec).map_err(|error| error.to_string())?;
-                let image = &spec["template"]["spec"]["containers"][0]["image"];
-                if *image == wanted.as_str() {
+            |deployment| {
+                let spec = deployment.spec.as_ref();
+                let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+                let container = pod.and_then(|pod| pod.containers.first());
+                let image = container.and_then(|container| container.image.as_ref());
+                if image == Some(&wanted) {
                     Ok(Timestamp::now())
                 } else {
-                    Err(image.to_string())
+                    Err(format!("{image:?}"))
                 }
             },
         )

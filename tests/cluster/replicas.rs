@@ -6,11 +6,17 @@ mod meddling;
 mod outages;
 mod shards;
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt as _, watcher};
 use recant::journal::compact::State;
 use recant::journal::shard::look;
 use recant_core::ids::TargetKind;
@@ -127,6 +133,11 @@ impl Fleet {
     /// Waits until so many records are one that `is` takes.
     pub(crate) async fn wait_records(&self, what: &str, number: usize, is: fn(&Record) -> bool) {
         let begun = Instant::now();
+        // The journals change when one of these does.
+        let maps: Api<PartialObjectMeta<ConfigMap>> =
+            Api::namespaced(self.ns.bed().client(), self.ns.name());
+        let maps = watcher(maps, watcher::Config::default());
+        let mut maps = pin!(maps.default_backoff());
         loop {
             let records = self.records().await;
             let found = records.iter().filter(|record| is(record)).count();
@@ -138,7 +149,7 @@ impl Fleet {
                 "{what}: {found} of {number}; the last records: {:#?}",
                 records.iter().rev().take(8).collect::<Vec<_>>()
             );
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            drop(tokio::time::timeout(Duration::from_millis(500), maps.next()).await);
         }
     }
 
@@ -158,15 +169,15 @@ impl Fleet {
         let (sender, seen) = tokio::sync::watch::channel(writes.clone());
         let name = target.to_owned();
         let task = tokio::spawn(async move {
-            loop {
-                if let Ok(object) = api.get(&name).await {
-                    let write = Write::of(&object);
-                    if writes.last() != Some(&write) {
-                        writes.push(write);
-                        sender.send_replace(writes.clone());
-                    }
+            let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+            let mut states = pin!(watcher(api, config).default_backoff().applied_objects());
+            while let Some(state) = states.next().await {
+                let Ok(object) = state else { continue };
+                let write = Write::of(&object);
+                if writes.last() != Some(&write) {
+                    writes.push(write);
+                    sender.send_replace(writes.clone());
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
         Observer {

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::bed::Bed;
-use crate::wait::wait_for;
+use crate::wait::wait_until;
 
 /// More at once means that the services hang: such requests are counted as `dropped`, not queued.
 const AT_ONCE: usize = 64;
@@ -142,15 +142,10 @@ impl Traffic {
     /// Waits for the next `answers` answers and returns how these requests ended.
     pub(crate) async fn next(&self, answers: u64, within: Duration) -> Outcomes {
         let before = self.outcomes();
-        wait_for(&format!("{answers} more answers"), within, || async {
-            let news = self.outcomes().since(before);
-            if news.answered() >= answers {
-                Ok(news)
-            } else {
-                Err(format!("{news:?}"))
-            }
-        })
-        .await
+        let news = || self.outcomes().since(before);
+        let look = || Some(news()).filter(|news| news.answered() >= answers);
+        let what = format!("{answers} more answers");
+        wait_until(&what, within, look, || format!("{:?}", news())).await
     }
 
     /// Stops sending, waits until every request under way has ended, and returns the totals.

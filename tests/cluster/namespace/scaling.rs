@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
+
 use super::Namespace;
-use crate::wait::wait_for;
+use crate::wait::wait_object;
 
 impl Namespace {
     /// `kubectl scale`, of `deployment/NAME` or any other kind that has a scale.
@@ -21,13 +23,19 @@ impl Namespace {
             .unwrap_or_else(|_| panic!("`{object}` has no replicas: `{text}`"))
     }
 
-    /// Waits until the spec asks for so many replicas.
-    pub(crate) async fn wait_replicas(&self, object: &str, replicas: u32, within: Duration) {
+    /// Waits until the spec of `deployment/NAME` asks for so many replicas.
+    pub(crate) async fn wait_replicas(&self, object: &str, replicas: i32, within: Duration) {
+        let name = object
+            .strip_prefix("deployment/")
+            .expect("what is waited for is a Deployment");
+        let api = self.api::<Deployment>();
         let what = format!("`{object}` to have {replicas} replicas");
-        wait_for(&what, within, || async {
-            match self.replicas(object).await {
-                seen if seen == replicas => Ok(()),
-                seen => Err(seen.to_string()),
+        wait_object(&api, name, &what, within, |deployment| {
+            let seen = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+            if seen == Some(replicas) {
+                Ok(())
+            } else {
+                Err(format!("{seen:?}"))
             }
         })
         .await;

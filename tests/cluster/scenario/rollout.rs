@@ -14,7 +14,7 @@ use crate::bed::Bed;
 use crate::case::run_timed;
 use crate::manifests;
 use crate::namespace::Namespace;
-use crate::wait::wait_for;
+use crate::wait::wait_object;
 
 #[test]
 fn a_bad_rollout_is_aborted_in_flight_and_undone_when_promoted() {
@@ -69,7 +69,7 @@ async fn in_flight(ns: &Namespace, agent: &Agent, release: &BadRelease) {
     traffic.next(BEFORE, WITHIN).await;
     release.behave(ns, true);
     ns.set_rollout_image(name, tag).await;
-    let patched = wait_object(ns, name, "the abort", |rollout| {
+    let patched = wait_rollout(ns, name, "the abort", |rollout| {
         rollout["status"]["abort"] == true
     })
     .await;
@@ -109,7 +109,7 @@ async fn promoted(ns: &Namespace, agent: &Agent, release: &BadRelease) {
 
     release.behave(ns, true);
     let good = manifests::image(name, "v1");
-    let patched = wait_object(ns, name, "the good template", |rollout| {
+    let patched = wait_rollout(ns, name, "the good template", |rollout| {
         rollout["spec"]["template"]["spec"]["containers"][0]["image"] == *good
     })
     .await;
@@ -143,15 +143,14 @@ async fn promote(ns: &Namespace, name: &str) {
 }
 
 /// Waits until a Rollout is as wanted, and says when that was seen.
-async fn wait_object(
+async fn wait_rollout(
     ns: &Namespace,
     name: &str,
     what: &str,
     wanted: impl Fn(&Value) -> bool,
 ) -> Timestamp {
-    let api = ns.rollouts();
-    wait_for(&format!("{what} of `{name}`"), WITHIN, || async {
-        let rollout = api.get(name).await.map_err(|error| error.to_string())?;
+    let what = format!("{what} of `{name}`");
+    wait_object(&ns.rollouts(), name, &what, WITHIN, |rollout| {
         if wanted(&rollout.data) {
             Ok(Timestamp::now())
         } else {
