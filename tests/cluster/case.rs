@@ -27,11 +27,18 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("a runtime starts")
 });
 
-/// However many threads the harness has: more tests at once and the timings mean nothing on two cores, of which these mostly waiting ones need one.
-static SEATS: Semaphore = Semaphore::const_new(7);
+/// However many threads the harness has: more tests at once and the timings mean nothing on two cores. A test takes as
+/// many as it keeps the machine busy.
+static SEATS: Semaphore = Semaphore::const_new(18);
 
-/// Seats of a test that asserts how long something takes: one other may run beside it.
-const SEATS_OF_TIMED: u32 = 6;
+/// Nine such tests run at once.
+const SEATS_OF_MOST: u32 = 2;
+
+/// Seats of a test that waits for clocks nearly all of its time.
+const SEATS_OF_WAITING: u32 = 1;
+
+/// Seats of a test that asserts how long something takes: four others may run beside it.
+const SEATS_OF_TIMED: u32 = 10;
 
 /// Nothing in here takes longer, so a test that does is stuck.
 const DEADLINE: Duration = Duration::from_mins(5);
@@ -63,7 +70,13 @@ pub(crate) fn owns(namespace: &str) {
 /// Runs a test to its end.
 #[track_caller]
 pub(crate) fn run(test: impl Future<Output = ()>) {
-    seated(1, &name(Location::caller()), DEADLINE, test);
+    seated(SEATS_OF_MOST, &name(Location::caller()), DEADLINE, test);
+}
+
+/// Runs a test that hardly does anything but wait, beside more others.
+#[track_caller]
+pub(crate) fn run_waiting(test: impl Future<Output = ()>) {
+    seated(SEATS_OF_WAITING, &name(Location::caller()), DEADLINE, test);
 }
 
 /// Runs a test that asserts how long something takes, with hardly anything beside it.

@@ -16,7 +16,7 @@ use crate::namespace::Namespace;
 use crate::services::Behaviour;
 
 /// Requests a second of each arm.
-const RATE: f64 = 50.0;
+const RATE: f64 = 120.0;
 /// Wald's bound alone, with both rates and the moment known, is about two minutes.
 const WITHIN: Duration = Duration::from_mins(10);
 

@@ -50,6 +50,30 @@ impl Redis {
         pushed.expect("a list takes entries");
     }
 
+    /// Waits until others have asked so many times more how long a list is.
+    pub(crate) async fn wait_asked(&self, times: u64, within: Duration) {
+        let before = self.asked().await;
+        wait_for("the list to be asked about", within, || async {
+            let since = self.asked().await - before;
+            (since >= times).then_some(()).ok_or(since.to_string())
+        })
+        .await;
+    }
+
+    /// How often it was asked for the length of a list.
+    async fn asked(&self) -> u64 {
+        let mut connection = self.connect().await;
+        let mut info = redis::cmd("INFO");
+        let said: redis::RedisResult<String> =
+            info.arg("commandstats").query_async(&mut connection).await;
+        let said = said.expect("it tells its statistics");
+        let calls = said
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_llen:calls="))
+            .and_then(|rest| rest.split(',').next());
+        calls.map_or(0, |calls| calls.parse().expect("a number"))
+    }
+
     /// Kills it; what it held is gone.
     pub(crate) fn stop(&mut self) {
         self.process = None;

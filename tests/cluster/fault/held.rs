@@ -1,6 +1,7 @@
 //! Guards that people set: the kill switch, and the dry run. Nothing is written, the reason is everywhere, and lifting
 //! it is enough.
 
+use futures::future::join_all;
 use recant_core::guard::Guard;
 use recant_core::ids::TargetId;
 use recant_core::record::Record;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::{TEN_LOOKS, WITHIN, messages, plans, target, template, watch};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
-use crate::case::run;
+use crate::case::run_waiting;
 use crate::namespace::Namespace;
 use crate::wait::wait_for;
 
@@ -75,7 +76,7 @@ async fn untouched(agent: &Agent, ns: &Namespace, target: &TargetId) {
 
 #[test]
 fn a_kill_switch_holds_until_it_is_lifted() {
-    run(async {
+    run_waiting(async {
         let bed = Bed::get().await;
         let [ns, other] = [bed.namespace("switch").await, bed.namespace("switch").await];
         ns.deployment("checkout", "v1", 2).await;
@@ -98,9 +99,7 @@ fn a_kill_switch_holds_until_it_is_lifted() {
         other
             .kubectl(&["annotate", "deployment", "cart", &on])
             .await;
-        for traffic in &traffic {
-            traffic.next(60, WITHIN).await;
-        }
+        join_all(traffic.iter().map(|traffic| traffic.next(60, WITHIN))).await;
         ns.set_image("checkout", "v2").await;
         other.set_image("cart", "v2").await;
         let namespace = format!("namespace {}", ns.name());
@@ -108,9 +107,12 @@ fn a_kill_switch_holds_until_it_is_lifted() {
         is_held(&agent, &ns, "checkout", Guard::KillSwitch, &namespace).await;
         is_held(&agent, &other, "cart", Guard::KillSwitch, &deployment).await;
         // It stays, and it is told once.
-        for traffic in &traffic {
-            traffic.next(TEN_LOOKS, WITHIN).await;
-        }
+        join_all(
+            traffic
+                .iter()
+                .map(|traffic| traffic.next(TEN_LOOKS, WITHIN)),
+        )
+        .await;
         for (ns, name) in [(&ns, "checkout"), (&other, "cart")] {
             let target = target(ns, name);
             untouched(&agent, ns, &target).await;
@@ -132,7 +134,7 @@ fn a_kill_switch_holds_until_it_is_lifted() {
 
 #[test]
 fn a_dry_run_tells_and_writes_nothing() {
-    run(async {
+    run_waiting(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("dry").await;
         ns.deployment("checkout", "v1", 2).await;

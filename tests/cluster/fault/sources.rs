@@ -4,13 +4,14 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use futures::future::join;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{TEN_LOOKS, WITHIN, messages, plans, target, template, wait_message, watch};
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
-use crate::case::run;
+use crate::case::run_waiting;
 use crate::fault_proxy::{Fault, FaultProxy};
 use crate::namespace::Namespace;
 use crate::prometheus::Prometheus;
@@ -107,8 +108,11 @@ impl Scene {
         }
         self.ns.set_image(name, &tag).await;
         self.ns.wait_complete(name, &tag).await;
-        wait_message(&self.agent, before, told).await;
-        self.traffic.next(TEN_LOOKS, WITHIN).await;
+        join(
+            wait_message(&self.agent, before, told),
+            self.traffic.next(TEN_LOOKS, WITHIN),
+        )
+        .await;
         if let Break::Answers(_) = breaks {
             assert!(self.proxy.questions() > 3, "{case}: nobody met the fault");
         }
@@ -154,7 +158,7 @@ impl Scene {
 
 #[test]
 fn a_prometheus_that_is_down_rolls_nothing_back() {
-    run(async {
+    run_waiting(async {
         let mut scene = Scene::begin("outage").await;
         let lost = "cannot look";
         scene
@@ -169,7 +173,7 @@ fn a_prometheus_that_is_down_rolls_nothing_back() {
 
 #[test]
 fn answers_that_are_late_or_not_whole_roll_nothing_back() {
-    run(async {
+    run_waiting(async {
         let mut scene = Scene::begin("partial").await;
         scene
             .check("hanging", Break::Answers(Fault::Hang), "cannot look")
@@ -187,7 +191,7 @@ const NO_NUMBERS: &str = "watched without data";
 
 #[test]
 fn answers_of_nan_roll_nothing_back() {
-    run(async {
+    run_waiting(async {
         let mut scene = Scene::begin("nan").await;
         let nan = Break::Answers(Fault::NotANumber);
         scene.check("NaN", nan, NO_NUMBERS).await;
@@ -196,7 +200,7 @@ fn answers_of_nan_roll_nothing_back() {
 
 #[test]
 fn empty_answers_roll_nothing_back() {
-    run(async {
+    run_waiting(async {
         let mut scene = Scene::begin("empty").await;
         let empty = Break::Answers(Fault::Empty);
         scene.check("empty", empty, NO_NUMBERS).await;
@@ -205,7 +209,7 @@ fn empty_answers_roll_nothing_back() {
 
 #[test]
 fn a_pair_of_servers_with_two_times_rolls_nothing_back() {
-    run(async {
+    run_waiting(async {
         let mut scene = Scene::begin("pair").await;
         scene
             .check("a pair", Break::OneOfTwo(Fault::Behind), "went back")

@@ -1,7 +1,5 @@
 //! A thundering herd on scaling up: whatever a rule asks for, its ceiling holds, and an incident scales once.
 
-use std::time::Duration;
-
 use recant_core::notice::NoticeKind;
 use recant_core::record::Record;
 
@@ -32,7 +30,7 @@ fn hazard_09_a_tenfold_is_cut_at_the_ceiling_and_asked_for_once() {
         );
         assert_eq!(replicas(ns, "worker").await, 3);
         // The rule goes on to be broken: that is no reason to go on scaling.
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        traffic.next(100, WITHIN).await;
         assert_eq!(replicas(ns, "worker").await, 3);
         let journal = agent.journal();
         let begun = journal

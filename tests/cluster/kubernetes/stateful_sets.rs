@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::{WITHIN, Watched, agent, command, hash_of, target, undo};
 use crate::bed::Bed;
-use crate::case::run;
+use crate::case::run_waiting;
 use crate::manifests;
 use crate::namespace::Namespace;
-use crate::wait::wait_for;
+use crate::wait::{wait_for, wait_object};
 
 /// A `StatefulSet` whose last pod is of `v2` and not ready, so that the others were not replaced.
 async fn stuck(ns: &Namespace, watched: &mut Watched) -> TargetState {
@@ -21,7 +21,7 @@ async fn stuck(ns: &Namespace, watched: &mut Watched) -> TargetState {
         .await;
     watched.until_complete("v1").await;
     let patch = json!({"spec": {
-        "minReadySeconds": 30,
+        "minReadySeconds": 10,
         "template": {"spec": {"containers": [
             {"name": "checkout", "image": manifests::image("checkout", "v2")},
         ]}},
@@ -58,7 +58,7 @@ async fn stuck(ns: &Namespace, watched: &mut Watched) -> TargetState {
 
 #[test]
 fn an_unready_pod_blocks_the_way_back_until_it_is_deleted() {
-    run(async {
+    run_waiting(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("sts-stuck").await;
         let mut watched =
@@ -75,7 +75,14 @@ fn an_unready_pod_blocks_the_way_back_until_it_is_deleted() {
             })
             .await;
         // It is what Kubernetes documents: the controller waits for the pod for ever.
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        let what = "the controller to have seen the way back";
+        wait_object(&ns.api::<StatefulSet>(), "checkout", what, WITHIN, |set| {
+            let status = set.status.clone().unwrap_or_default();
+            (status.observed_generation == set.metadata.generation)
+                .then_some(())
+                .ok_or(format!("{status:?}"))
+        })
+        .await;
         let judged_hash = judged.current.clone().expect("v2");
         let state = watched.until("news", |_| true).await;
         let names: Vec<_> = state
@@ -134,7 +141,7 @@ fn an_unready_pod_blocks_the_way_back_until_it_is_deleted() {
 
 #[test]
 fn a_partition_and_on_delete_are_told() {
-    run(async {
+    run_waiting(async {
         let bed = Bed::get().await;
         let ns = bed.namespace("sts-partition").await;
         let mut watched =

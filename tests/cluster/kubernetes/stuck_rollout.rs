@@ -4,9 +4,10 @@
 use recant_core::ids::TargetKind;
 use recant_core::plan::StepResult;
 
-use super::{Watched, agent, hash_of, target, undo};
+use super::{WITHIN, Watched, agent, hash_of, target, undo};
 use crate::bed::Bed;
 use crate::case::run;
+use crate::wait::wait_until;
 
 #[test]
 fn pods_that_fit_nowhere_do_not_keep_a_deployment_from_going_back() {
@@ -27,8 +28,12 @@ fn pods_that_fit_nowhere_do_not_keep_a_deployment_from_going_back() {
                     && pods.any(|pod| !pod.ready && Some(&pod.hash) == newest.as_ref())
             })
             .await;
-        let status = watched.cluster.status(&judged.id).expect("it is watched");
-        assert!(status.failed_progress, "its progress deadline is over");
+        let what = "its progress deadline to be seen";
+        let is_late = || {
+            let status = watched.cluster.status(&judged.id).expect("it is watched");
+            status.failed_progress.then_some(())
+        };
+        wait_until(what, WITHIN, is_late, || format!("{judged:?}")).await;
         assert_eq!(
             watched.execute_settled(&undo(&judged, "v1")).await,
             StepResult::Done
