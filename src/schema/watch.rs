@@ -269,6 +269,10 @@ pub struct Always {
     /// How long events are looked at together, such as `5m`; for rules that count events.
     #[schemars(extend("pattern" = DURATION))]
     pub window: Option<String>,
+    /// For how long the rule must be kept until what it broke has recovered, such as `5m`: `1m` when left out, and never
+    /// less than the rule's `for`.
+    #[schemars(extend("pattern" = DURATION))]
+    pub recovery: Option<String>,
     /// What is done.
     #[schemars(length(min = 1))]
     pub on_fail: Vec<AlwaysAction>,

@@ -51,13 +51,14 @@ fn good(always: &str) -> Vec<Always> {
 #[test]
 fn what_is_written_is_what_is_done() {
     let always = good(
-        "[{rule: shop/errors, window: 10m, onFail: [{scale: {target: StatefulSet/worker, factor: 150%, ceiling: 9, undo: 30m}}, {notify: [oncall]}]}]",
+        "[{rule: shop/errors, window: 10m, recovery: 20s, onFail: [{scale: {target: StatefulSet/worker, factor: 150%, ceiling: 9, undo: 30m}}, {notify: [oncall]}]}]",
     );
     let [only] = always.as_slice() else {
         panic!("{always:?}");
     };
     assert_eq!(only.rule.name.as_str(), "shop/errors");
     assert_eq!(only.window, Duration::from_mins(10));
+    assert_eq!(only.recovery, Duration::from_secs(20));
     assert_eq!(only.notify, ["oncall".into()]);
     let target = ScaleTarget {
         namespace: "shop".to_owned(),
@@ -81,6 +82,7 @@ fn what_is_left_out_has_its_default() {
     let always =
         good("[{rule: shop/errors, onFail: [{scale: {target: Rollout/worker, replicas: 5}}]}]");
     assert_eq!(always[0].window, Duration::from_mins(5));
+    assert_eq!(always[0].recovery, Duration::from_mins(1));
     let scale = always[0].scale.as_ref().expect("it scales");
     assert_eq!(scale.to, ScaleTo::Replicas(5));
     assert_eq!((scale.ceiling, scale.undo_after), (None, None));
@@ -99,6 +101,8 @@ fn what_cannot_be_is_refused_with_what_to_write() {
         ("[{rule: shop/errors, onFail: [{notify: [oncall]}]}, {rule: shop/errors, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["named twice in `always`"]),
         ("[{rule: shop/errors, window: 1s, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["less than 30s"]),
         ("[{rule: shop/errors, window: 1d, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["at most 6h"]),
+        ("[{rule: shop/errors, recovery: 1s, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["at least 5s and at most 24h", "such as `5m`"]),
+        ("[{rule: shop/errors, recovery: 2d, onFail: [{notify: [oncall]}]}]".to_owned(), vec!["at least 5s and at most 24h"]),
         ("[{rule: shop/errors}]".to_owned(), vec!["has no `onFail`"]),
         ("[{onFail: [{notify: [oncall]}]}]".to_owned(), vec!["has no `rule`"]),
         ("{rule: shop/errors}".to_owned(), vec!["`always` must be a list"]),

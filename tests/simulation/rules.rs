@@ -111,6 +111,7 @@ fn busy(target: &TargetId, channels: &[ChannelName]) -> Always {
         }
     };
     Always {
+        recovery: Always::RECOVERY,
         rule: rule("http/busy", BUSY, Some(0.1), None),
         window: Duration::from_secs(20),
         scale: Some(Scale {

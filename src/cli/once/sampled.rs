@@ -11,14 +11,14 @@ use recant_core::snapshot::{AlwaysSnapshot, TargetSnapshot};
 
 /// Beyond the time that a rule asks for: the samples at both ends.
 const MARGIN: Duration = Duration::from_secs(5);
-/// For this long a broken rule has to be kept again before it counts as recovered.
-const RECOVERY: Duration = Duration::from_mins(1);
 
 /// How long a rule without a past has to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Times {
     /// Before it counts as broken.
     pub(super) broken: Duration,
+    /// Once it was broken, before it counts as recovered.
+    pub(super) recovered: Duration,
     /// Before what was scaled because of it is taken back.
     pub(super) undo: Option<Duration>,
 }
@@ -26,16 +26,25 @@ pub(super) struct Times {
 /// Those rules of a watch.
 pub(super) fn rules(watch: &Watch) -> impl Iterator<Item = (&RuleName, Times)> {
     let undo = |scale: &Scale| scale.undo_after;
-    let always = watch
-        .always
-        .iter()
-        .map(move |always| (&always.rule, always.scale.as_ref().and_then(undo)));
-    let of_release = watch.rules.iter().map(|rule| (rule, None));
+    let always = watch.always.iter().map(move |always| {
+        let times = Times {
+            broken: always.rule.lasting,
+            recovered: always.recovers_after(),
+            undo: always.scale.as_ref().and_then(undo),
+        };
+        (&always.rule, times)
+    });
+    let of_release = watch.rules.iter().map(|rule| {
+        let times = Times {
+            broken: rule.lasting,
+            recovered: rule.lasting,
+            undo: None,
+        };
+        (rule, times)
+    });
     let all = of_release.chain(always);
-    all.filter(|(rule, _)| !has_past(rule)).map(|(rule, undo)| {
-        let broken = rule.lasting;
-        (&rule.name, Times { broken, undo })
-    })
+    all.filter(|(rule, _)| !has_past(rule))
+        .map(|(rule, times)| (&rule.name, times))
 }
 
 fn has_past(rule: &Rule) -> bool {
@@ -87,7 +96,7 @@ fn wanted(times: Times, state: State, between: Option<&AlwaysSnapshot>) -> Optio
     let scaled = between.is_some_and(|rule| rule.scaled.is_some());
     match state {
         State::Unsure | State::Suspected => Some(times.broken),
-        State::Within if open => Some(times.broken.max(RECOVERY)),
+        State::Within if open => Some(times.recovered),
         State::Within if scaled => times.undo,
         State::Within
         | State::NoData

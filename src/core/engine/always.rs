@@ -31,8 +31,6 @@ pub(super) use live::{AlwaysLive, AlwaysRule, take_in};
 pub(super) use past::{looks_back, restore_back, tend_past};
 pub(super) use scale::step_ended;
 
-/// A rule has recovered when it has been kept for as long as it must be broken, but not sooner than this.
-const RECOVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Evidence is recorded at least this often while something is going on.
 const CHECKPOINT: SignedDuration = SignedDuration::from_secs(60);
 /// A rule that has no data for this long is told.
@@ -154,9 +152,10 @@ fn close(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live, index: usize) 
     let Some(state) = incident(turn, target, &rule.always.rule.name).cloned() else {
         return;
     };
-    let lasting = SignedDuration::try_from(rule.always.rule.lasting).unwrap_or(SignedDuration::MAX);
+    let recovery = SignedDuration::try_from(rule.always.recovers_after());
+    let recovery = recovery.unwrap_or(SignedDuration::MAX);
     // A write that is under way is waited for: what comes of it belongs to the incident.
-    if state.writes() || !rule.kept_for(lasting.max(RECOVERY), turn.now) {
+    if state.writes() || !rule.kept_for(recovery, turn.now) {
         return;
     }
     let Some(finding) = rule.finding() else {

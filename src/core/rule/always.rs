@@ -16,11 +16,23 @@ pub struct Always {
     pub rule: Arc<Rule>,
     /// Events of this long are looked at together; for rules about counts only.
     pub window: Duration,
+    /// What it broke has recovered when the rule has been kept for this long; see [`Always::recovers_after`].
+    pub recovery: Duration,
     pub scale: Option<Scale>,
     /// What else is done, once per incident; `None` where `scale` is all.
     pub run: Option<Arc<Runbook>>,
     /// Told when it is broken, when something is done, and when it has recovered.
     pub notify: Vec<ChannelName>,
+}
+
+impl Always {
+    /// The recovery of a watch that does not say.
+    pub const RECOVERY: Duration = Duration::from_mins(1);
+
+    /// How long the rule has to be kept until its incident ends: never shorter than it has to be broken until one begins.
+    pub fn recovers_after(&self) -> Duration {
+        self.rule.lasting.max(self.recovery)
+    }
 }
 
 /// More replicas for a workload, once per incident. Never fewer.

@@ -18,6 +18,9 @@ const MOST: usize = 100;
 pub(super) const DEFAULT_WINDOW: Duration = Duration::from_mins(5);
 const LEAST_WINDOW: Duration = Duration::from_secs(30);
 const MOST_WINDOW: Duration = Duration::from_hours(6);
+/// A look or two are no recovery.
+const LEAST_RECOVERY: Duration = Duration::from_secs(5);
+const MOST_RECOVERY: Duration = Duration::from_hours(24);
 /// Far above what a namespace holds.
 const MOST_REPLICAS: u64 = 100_000;
 
@@ -58,7 +61,12 @@ fn entry_of(
         "name a rule set, such as `rule: queue`, or one rule, such as `rule: queue/depth`";
     const ON_FAIL: &str = "say what is done: `onFail: [{scale: {target: Deployment/worker, replicas: 5}}, {notify: [oncall]}]`";
     let what = "an entry of `always`";
-    let fields = Fields::open(item, what, &["rule", "window", "onFail"], report)?;
+    let fields = Fields::open(
+        item,
+        what,
+        &["rule", "window", "recovery", "onFail"],
+        report,
+    )?;
     let rule = fields.need("rule", RULE, report).and_then(|node| {
         let name = fields::text(node, "rule", RULE, report)?;
         Some(Reference {
@@ -74,6 +82,9 @@ fn entry_of(
         let span = node.span;
         Some((window, Site { file, span }))
     });
+    let recovery = fields
+        .get("recovery")
+        .and_then(|node| read_recovery(node, report));
     let mut tasks: Vec<TaskDraft> = Vec::new();
     let mut channels = Vec::new();
     let on_fail = fields.need("onFail", ON_FAIL, report);
@@ -107,6 +118,7 @@ fn entry_of(
     Some(AlwaysDraft {
         rule: rule?,
         window,
+        recovery,
         tasks,
         channels,
     })
@@ -125,6 +137,17 @@ fn read_window(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
     report
         .error(node.span, reason)
         .help("write how long events are looked at together, such as `5m`");
+    None
+}
+
+fn read_recovery(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
+    let recovery = fields::duration(node, "recovery", report)?;
+    if (LEAST_RECOVERY..=MOST_RECOVERY).contains(&recovery) {
+        return Some(recovery);
+    }
+    report
+        .error(node.span, "a `recovery` is at least 5s and at most 24h")
+        .help("write for how long the rule must be kept until what it broke has recovered, such as `5m`");
     None
 }
 

@@ -79,6 +79,7 @@ pub(super) struct WatchDraft {
 pub(super) struct AlwaysDraft {
     pub(super) rule: Reference,
     pub(super) window: Option<(std::time::Duration, Site)>,
+    pub(super) recovery: Option<std::time::Duration>,
     pub(super) tasks: Vec<TaskDraft>,
     pub(super) channels: Vec<Reference>,
 }

@@ -372,6 +372,7 @@ impl Names {
                 rules.push(Always {
                     rule: Arc::clone(rule),
                     window: draft.window.map_or(DEFAULT_WINDOW, |(window, _)| window),
+                    recovery: draft.recovery.unwrap_or(Always::RECOVERY),
                     scale: scale.clone(),
                     run: run.clone(),
                     notify: notify.clone(),

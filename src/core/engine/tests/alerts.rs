@@ -295,6 +295,7 @@ fn between_releases_it_is_one_incident() {
     let rule = Arc::new(about(SELECTOR(), 0));
     let mut world = World::settled(Setup {
         always: vec![Always {
+            recovery: Always::RECOVERY,
             rule,
             ..always(None)
         }],

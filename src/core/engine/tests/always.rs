@@ -38,6 +38,7 @@ pub(super) fn undone_after(seconds: u64) -> Scale {
 /// At most 5 % of errors in a minute, for ten seconds.
 pub(super) fn always(scale: Option<Scale>) -> Always {
     Always {
+        recovery: Always::RECOVERY,
         rule: Arc::new(Rule {
             lasting: Duration::from_secs(10),
             ..errors(0.05)
@@ -107,6 +108,42 @@ pub(super) fn numbers(world: &World) -> Vec<(u32, u32)> {
     writes.map(|change| (change.from, change.to)).collect()
 }
 
+/// How long after its last bad answer a rule of this recovery, and of so long a `for`, has recovered; its window is
+/// half a minute.
+fn recovers_in(recovery: u64, lasting: u64) -> i64 {
+    let always = Always {
+        rule: Arc::new(Rule {
+            lasting: Duration::from_secs(lasting),
+            ..errors(0.05)
+        }),
+        window: Duration::from_secs(30),
+        recovery: Duration::from_secs(recovery),
+        ..always(None)
+    };
+    let mut world = settled(Setup {
+        always: vec![always],
+        ..Setup::default()
+    });
+    breaks(&mut world);
+    let good_since = world.now;
+    heals(&mut world);
+    assert_eq!(ended(&world).len(), 1, "{}", world.transcript());
+    world.now - good_since
+}
+
+#[test]
+fn it_has_recovered_when_it_was_kept_for_as_long_as_the_watch_says_and_as_it_must_be_broken() {
+    let (quick, usual, slow) = (recovers_in(10, 0), recovers_in(60, 0), recovers_in(90, 0));
+    assert_eq!(
+        (usual - quick, slow - usual),
+        (50, 30),
+        "{quick} {usual} {slow}"
+    );
+    // What must be broken for so long is not well any sooner.
+    assert_eq!(recovers_in(10, 40), recovers_in(40, 40));
+    assert_eq!(recovers_in(60, 40) - recovers_in(10, 40), 20);
+}
+
 #[test]
 fn a_broken_rule_is_one_incident_until_it_has_recovered() {
     let mut world = settled(setup(None));
@@ -142,6 +179,7 @@ fn a_broken_rule_is_one_incident_until_it_has_recovered() {
 fn a_moment_beyond_the_limit_is_no_incident_and_a_moment_within_no_recovery() {
     let mut world = settled(Setup {
         always: vec![Always {
+            recovery: Always::RECOVERY,
             rule: Arc::new(Rule {
                 lasting: Duration::from_mins(1),
                 ..errors(0.05)

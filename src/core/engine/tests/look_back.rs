@@ -183,6 +183,7 @@ fn a_value_that_was_too_high_for_too_long_between_two_looks_is_found_in_them() {
     both.close(failed);
 
     let always = Always {
+        recovery: Always::RECOVERY,
         rule: std::sync::Arc::new(gauge("memory", 100.0, 60)),
         ..always(None)
     };

@@ -46,6 +46,7 @@ fn emergency(when_stuck: WhenStuck) -> Runbook {
 fn setup(runbook: Runbook) -> Setup {
     Setup {
         always: vec![Always {
+            recovery: Always::RECOVERY,
             run: Some(Arc::new(runbook)),
             ..always(None)
         }],

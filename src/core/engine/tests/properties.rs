@@ -236,6 +236,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..30),
     ) {
         let always = |rule, to| Always {
+            recovery: Always::RECOVERY,
             rule: Arc::new(rule),
             window: Duration::from_mins(1),
             scale: Some(Scale {

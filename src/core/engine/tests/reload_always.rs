@@ -18,6 +18,7 @@ use crate::rule::{Always, Rule};
 /// Another rule, which is always kept.
 fn kept() -> Always {
     Always {
+        recovery: Always::RECOVERY,
         rule: Arc::new(success(0.01)),
         ..always(None)
     }

@@ -21,6 +21,7 @@ fn queue(scale: Option<Scale>) -> World {
 fn watched(rule: Rule, scale: Option<Scale>) -> Setup {
     Setup {
         always: vec![Always {
+            recovery: Always::RECOVERY,
             rule: Arc::new(rule),
             window: Duration::from_mins(5),
             ..always(scale)
