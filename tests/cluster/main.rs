@@ -40,6 +40,7 @@ mod redis;
 mod replicas;
 mod reports;
 mod resources;
+mod rules;
 mod scaling;
 mod scenario;
 mod script;

@@ -11,42 +11,19 @@ use recant_core::record::Record;
 use crate::agent::{Agent, Options};
 use crate::autoscaler::Autoscaler;
 use crate::bed::Bed;
-use crate::case::run;
+use crate::case::run_waiting;
 use crate::manifests;
 use crate::namespace::Namespace;
+use crate::rules::{always, error_rate};
 use crate::services::Behaviour;
 
 pub(crate) const WITHIN: Duration = Duration::from_mins(1);
-/// A rule has recovered when it has been kept for a minute.
+/// The window of the rule has to be good again, and to stay so.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_mins(3);
 
 /// A service whose errors begin what `actions` says.
 pub(crate) fn rules(ns: &Namespace, runbook: &str, actions: &str) -> String {
-    let namespace = ns.name();
-    format!(
-        r#"
-apiVersion: recant.dev/v1alpha1
-kind: RuleSet
-metadata: {{name: shop}}
-rules:
-- name: error-rate
-  ratio: {{bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total}}
-  max: 5%
----
-{runbook}
-apiVersion: recant.dev/v1alpha1
-kind: Watch
-metadata: {{name: checkout, namespace: {namespace}}}
-target: {{kind: Deployment, name: checkout}}
-source: scrape
-rules: [shop]
-onFail: [{{rollback: {{}}}}]
-always:
-- rule: shop/error-rate
-  window: 30s
-  onFail: [{actions}, {{notify: [team]}}]
-"#
-    )
+    error_rate("5%", "") + runbook + &always(ns, "checkout", actions)
 }
 
 async fn deployment(ns: &Namespace, name: &str) -> Deployment {
@@ -96,7 +73,7 @@ pub(crate) async fn wait_end(agent: &Agent, undo: bool) -> OperationEnd {
 
 #[test]
 fn the_emergency_set_is_one_plan_with_one_undo_while_an_autoscaler_scales() {
-    run(async {
+    run_waiting(async {
         let bed = Bed::get().await;
         let ns = &bed.namespace("emergency").await;
         ns.deployment("worker", "v1", 1).await;

@@ -11,38 +11,11 @@ use recant_core::record::Record;
 use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
-use crate::namespace::Namespace;
+use crate::rules::{always, error_rate};
 use crate::services::Behaviour;
 use crate::wait::wait_for;
 
 const WITHIN: Duration = Duration::from_mins(1);
-
-fn rules(ns: &Namespace) -> String {
-    let namespace = ns.name();
-    format!(
-        r#"
-apiVersion: recant.dev/v1alpha1
-kind: RuleSet
-metadata: {{name: shop}}
-rules:
-- name: error-rate
-  ratio: {{bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total}}
-  max: 5%
----
-apiVersion: recant.dev/v1alpha1
-kind: Watch
-metadata: {{name: checkout, namespace: {namespace}}}
-target: {{kind: Deployment, name: checkout}}
-source: scrape
-rules: [shop]
-onFail: [{{rollback: {{}}}}]
-always:
-- rule: shop/error-rate
-  window: 30s
-  onFail: [{{scale: {{target: Deployment/worker, replicas: 4, undo: 1h}}}}, {{notify: [team]}}]
-"#
-    )
-}
 
 #[test]
 fn a_service_that_breaks_without_a_release_has_its_workers_scaled_once_across_a_crash() {
@@ -51,7 +24,9 @@ fn a_service_that_breaks_without_a_release_has_its_workers_scaled_once_across_a_
         let ns = bed.namespace("always").await;
         ns.deployment("worker", "v1", 1).await;
         ns.deployment("checkout", "v1", 2).await;
-        let agent = Agent::start(&[&ns], &rules(&ns), Options::default()).await;
+        let scale = "{scale: {target: Deployment/worker, replicas: 4, undo: 1h}}";
+        let rules = error_rate("5%", "") + &always(&ns, "checkout", scale);
+        let agent = Agent::start(&[&ns], &rules, Options::default()).await;
         let traffic = ns.traffic("checkout", 20.0);
         traffic.next(60, WITHIN).await;
         ns.behave("v1", Behaviour::FAILING);

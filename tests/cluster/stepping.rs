@@ -18,6 +18,7 @@ use crate::agent::{Agent, Options};
 use crate::bed::Bed;
 use crate::case::run;
 use crate::namespace::Namespace;
+use crate::rules::{always, error_rate};
 use crate::services::Behaviour;
 use crate::traffic::Traffic;
 use crate::wait::wait_for;
@@ -30,17 +31,8 @@ const RATE: f64 = 100.0;
 
 fn rules(ns: &Namespace) -> String {
     let namespace = ns.name();
-    format!(
-        r#"
-apiVersion: recant.dev/v1alpha1
-kind: RuleSet
-metadata: {{name: shop}}
-rules:
-- name: error-rate
-  ratio: {{bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total}}
-  max: 10%
-  least: 10
----
+    let watch = format!(
+        "
 apiVersion: recant.dev/v1alpha1
 kind: Watch
 metadata: {{name: green, namespace: {namespace}}}
@@ -52,36 +44,14 @@ release:
   traffic: {{route: {{kind: Ingress, name: api-ingress}}, steps: [10%, 50%, 100%], each: 2s}}
 onFail: [{{rollback: {{}}}}, {{notify: [team]}}]
 onPass: [{{notify: [team]}}]
-"#
-    )
+"
+    );
+    error_rate("10%", "  least: 10") + &watch
 }
 
 fn blue_green(ns: &Namespace) -> String {
-    let namespace = ns.name();
-    format!(
-        r#"
-apiVersion: recant.dev/v1alpha1
-kind: RuleSet
-metadata: {{name: shop}}
-rules:
-- name: error-rate
-  ratio: {{bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total}}
-  max: 5%
----
-apiVersion: recant.dev/v1alpha1
-kind: Watch
-metadata: {{name: green, namespace: {namespace}}}
-target: {{kind: Deployment, name: green}}
-source: scrape
-rules: [shop]
-always:
-- rule: shop/error-rate
-  window: 30s
-  onFail:
-  - switch: {{service: checkout, to: {{app: blue}}, target: Deployment/blue, present: Deployment/green, wait: 1m}}
-  - notify: [team]
-"#
-    )
+    let switch = "{switch: {service: checkout, to: {app: blue}, target: Deployment/blue, present: Deployment/green, wait: 1m}}";
+    error_rate("5%", "") + &always(ns, "green", switch)
 }
 
 async fn weight(ns: &Namespace) -> u32 {

@@ -75,31 +75,7 @@ async fn end(ns: &Namespace) -> Value {
         .collect();
     objects.push(serde_json::to_value(&deployment).expect("JSON"));
     for object in &mut objects {
-        let metadata = object["metadata"].as_object_mut().expect("metadata");
-        for field in [
-            "uid",
-            "resourceVersion",
-            "creationTimestamp",
-            "managedFields",
-            "namespace",
-        ] {
-            metadata.remove(field);
-        }
-        if let Some(owners) = metadata.get_mut("ownerReferences") {
-            owners[0]["uid"] = Value::Null;
-        }
-        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-            annotations.retain(|name, value| {
-                // It names the namespace that it was applied in.
-                *value = json!(
-                    value
-                        .as_str()
-                        .expect("a string")
-                        .replace(ns.name(), "NAMESPACE")
-                );
-                !name.starts_with("recant.dev/")
-            });
-        }
+        make_comparable(object, ns);
         for condition in object["status"]["conditions"]
             .as_array_mut()
             .into_iter()
@@ -116,6 +92,31 @@ async fn end(ns: &Namespace) -> Value {
     }
     objects.sort_by_key(|object| object["metadata"]["name"].to_string());
     Value::Array(objects)
+}
+
+/// Takes away what differs from one namespace to the next, and our own annotations.
+pub(super) fn make_comparable(object: &mut Value, ns: &Namespace) {
+    let metadata = object["metadata"].as_object_mut().expect("metadata");
+    for field in [
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "managedFields",
+        "namespace",
+    ] {
+        metadata.remove(field);
+    }
+    if let Some(owners) = metadata.get_mut("ownerReferences") {
+        owners[0]["uid"] = Value::Null;
+    }
+    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+        annotations.retain(|name, value| {
+            let text = value.as_str().expect("a string");
+            // It names the namespace that it was applied in.
+            *value = json!(text.replace(ns.name(), "NAMESPACE"));
+            !name.starts_with("recant.dev/")
+        });
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use recant_core::plan::StepResult;
 use recant_core::target::TargetState;
 use serde_json::{Value, json};
 
+use super::undo_oracle::make_comparable;
 use super::{Watched, agent, hash_of, target, undo};
 use crate::bed::Bed;
 use crate::case::run;
@@ -88,27 +89,7 @@ async fn end(ns: &Namespace, kind: TargetKind) -> Value {
         .collect();
     objects.push(object.expect("JSON"));
     for object in &mut objects {
-        let metadata = object["metadata"].as_object_mut().expect("metadata");
-        for field in [
-            "uid",
-            "resourceVersion",
-            "creationTimestamp",
-            "managedFields",
-            "namespace",
-        ] {
-            metadata.remove(field);
-        }
-        if let Some(owners) = metadata.get_mut("ownerReferences") {
-            owners[0]["uid"] = Value::Null;
-        }
-        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-            annotations.retain(|name, value| {
-                let text = value.as_str().expect("a string");
-                // It names the namespace that it was applied in.
-                *value = json!(text.replace(ns.name(), "NAMESPACE"));
-                !name.starts_with("recant.dev/")
-            });
-        }
+        make_comparable(object, ns);
     }
     objects.sort_by_key(|object| object["metadata"]["name"].to_string());
     Value::Array(objects)
