@@ -13,6 +13,7 @@ pub mod memory;
 pub mod read;
 pub mod retain;
 pub mod shard;
+mod slot;
 
 use std::collections::BTreeSet;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use recant_core::share::{Acting, Granted, Shown, Summary};
 
 use super::JournalError;
-use super::shard::Slot;
+use super::slot::Slot;
 use crate::cluster::ClusterError;
 use crate::cluster::kubernetes::config_map::{ConfigMapObject, Data};
 

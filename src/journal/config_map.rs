@@ -10,9 +10,10 @@ use recant_core::ids::TargetId;
 use recant_core::record::Record;
 
 use super::compact::{CompactError, State};
+use super::slot::Slot;
 use super::{Journal, JournalError};
 use crate::cluster::ClusterError;
-use crate::cluster::kubernetes::config_map::{ConfigMapObject, Data, Stored};
+use crate::cluster::kubernetes::config_map::{ConfigMapObject, Stored};
 
 /// The writer of a `ConfigMap`. Clones share it. Needs a runtime of several threads: an append waits for the API
 /// server.
@@ -24,13 +25,8 @@ pub struct ConfigMapJournal {
 
 #[derive(Debug)]
 struct Shared {
-    object: ConfigMapObject,
-    stored: Option<Stored>,
+    slot: Slot,
     state: State,
-    /// A write of which no answer came: it may have arrived.
-    unanswered: Option<Data>,
-    /// Somebody else wrote to it: nothing more is written.
-    disturbed: bool,
 }
 
 /// Why a state cannot be taken up.
@@ -61,11 +57,8 @@ impl ConfigMapJournal {
         let (stored, state) = read(&object).await?;
         Ok(Self {
             shared: Arc::new(Mutex::new(Shared {
-                object,
-                stored,
+                slot: Slot::read_as(object, stored),
                 state,
-                unanswered: None,
-                disturbed: false,
             })),
             runtime: Handle::current(),
         })
@@ -88,7 +81,7 @@ impl ConfigMapJournal {
         let mut shared = self.lock();
         let mut state = shared.state.clone();
         change(&mut state);
-        if state == shared.state && shared.stored.is_some() {
+        if state == shared.state && shared.slot.is_stored() {
             return Ok(());
         }
         tokio::task::block_in_place(|| self.runtime.block_on(shared.write(state)))
@@ -123,52 +116,13 @@ pub async fn read(object: &ConfigMapObject) -> Result<(Option<Stored>, State), S
 
 impl Shared {
     async fn write(&mut self, state: State) -> Result<(), JournalError> {
-        let path = format!("in ConfigMap {}", self.object.path());
-        let disturbed = || JournalError::Disturbed {
-            path: path.clone(),
-            change: "changed",
-        };
-        if self.disturbed {
-            return Err(disturbed());
-        }
         let data = state.encode().map_err(|error| JournalError::Unfit {
-            path: path.clone(),
+            path: format!("in ConfigMap {}", self.slot.path()),
             reason: error.to_string(),
         })?;
-        let mut written = self.object.write(self.stored.as_ref(), data.clone()).await;
-        if matches!(written, Err(ClusterError::Conflict)) && self.unanswered.as_ref() == Some(&data)
-        {
-            // Our own write of before, perhaps: it is there and we were not told.
-            written = match self.object.read().await {
-                Ok(Some(found)) if found.data() == data => Ok(found),
-                Ok(_) => Err(ClusterError::Conflict),
-                Err(error) => Err(error),
-            };
-        }
-        match written {
-            Ok(stored) => {
-                self.stored = Some(stored);
-                self.state = state;
-                self.unanswered = None;
-                Ok(())
-            }
-            Err(ClusterError::Conflict) => {
-                self.disturbed = true;
-                Err(disturbed())
-            }
-            Err(error) => {
-                self.unanswered = Some(data);
-                let kind = if error.retry() {
-                    std::io::ErrorKind::TimedOut
-                } else {
-                    std::io::ErrorKind::PermissionDenied
-                };
-                Err(JournalError::Write {
-                    path,
-                    source: std::io::Error::new(kind, error),
-                })
-            }
-        }
+        self.slot.write(data).await?;
+        self.state = state;
+        Ok(())
     }
 }
 

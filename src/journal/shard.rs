@@ -5,7 +5,6 @@
 //! Whoever opens a journal writes both objects first: a process that had it before and does not know yet that it lost its
 //! Lease finds its next write refused, and can never get a record in.
 
-mod slot;
 mod stand;
 mod texts;
 
@@ -20,10 +19,10 @@ use recant_core::record::Record;
 use recant_core::share::{Shown, Summary, Wish};
 
 use super::compact::{CompactError, MOST_BYTES, State};
+use super::slot::Slot;
 use super::{Journal, JournalError};
 use crate::cluster::ClusterError;
 use crate::cluster::kubernetes::config_map::{ConfigMapObject, Data, Stored};
-pub(super) use slot::Slot;
 pub use stand::{Stand, stand};
 use texts::Folded;
 

@@ -7,7 +7,7 @@ use crate::journal::JournalError;
 
 /// An object and its last known version.
 #[derive(Debug)]
-pub(in crate::journal) struct Slot {
+pub(super) struct Slot {
     object: ConfigMapObject,
     stored: Option<Stored>,
     /// A write of which no answer came: it may have arrived.
@@ -18,7 +18,7 @@ pub(in crate::journal) struct Slot {
 
 impl Slot {
     /// Nothing is known of the object yet.
-    pub(in crate::journal) fn new(object: ConfigMapObject) -> Self {
+    pub(super) fn new(object: ConfigMapObject) -> Self {
         Self {
             object,
             stored: None,
@@ -27,17 +27,30 @@ impl Slot {
         }
     }
 
+    /// What is stored was just read from the object; `None`: it is not there.
+    pub(super) fn read_as(object: ConfigMapObject, stored: Option<Stored>) -> Self {
+        Self {
+            stored,
+            ..Self::new(object)
+        }
+    }
+
+    /// Whether it was there when it was last read or written.
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
     /// For messages.
-    pub(in crate::journal) fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.object.path()
     }
 
-    pub(in crate::journal) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.object.name()
     }
 
     /// Takes what is there as the ground for the next write.
-    pub(in crate::journal) async fn read(&mut self) -> Result<Data, ClusterError> {
+    pub(super) async fn read(&mut self) -> Result<Data, ClusterError> {
         self.stored = self.object.read().await?;
         self.unanswered = None;
         self.disturbed = false;
@@ -48,7 +61,7 @@ impl Slot {
     ///
     /// # Errors
     /// [`JournalError::Disturbed`] for good when somebody did; else it may work later.
-    pub(in crate::journal) async fn write(&mut self, data: Data) -> Result<(), JournalError> {
+    pub(super) async fn write(&mut self, data: Data) -> Result<(), JournalError> {
         let path = format!("in ConfigMap {}", self.path());
         let disturbed = || JournalError::Disturbed {
             path: path.clone(),
