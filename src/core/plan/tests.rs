@@ -28,10 +28,15 @@ fn command(kind: TargetKind, step: Step) -> RollbackStep {
 }
 
 fn deployment() -> TargetState {
+    bare(target(TargetKind::Deployment), UID, "bad")
+}
+
+/// A workload with this template, and with nothing else that a fence could ask about.
+pub(super) fn bare(id: TargetId, uid: &str, current: &str) -> TargetState {
     TargetState {
-        id: target(TargetKind::Deployment),
-        uid: UID.into(),
-        current: Some("bad".into()),
+        id,
+        uid: uid.to_owned(),
+        current: Some(current.into()),
         paused: false,
         complete: false,
         rollout: None,

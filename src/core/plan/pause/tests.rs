@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::ids::{TargetId, TargetKind};
-use crate::target::{ForRollback, OwnPause};
+use crate::plan::tests::bare;
+use crate::target::OwnPause;
 
 fn target() -> TargetId {
     TargetId {
@@ -13,24 +14,7 @@ fn target() -> TargetId {
 }
 
 fn state() -> TargetState {
-    TargetState {
-        id: target(),
-        uid: "u1".to_owned(),
-        current: Some("v2".into()),
-        paused: false,
-        complete: false,
-        rollout: None,
-        revisions: Vec::new(),
-        pods: Vec::new(),
-        kill_switch: None,
-        last_plan: None,
-        labels: std::collections::BTreeMap::new(),
-        for_rollback: ForRollback::default(),
-        pause: None,
-        rolling: None,
-        owner: None,
-        shipped_by: None,
-    }
+    bare(target(), "u1", "v2")
 }
 
 fn own(plan: &str, holds: bool) -> OwnPause {
