@@ -1,24 +1,16 @@
 //! A workload of the scripted world: its controller, its pods, and the requests that they count.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use jiff::Timestamp;
 
 use super::world::at;
-use crate::git_sync::{self, SyncEdit};
 use crate::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
-use crate::observation::{
-    Cumulative, HistogramCounters, Observation, Reading, SeriesKey, SeriesReading,
-};
-use crate::plan::{
-    Admission, PauseStep, PauseWrite, RollbackStep, Step, StepResult, SyncStep, SyncSwitch,
-};
-use crate::rule::{ArmsBy, Question, What};
+use crate::plan::{PauseWrite, Step, SyncSwitch};
 use crate::target::{
     ForRollback, GitOwner, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState,
 };
 
+mod acting;
+mod answers;
 mod values;
 
 pub(super) use values::Value;
@@ -432,201 +424,7 @@ impl Target {
         }
     }
 
-    /// Carries a step out, as the executor and the API server would; `None`: not yet.
-    pub(super) fn carry_out(
-        &mut self,
-        plan: &PlanId,
-        rollback: &RollbackStep,
-        now: i64,
-    ) -> Option<StepResult> {
-        if !self.exists {
-            return Some(StepResult::Refused {
-                reason: "the object does not exist".to_owned(),
-            });
-        }
-        match rollback.admit(plan, &self.state(now)) {
-            Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
-            Admission::NotYet { .. } => return None,
-            Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
-            Admission::Write => {}
-        }
-        self.writes.push((now, rollback.step.clone()));
-        match &rollback.step {
-            Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
-                self.ship(to.as_str(), now);
-                self.resume();
-                self.shipped_by = self.shipped_by.take().map(|_| "recant".to_owned());
-                self.last_plan = Some(plan.clone());
-            }
-            Step::AbortRollout => {
-                self.aborted = true;
-                self.changed = now;
-            }
-            Step::PromoteFull { .. } => self.promote(now),
-            // The controller of this target replaces unready pods by itself.
-            Step::DeleteStuckPods { .. }
-            | Step::AwaitCurrent { .. }
-            | Step::AwaitStuck
-            | Step::AwaitRestored => {}
-        }
-        Some(StepResult::Done)
-    }
-
-    /// Carries a step of a pause out; `None`: not yet.
-    pub(super) fn pause(
-        &mut self,
-        plan: &PlanId,
-        step: &PauseStep,
-        now: i64,
-    ) -> Option<StepResult> {
-        match step.admit(plan, &self.state(now)) {
-            Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
-            Admission::NotYet { .. } => return None,
-            Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
-            Admission::Write => {}
-        }
-        self.pauses.push((now, step.write.clone()));
-        match step.write {
-            PauseWrite::Pause { until } => {
-                self.pause = Some(OwnPause {
-                    plan: plan.clone(),
-                    until: Some(until),
-                    holds: true,
-                    changed: false,
-                });
-            }
-            PauseWrite::Resume => self.resume(),
-        }
-        Some(StepResult::Done)
-    }
-
-    /// Switches the self-heal of its owner, as the executor and the API server would; `None`: not yet.
-    pub(super) fn sync(&mut self, plan: &PlanId, step: &SyncStep, now: i64) -> Option<StepResult> {
-        match step.admit(Some(&self.state(now))) {
-            Admission::AlreadyDone => return Some(StepResult::AlreadyDone),
-            Admission::NotYet { .. } => return None,
-            Admission::Fenced { reason } => return Some(StepResult::Fenced { reason }),
-            Admission::Write => {}
-        }
-        let mut object = serde_json::json!({
-            "metadata": {"resourceVersion": "1", "annotations": {}},
-            "spec": {"syncPolicy": {"automated": {"selfHeal": self.self_heal}}},
-        });
-        if let Some(mark) = &self.sync_mark {
-            object["metadata"]["annotations"][git_sync::SUSPENDED_ANNOTATION] =
-                mark.as_str().into();
-        }
-        let sync = match step.switch {
-            SyncSwitch::Suspend => git_sync::suspend(step.owner.kind, plan, &object),
-            SyncSwitch::Resume => git_sync::resume(step.owner.kind, Some(plan), &object),
-        };
-        Some(match sync {
-            SyncEdit::Nothing => StepResult::AlreadyDone,
-            SyncEdit::Done => StepResult::Done,
-            SyncEdit::Refused { reason } => StepResult::Refused { reason },
-            SyncEdit::Write(_) => {
-                self.syncs.push((now, step.switch));
-                self.self_heal = step.switch == SyncSwitch::Resume;
-                self.sync_mark = (step.switch == SyncSwitch::Suspend).then(|| plan.clone());
-                StepResult::Done
-            }
-        })
-    }
-
-    /// Goes on, whoever wants that.
-    pub(super) fn resume(&mut self) {
-        self.paused = false;
-        if let Some(pause) = &mut self.pause {
-            pause.holds = false;
-            pause.until = None;
-        }
-    }
-
-    /// The same by a person: the rolling update begins again from where it is.
-    pub(super) fn resume_by_hand(&mut self, now: i64) {
-        self.resume();
-        self.changed = now;
-    }
-
     fn is_paused(&self) -> bool {
         self.paused || self.pause.as_ref().is_some_and(|pause| pause.holds)
-    }
-
-    /// The counters as they were scraped at `scraped`.
-    pub(super) fn answer(&self, question: &Question, scraped: Timestamp) -> Observation {
-        if let What::Level(_) = question.what {
-            return self.levels(scraped);
-        }
-        let mut series = Vec::new();
-        let histogram = matches!(question.what, What::Histogram { .. });
-        for pod in self.pods.iter().filter(|pod| pod.gone.is_none()) {
-            if histogram && self.hidden.contains(&pod.hash) {
-                continue;
-            }
-            let key = match self.series {
-                SeriesAre::Pods => SeriesKey::Pod {
-                    namespace: self.id.namespace.clone(),
-                    pod: PodName(pod.name.clone()),
-                },
-                SeriesAre::Hashes => SeriesKey::Label(pod.hash.clone()),
-                SeriesAre::Named if pod.hash == self.stable => {
-                    SeriesKey::Label("stable".to_owned())
-                }
-                SeriesAre::Named => SeriesKey::Label("canary".to_owned()),
-                SeriesAre::Whole => SeriesKey::Whole,
-            };
-            let value = match &question.what {
-                What::Ratio { part, .. } => Cumulative::Ratio {
-                    part: Some(if part.metric == "http_good_total" {
-                        pod.total - pod.bad
-                    } else {
-                        pod.bad
-                    }),
-                    total: Some(pod.total),
-                    part_shape: true,
-                },
-                What::Level(_) => unreachable!("is answered above"),
-                What::Histogram { .. } => {
-                    let mut sum = 0.0;
-                    Cumulative::Histogram(HistogramCounters {
-                        bounds: Arc::from(BOUNDS),
-                        counters: pod
-                            .buckets
-                            .iter()
-                            .map(|count| {
-                                sum += count;
-                                sum
-                            })
-                            .collect(),
-                    })
-                }
-            };
-            let member = match self.series {
-                SeriesAre::Pods => None,
-                SeriesAre::Hashes | SeriesAre::Named | SeriesAre::Whole => {
-                    Some(PodName(pod.name.clone()))
-                }
-            };
-            series.push(SeriesReading {
-                key,
-                member,
-                at: scraped,
-                value,
-            });
-        }
-        Observation::Reading(Reading { series })
-    }
-
-    /// The arms that go with what the series tell apart.
-    pub(super) fn arms(series: SeriesAre) -> ArmsBy {
-        match series {
-            SeriesAre::Pods | SeriesAre::Whole => ArmsBy::Pod,
-            SeriesAre::Hashes => ArmsBy::HashLabel("hash".to_owned()),
-            SeriesAre::Named => ArmsBy::NamedLabel {
-                label: "version".to_owned(),
-                canary: "canary".to_owned(),
-                baseline: "stable".to_owned(),
-            },
-        }
     }
 }
