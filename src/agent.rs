@@ -9,8 +9,10 @@ mod looking;
 mod orders;
 mod reports;
 mod shut;
+#[cfg(feature = "whole")]
 mod traced;
 mod updating;
+#[cfg(feature = "whole")]
 mod watching;
 
 use std::collections::BTreeMap;
@@ -47,9 +49,12 @@ use looking::Look;
 
 pub use gather::Gathered;
 pub use journaling::{Recovered, fold};
+pub use shut::with_causes;
+#[cfg(feature = "whole")]
 pub use traced::Traced;
 pub use updating::{Places, Update, endpoints};
-pub use watching::{Watching, log_record, show_numbers, with_causes};
+#[cfg(feature = "whole")]
+pub use watching::{Watching, log_record, show_numbers};
 
 /// Everything that the agent is made of; the same for all ways to run it.
 pub struct Parts {

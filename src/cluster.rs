@@ -1,6 +1,8 @@
 //! What runs the targets: the seam `Cluster`, and its adapters.
 
+#[cfg(feature = "whole")]
 pub mod kubernetes;
+#[cfg(feature = "whole")]
 pub mod memory;
 
 use std::collections::BTreeSet;

@@ -3,15 +3,18 @@
 //! Everything that is decided is appended here before it is carried out (P3). One process writes, any number of
 //! others may read meanwhile. [`mod@file`] says how it looks on disk.
 
+#[cfg(feature = "whole")]
 pub mod acting;
 pub mod base;
 pub mod compact;
+#[cfg(feature = "whole")]
 pub mod config_map;
 pub mod file;
 mod frame;
 pub mod memory;
 pub mod read;
 pub mod retain;
+#[cfg(feature = "whole")]
 pub mod shard;
 mod slot;
 

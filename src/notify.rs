@@ -2,19 +2,29 @@
 //!
 //! An address is a secret (P10): no error, log line or `Debug` output in here shows more of it than the host.
 
+#[cfg(feature = "whole")]
 pub mod alertmanager;
+#[cfg(feature = "whole")]
 pub mod client;
+#[cfg(feature = "whole")]
 mod markup;
 pub mod metrics;
 pub mod outbox;
 pub mod pace;
+#[cfg(feature = "whole")]
 pub mod reach;
+#[cfg(feature = "whole")]
 mod samples;
+#[cfg(feature = "whole")]
 pub mod silences;
+#[cfg(feature = "whole")]
 pub mod slack;
+#[cfg(feature = "whole")]
 pub mod teams;
+#[cfg(feature = "whole")]
 pub mod templates;
 mod text;
+#[cfg(feature = "whole")]
 pub mod webhook;
 
 use std::sync::Arc;
@@ -26,12 +36,18 @@ use recant_core::notice::Notice;
 use recant_core::rule::{Channel, ChannelKind};
 
 use crate::secrets::{SecretError, Secrets};
+#[cfg(feature = "whole")]
 use alertmanager::Alertmanager;
+#[cfg(feature = "whole")]
 use client::HttpClient;
 use pace::Pace;
+#[cfg(feature = "whole")]
 use slack::Slack;
+#[cfg(feature = "whole")]
 use teams::Teams;
+#[cfg(feature = "whole")]
 use templates::Templates;
+#[cfg(feature = "whole")]
 use webhook::Webhook;
 
 /// Sends messages to one channel.
@@ -55,6 +71,7 @@ pub enum Attempt {
 }
 
 /// Makes the notifier of a channel.
+#[cfg(feature = "whole")]
 pub fn notifier(
     channel: &Channel,
     client: &HttpClient,

@@ -1,5 +1,6 @@
 //! Reading secrets where documents say they are. They are read again for every use, so that a rotated one works.
 
+#[cfg(feature = "whole")]
 mod kubernetes;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tokio::io::AsyncReadExt;
 
 use recant_core::rule::SecretRef;
 
+#[cfg(feature = "whole")]
 pub use kubernetes::KubernetesSecrets;
 
 /// Deadline for reading one secret.

@@ -9,13 +9,21 @@ use recant_core::observation::{Cause, Observation};
 use recant_core::rule::{Question, ScrapeEndpoint};
 use recant_core::target::{Pod, Revision};
 
+#[cfg(feature = "whole")]
 mod buckets;
+#[cfg(feature = "whole")]
 pub mod exposition;
+#[cfg(feature = "whole")]
 mod http;
+#[cfg(feature = "whole")]
 pub mod http_json;
+#[cfg(feature = "whole")]
 pub mod kubernetes;
+#[cfg(feature = "whole")]
 pub mod prometheus;
+#[cfg(feature = "whole")]
 pub mod redis;
+#[cfg(feature = "whole")]
 pub mod scrape;
 
 /// One question about several targets: a source asks it once, however many targets want it.

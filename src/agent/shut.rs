@@ -8,7 +8,6 @@ use recant_core::record::Record;
 
 use super::Parts;
 use super::journaling::Held;
-use super::watching::with_causes;
 use crate::journal::JournalError;
 
 pub(super) async fn down(mut parts: Parts, mut inputs: Inputs, mut held: Held, grace: Duration) {
@@ -63,4 +62,16 @@ fn log_unwritten(error: &JournalError) {
         "the last records could not be written: {}; the next start does again what they would have told",
         with_causes(error)
     );
+}
+
+/// An error with all its causes, in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

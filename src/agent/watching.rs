@@ -10,7 +10,7 @@ use recant_core::record::Record;
 use recant_core::saga::PlanEnd;
 use recant_core::snapshot::Snapshot;
 
-use super::{Gathered, Observer, Ticked};
+use super::{Gathered, Observer, Ticked, with_causes};
 use crate::http::Ops;
 use crate::http::metrics::{ActionOutcome, Metrics};
 use crate::journal::JournalError;
@@ -205,17 +205,6 @@ impl Observer for Watching {
         }
         self.ops.readiness.block("journal", reason);
     }
-}
-
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// One line per record that changed something; what people must look at is a warning.
