@@ -23,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) schedules: u64,
     /// Every line of each schedule is printed.
     pub(crate) trace: bool,
+    /// The first violation ends it.
+    pub(crate) first: bool,
 }
 
 /// # Errors
@@ -32,6 +34,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, St
         seed: 1,
         schedules: 20_000,
         trace: false,
+        first: false,
     };
     let mut asked = false;
     let mut filter = Vec::new();
@@ -54,6 +57,10 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, St
                 run.trace = true;
                 asked = true;
             }
+            "--first" => {
+                run.first = true;
+                asked = true;
+            }
             "--list-mutations" => return Ok(Wanted::ListMutations),
             "--mutate" => {
                 let folder = arguments
@@ -71,7 +78,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, St
     }
     if asked && !filter.is_empty() {
         return Err(format!(
-            "{filter:?} is no option: there are --seed S, --schedules N and --trace"
+            "{filter:?} is no option: there are --seed S, --schedules N, --first and --trace"
         ));
     }
     Ok(if asked {

@@ -204,13 +204,12 @@ fn admit(command: &StepCommand, fresh: &Workload, now: i64) -> Admission {
         }
         Action::Scale(change) => change.admit(plan, Some(&fresh.scale_state(now))),
         Action::Change(change) => change.admit(plan, index, Some(&fresh.object(&change.object))),
-        Action::Pause(_)
-        | Action::Sync(_)
-        | Action::Evidence(_)
-        | Action::Webhook(_)
-        | Action::Apply(_) => Admission::Fenced {
-            reason: "nothing is paused, kept, applied or called here".to_owned(),
-        },
+        Action::Pause(step) => step.admit(plan, &fresh.state(now)),
+        Action::Sync(_) | Action::Evidence(_) | Action::Webhook(_) | Action::Apply(_) => {
+            Admission::Fenced {
+                reason: "nothing is synced, kept, applied or called here".to_owned(),
+            }
+        }
     }
 }
 
@@ -245,11 +244,8 @@ fn land(
                 .carry_out_change(&command.plan, command.index, change)
                 .map_err(drop)?;
         }
-        Action::Pause(_)
-        | Action::Sync(_)
-        | Action::Evidence(_)
-        | Action::Webhook(_)
-        | Action::Apply(_) => {}
+        Action::Pause(step) => workload.carry_out_pause(&command.plan, &step.write),
+        Action::Sync(_) | Action::Evidence(_) | Action::Webhook(_) | Action::Apply(_) => {}
     }
     if let Err(broken) = checked {
         world.violated(seconds, broken);

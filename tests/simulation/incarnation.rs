@@ -6,9 +6,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 
+use recant::http::orders::Orders;
 use recant_core::ledger::Ledger;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ pub(crate) struct Incarnation {
     held: Mutex<(Option<Instant>, u64)>,
     /// What it has written down, folded.
     pub(crate) shadow: Mutex<Ledger>,
+    /// Where people order something, once it acts.
+    orders: OnceLock<Orders>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -49,8 +52,17 @@ impl Incarnation {
             waker: Mutex::new(None),
             held: Mutex::default(),
             shadow: Mutex::new(Ledger::default()),
+            orders: OnceLock::new(),
             stop: CancellationToken::new(),
         }
+    }
+
+    pub(crate) fn orders(&self) -> Option<Orders> {
+        self.orders.get().cloned()
+    }
+
+    pub(crate) fn takes_orders(&self, orders: Orders) {
+        drop(self.orders.set(orders));
     }
 
     pub(crate) fn dead(&self) -> bool {

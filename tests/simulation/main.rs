@@ -11,6 +11,8 @@ mod lease;
 mod messages;
 mod mutations;
 mod oracle;
+mod pausing;
+mod people;
 mod random;
 mod replica;
 mod rules;

@@ -3,7 +3,9 @@
 
 mod decided;
 mod ending;
+mod ordered;
 mod outside;
+mod paused;
 mod scaled;
 
 pub(crate) use ending::unrest;
@@ -18,6 +20,7 @@ use recant_core::ids::{AnalysisId, ChannelName, NoticeId, PlanId, RevisionHash, 
 use recant_core::incident::ScalingPlan;
 use recant_core::ledger::Ledger;
 use recant_core::notice::{DeliveryOutcome, Notice};
+use recant_core::pause::{Pause, PauseNews};
 use recant_core::plan::StepCommand;
 use recant_core::record::Record;
 use recant_core::saga::{Plan, PlanEnd};
@@ -63,8 +66,10 @@ pub(crate) struct Oracle {
     failed_findings: BTreeSet<AnalysisId>,
     plans: BTreeMap<PlanId, Plan>,
     scalings: BTreeMap<PlanId, ScalingPlan>,
+    pauses: BTreeMap<PlanId, Pause>,
     /// Ids of incidents.
     incidents: BTreeSet<String>,
+    ordered: ordered::Ordered,
     last_plan: BTreeMap<TargetId, Timestamp>,
     ends: BTreeMap<PlanId, PlanEnd>,
     begun: BTreeMap<(PlanId, usize), Vec<StepCommand>>,
@@ -100,7 +105,9 @@ impl Oracle {
             failed_findings: BTreeSet::new(),
             plans: BTreeMap::new(),
             scalings: BTreeMap::new(),
+            pauses: BTreeMap::new(),
             incidents: BTreeSet::new(),
+            ordered: ordered::Ordered::default(),
             last_plan: BTreeMap::new(),
             ends: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -209,6 +216,9 @@ impl Oracle {
                 self.step_ends(&key, &outcome.result, workloads)
             }
             Record::Noticed(notice) => self.notice_is_made(notice),
+            Record::Pause { news, .. } => self.pause_news(news, deciding),
+            Record::Commanded { command } => self.commanded(command, deciding),
+            Record::CommandEnded { command, outcome } => self.command_ends(command, outcome),
             _ => Ok(()),
         };
         self.take(at, record);
@@ -278,6 +288,13 @@ impl Oracle {
                 let key = (command.plan.clone(), command.index);
                 self.begun.entry(key).or_default().push(command.clone());
             }
+            Record::Pause { news, .. } => {
+                if let PauseNews::Began { pause } | PauseNews::Found { pause } = &**news {
+                    self.pauses.insert(pause.id.clone(), pause.clone());
+                }
+            }
+            Record::Commanded { command } => self.ordered.take(command),
+            Record::CommandEnded { command, outcome } => self.ordered.end(at, command, outcome),
             Record::PlanEnded { plan, end, .. } => {
                 self.ends.insert(plan.clone(), end.clone());
             }

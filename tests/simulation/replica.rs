@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use recant::actuate::{self, Executor, Permit};
 use recant::agent::{self, Gathered, Observer, Ticked};
 use recant::clock::Clock;
-use recant::http::reports;
+use recant::http::{orders, reports};
 use recant::journal::{Journal as _, JournalError};
 use recant::notify::Notifier;
 use recant::notify::metrics::NotifyMetrics;
@@ -255,7 +255,8 @@ fn assemble(
     });
     let (_, updates) = mpsc::channel(1);
     let (_, reports) = reports::queue();
-    let (_, orders) = recant::http::orders::queue();
+    let (ordering, orders) = orders::queue();
+    process.takes_orders(ordering);
     let (_, silences) = mpsc::channel(1);
     agent::Parts {
         engine: Engine::new(&start.book, settings, ledger),

@@ -10,8 +10,8 @@ use recant_core::guard::GuardSettings;
 use recant_core::ids::{ChannelName, RuleName, TargetId, TargetKind, WatchName};
 use recant_core::rule::{
     Always, ArmsBy, Assurance, Channel, ChannelKind, Check, Compare, CountsCheck, Judging, Metric,
-    OnFail, Part, RatioMetric, Rule, RuleBook, Scale, ScaleKind, ScaleTarget, ScaleTo, SecretRef,
-    Selector, SourceKind, StuckPods, Watch,
+    OnFail, Part, PauseAt, RatioMetric, Rule, RuleBook, Scale, ScaleKind, ScaleTarget, ScaleTo,
+    SecretRef, Selector, SourceKind, StuckPods, Watch,
 };
 
 use crate::scenario::Scenario;
@@ -62,7 +62,8 @@ pub(crate) fn book<'a>(
         rules: rules.clone(),
         watch: Duration::from_secs(scenario.watch),
         assurance: Assurance::default(),
-        pause_at: None,
+        pause_at: (scenario.pauses && target.kind == TargetKind::Deployment)
+            .then_some(PauseAt::Pods(1)),
         gitops: None,
         stepped: None,
         dry_run: scenario.dry_run,

@@ -56,7 +56,8 @@ impl Workload {
             uid: self.uid.clone(),
             replicas: self.scaling.replicas,
             ready: u32::try_from(ready.count()).unwrap_or(u32::MAX),
-            paused: self.paused,
+            // As the real one: what Recant itself has paused may be scaled.
+            paused: self.paused && !self.paused_by_recant(),
             kill_switch: self.kill_switch.then(|| self.id.to_string()),
             last_scaling: self.scaling.last_scaling.clone(),
             labels: std::collections::BTreeMap::new(),

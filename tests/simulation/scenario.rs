@@ -2,6 +2,7 @@
 
 use recant_core::ids::TargetKind;
 
+use crate::people::{self, Wish};
 use crate::random::Random;
 
 /// Seconds after which nothing more goes wrong on purpose.
@@ -29,6 +30,8 @@ pub(crate) struct Scenario {
     /// A rule between releases scales what is busy; an autoscaler has it, too.
     pub(crate) scales: bool,
     pub(crate) autoscaled: bool,
+    /// Releases of Deployments are paused at their first pods.
+    pub(crate) pauses: bool,
     /// A frozen agent keeps its lock on the journal; else the volume is taken from it.
     pub(crate) locks: bool,
     pub(crate) odds: Odds,
@@ -122,6 +125,12 @@ pub(crate) enum Event {
     },
     Terminate {
         replica: usize,
+    },
+    /// A person tells the agent to do something about a target, perhaps at two places at once.
+    Order {
+        target: usize,
+        wish: Wish,
+        twice: bool,
     },
     /// The clock of this one leaps.
     Leap {
@@ -223,6 +232,7 @@ impl Scenario {
             blind_rule: random.chance(150),
             scales: random.chance(150),
             autoscaled: random.chance(400),
+            pauses: random.chance(250),
             locks: random.chance(500),
             odds,
             lag: if random.chance(500) {
@@ -236,6 +246,7 @@ impl Scenario {
         scenario.draw_people(random, targets);
         scenario.draw_faults(random);
         scenario.draw_arms(random);
+        scenario.events.extend(people::draw(random, targets));
         // What happens in the same second happens in the order in which it was drawn.
         scenario.events.sort_by_key(|(at, _)| *at);
         scenario
@@ -259,6 +270,7 @@ impl Scenario {
                     | Event::Abort { .. }
                     | Event::Recreate { .. }
                     | Event::KillSwitch { .. }
+                    | Event::Order { .. }
                     | Event::Leap { .. }
             )
         });
@@ -403,7 +415,7 @@ impl Scenario {
 }
 
 /// A whole number of seconds in `from..=to`.
-fn second(random: &mut Random, from: i64, to: i64) -> i64 {
+pub(crate) fn second(random: &mut Random, from: i64, to: i64) -> i64 {
     let width = u64::try_from(to - from).unwrap_or(0);
     from + i64::try_from(random.between(0, width)).unwrap_or(0)
 }

@@ -10,10 +10,12 @@ use tokio::time::Instant;
 
 use crate::messages::SECRET;
 use crate::oracle::{Broken, unrest};
+use crate::people;
 use crate::random::Random;
 use crate::replica::{Start, replica};
 use crate::rules;
 use crate::scenario::{Event, HEALED, Scenario};
+use crate::workload::Workload;
 use crate::world::{Sim, World};
 
 /// Seconds after which everything must be at rest.
@@ -141,6 +143,9 @@ fn unrest_now(sim: &Sim) -> Option<String> {
     let Some(acting) = alive.find(|process| process.holds() && !process.frozen()) else {
         return Some("no agent acts".to_owned());
     };
+    if world.unanswered > 0 {
+        return Some(format!("{} people wait for an answer", world.unanswered));
+    }
     let ledger = acting.shadow.lock().unwrap_or_else(PoisonError::into_inner);
     unrest(&ledger, &world.workloads)
 }
@@ -198,10 +203,11 @@ fn happen(sim: &Arc<Sim>, event: Event, now: i64) {
                 workload.go_to(&newest, now);
             }
         }
-        Event::Pause { target } => world.target(target).set(now, |object| object.paused = true),
-        Event::Resume { target } => world
-            .target(target)
-            .set(now, |object| object.paused = false),
+        Event::Pause { target } => world.target(target).set(now, |object| {
+            // What is paused already stays the pause of whoever set it.
+            object.paused = true;
+        }),
+        Event::Resume { target } => world.target(target).set(now, Workload::go_on),
         Event::PromoteFull { target } => {
             let workload = world.target(target);
             if workload.in_flight() && !workload.aborted {
@@ -243,6 +249,15 @@ fn happen(sim: &Arc<Sim>, event: Event, now: i64) {
         Event::ChannelsDown { seconds } => world.channels_down_until = now + seconds,
         Event::Partition { replica, seconds } => {
             world.lease.cut_off.push((replica, now + seconds));
+        }
+        Event::Order {
+            target,
+            wish,
+            twice,
+        } => {
+            drop(world);
+            people::order(sim, target, wish, twice);
+            return;
         }
         Event::Leap { replica, seconds } => {
             world.skew[replica] += seconds;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use recant_core::ids::{PlanId, PodName, RevisionHash, TargetId, TargetKind};
 use recant_core::plan::Step;
-use recant_core::target::{ForRollback, Pod, Revision, RolloutStatus, TargetState};
+use recant_core::target::{
+    ForRollback, OwnPause, Pod, Revision, Rolling, RolloutStatus, TargetState,
+};
 
 use crate::random::Random;
 use crate::scaling::Wanted;
@@ -41,6 +43,8 @@ pub(crate) struct Workload {
     pub(crate) aborted: bool,
     pub(crate) promote_full: bool,
     pub(crate) paused: bool,
+    /// The pause that Recant set last.
+    pub(crate) own_pause: Option<OwnPause>,
     pub(crate) kill_switch: bool,
     /// Revisions that answer one request in three with an error.
     pub(crate) bad: BTreeSet<RevisionHash>,
@@ -77,6 +81,7 @@ impl Workload {
             aborted: false,
             promote_full: false,
             paused: false,
+            own_pause: None,
             kill_switch: false,
             bad: BTreeSet::new(),
             pods: Vec::new(),
@@ -147,6 +152,9 @@ impl Workload {
         self.revisions.retain(|(known, ..)| known != hash);
         self.revisions
             .push((hash.clone(), number.unwrap_or(0) + 1, created));
+        if let Some(own) = self.own_pause.as_mut().filter(|own| own.holds) {
+            own.changed = true;
+        }
         self.current = hash.clone();
         self.aborted = false;
         self.promote_full = false;
@@ -184,6 +192,7 @@ impl Workload {
         self.last_plan = None;
         self.kill_switch = false;
         self.paused = false;
+        self.own_pause = None;
         // The autoscaler is an object of its own.
         self.scaling = Wanted {
             autoscaler: self.scaling.autoscaler.take(),
@@ -202,6 +211,9 @@ impl Workload {
             Step::UndoDeployment { to } | Step::UndoRollout { to } | Step::ApplyRevision { to } => {
                 self.go_to(to, now);
                 self.last_plan = Some(plan.clone());
+                if self.paused_by_recant() {
+                    self.go_on();
+                }
             }
             Step::AbortRollout => {
                 self.aborted = true;
@@ -372,7 +384,7 @@ impl Workload {
             id: self.id.clone(),
             uid: self.uid.clone(),
             // The controller needs a moment to see a new spec.
-            current: (now > self.began).then(|| self.current.clone()),
+            current: (now > self.began && !self.waits_for_resume()).then(|| self.current.clone()),
             paused: self.paused,
             complete,
             rollout: (self.id.kind == TargetKind::Rollout).then(|| RolloutStatus {
@@ -399,8 +411,11 @@ impl Workload {
             last_plan: self.last_plan.clone(),
             labels: std::collections::BTreeMap::new(),
             for_rollback: ForRollback::default(),
-            pause: None,
-            rolling: None,
+            pause: self.own_pause.clone(),
+            rolling: (self.id.kind == TargetKind::Deployment).then_some(Rolling {
+                wanted: self.scaling.replicas,
+                at_once: Some(1),
+            }),
             owner: None,
             shipped_by: None,
         }

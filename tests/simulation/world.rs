@@ -64,6 +64,9 @@ pub(crate) struct World {
     pub(crate) now: i64,
     pub(crate) processes: u64,
     pub(crate) faults: u64,
+    /// Orders of people, and those of them that wait for an answer.
+    pub(crate) ordered: u64,
+    pub(crate) unanswered: u64,
     /// What readers of the acting agent saw last.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
 }
@@ -220,6 +223,8 @@ impl World {
             now: 0,
             processes: 0,
             faults: 0,
+            ordered: 0,
+            unanswered: 0,
             snapshot: None,
         }
     }

@@ -50,22 +50,25 @@ impl Oracle {
         if self.dry_run {
             return broken("P13", format!("{id} was decided in a dry run"));
         }
-        if self
-            .plans
-            .values()
-            .any(|known| known.analysis == plan.analysis)
-        {
-            return broken("P4", format!("{id} is the second rollback of one analysis"));
-        }
-        if !self.failed_findings.contains(&plan.analysis) {
-            return broken("P9", format!("{id} began without a finding that fails"));
-        }
         let version = |hash: &RevisionHash| (target.clone(), plan.fence.uid.clone(), hash.clone());
         if self.failed.contains(&version(to)) {
             return broken("P12", format!("{id} goes back to {to}, which failed"));
         }
         if to == judged {
             return broken("P12", format!("{id} goes back to what it takes back"));
+        }
+        let Some(workload) = workload else {
+            return broken("P4", format!("{id} is about nothing that is there"));
+        };
+        if let Some(by) = &plan.by {
+            return self.plan_was_ordered(at, plan, by);
+        }
+        let same = |known: &Plan| known.analysis == plan.analysis;
+        if self.plans.values().any(same) {
+            return broken("P4", format!("{id} is the second rollback of one analysis"));
+        }
+        if !self.failed_findings.contains(&plan.analysis) {
+            return broken("P9", format!("{id} began without a finding that fails"));
         }
         if self.returned_to.contains(&version(judged)) {
             return broken(
@@ -74,16 +77,9 @@ impl Oracle {
             );
         }
         self.one_more_action(at, id)?;
-        let last = self.last_plan.get(target);
-        if last.is_some_and(|last| at.duration_since(*last) < self.cool_down) {
-            return broken(
-                "P11",
-                format!("{id} began within the cool-down of {target}"),
-            );
-        }
-        let Some(workload) = workload else {
-            return broken("P4", format!("{id} is about nothing that is there"));
-        };
+        self.cooled_down(at, plan)?;
+        self.not_held(at, id.as_str(), target)?;
+        self.not_frozen(at, id.as_str(), target)?;
         if !workload.bad.contains(judged) {
             return broken(
                 "false action",
@@ -189,7 +185,8 @@ impl Oracle {
                 format!("a step of {} began without the Lease", command.plan),
             );
         }
-        if self.scalings.contains_key(&command.plan) {
+        let other = self.pauses.contains_key(&command.plan);
+        if other || self.scalings.contains_key(&command.plan) {
             return Ok(());
         }
         let Some(plan) = self.plans.get(&command.plan) else {
@@ -253,7 +250,11 @@ impl Oracle {
         if notice.target.is_none() {
             return broken("P9", format!("notice {id} names no target"));
         }
-        let known = |id: &AnalysisId| self.analyses.contains_key(id);
+        // A rollback that a person ordered may be of no analysis: the order is its reason.
+        let known = |id: &AnalysisId| {
+            let mut plans = self.plans.values();
+            self.analyses.contains_key(id) || plans.any(|plan| plan.analysis == *id)
+        };
         let of_incident = notice
             .correlation
             .as_ref()

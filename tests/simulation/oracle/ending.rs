@@ -37,6 +37,12 @@ pub(crate) fn unrest(ledger: &Ledger, workloads: &BTreeMap<TargetId, Workload>) 
                 .verification
                 .as_ref()
                 .map(|found| format!("verification of {}", found.revision)),
+            // What failed and was not taken back stays paused for a person, who was told.
+            known
+                .pause
+                .as_ref()
+                .filter(|pause| !(pause.told && known.has_failed(&pause.pause.fence.judged)))
+                .map(|pause| format!("pause {}", pause.pause.id)),
         ];
         if let Some(what) = under_way.into_iter().flatten().next() {
             return Some(format!("{what} of {id} is under way"));
@@ -71,6 +77,7 @@ impl Oracle {
         }
         for (id, workload) in workloads {
             self.bad_release_is_told(id, workload)?;
+            self.nothing_is_left_paused(workload)?;
             if calm && !self.kill_switch && !self.dry_run {
                 self.bad_release_is_gone(id, workload)?;
             }

@@ -55,8 +55,8 @@ impl Oracle {
         let rollback = match &command.action {
             Action::Rollback(rollback) => rollback,
             Action::Scale(change) => return self.scales(command, change, object),
+            Action::Pause(step) => return self.pauses(command, step, object),
             Action::Change(_)
-            | Action::Pause(_)
             | Action::Sync(_)
             | Action::Evidence(_)
             | Action::Webhook(_)
@@ -83,7 +83,7 @@ impl Oracle {
         if object.kill_switch {
             return broken("P13", format!("{plan} was written with the kill switch on"));
         }
-        if object.paused {
+        if object.paused && !object.paused_by_recant() {
             return broken(
                 "P6",
                 format!("{plan} was written to what somebody had paused"),
@@ -139,6 +139,10 @@ impl Oracle {
         key: &(PlanId, usize),
         workloads: &BTreeMap<TargetId, Workload>,
     ) -> Result<(), Broken> {
+        // A person may have resumed it before.
+        if key.1 == 1 && self.pauses.contains_key(&key.0) {
+            return Ok(());
+        }
         let Some(plan) = self.plans.get(&key.0) else {
             return broken(
                 "P3",

@@ -59,6 +59,8 @@ impl Oracle {
             // What was set is taken back, whatever happened meanwhile.
             return Ok(());
         }
+        self.not_held(at, id.as_str(), &plan.target)?;
+        self.not_frozen(at, id.as_str(), &plan.target)?;
         self.one_more_action(at, id)
     }
 
@@ -88,7 +90,7 @@ impl Oracle {
         if self.dry_run {
             return broken("P13", format!("{plan} was written in a dry run"));
         }
-        if object.paused {
+        if object.paused && !object.paused_by_recant() {
             return broken(
                 "P6",
                 format!("{plan} was written to what somebody had paused"),
