@@ -245,6 +245,7 @@ impl Oracle {
             | NoticeKind::SourceRecovered
             | NoticeKind::Reloaded
             | NoticeKind::ReloadFailed => return Ok(()),
+            NoticeKind::Ordered => return self.order_is_told(notice),
             _ => {}
         }
         if notice.target.is_none() {

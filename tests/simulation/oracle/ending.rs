@@ -75,6 +75,7 @@ impl Oracle {
         {
             return broken("liveness", format!("{plan} has no end"));
         }
+        self.orders_are_told()?;
         for (id, workload) in workloads {
             self.bad_release_is_told(id, workload)?;
             self.nothing_is_left_paused(workload)?;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use recant_core::command::{Command, CommandId, CommandOutcome, Order, Reach};
 use recant_core::guard::Guard;
 use recant_core::ids::TargetId;
+use recant_core::notice::{Notice, NoticeKind};
 use recant_core::saga::Plan;
 
 use super::{Broken, Oracle, broken};
@@ -48,6 +49,15 @@ impl Ordered {
             }
             Order::Rollback { .. } | Order::Approve { .. } => {}
         }
+    }
+
+    /// Holds and freezes that were set or lifted.
+    fn set(&self) -> usize {
+        let set = |(command, end): &&(Command, Option<CommandOutcome>)| {
+            let rollback = matches!(command.order, Order::Rollback { .. });
+            matches!(end, Some(CommandOutcome::Done { .. })) && !rollback
+        };
+        self.commands.values().filter(set).count()
     }
 
     fn known(&self, by: &str) -> Option<&(Command, Option<CommandOutcome>)> {
@@ -118,6 +128,39 @@ impl Oracle {
                 ),
             ),
         }
+    }
+
+    /// People hear of a hold or a freeze: somebody ordered it, and each is told once.
+    pub(super) fn order_is_told(&self, notice: &Notice) -> Result<(), Broken> {
+        let told = self.told_orders() + 1;
+        if told > self.ordered.set() {
+            return broken(
+                "P9",
+                format!(
+                    "{} is told, and nobody ordered it: {}",
+                    notice.id, notice.headline
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn told_orders(&self) -> usize {
+        let all = self.noticed.values();
+        all.filter(|notice| notice.kind == NoticeKind::Ordered)
+            .count()
+    }
+
+    /// At rest: whatever was set or lifted was told.
+    pub(super) fn orders_are_told(&self) -> Result<(), Broken> {
+        let (told, set) = (self.told_orders(), self.ordered.set());
+        if told == set {
+            return Ok(());
+        }
+        broken(
+            "liveness",
+            format!("{set} holds and freezes were set or lifted, and {told} were told"),
+        )
     }
 
     /// A rollback that a person ordered begins: the order is open, and what holds it was taken upon themselves.
