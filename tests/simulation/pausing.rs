@@ -12,6 +12,7 @@ impl Workload {
         match write {
             PauseWrite::Pause { until } => {
                 self.paused = true;
+                self.paused_at = Some(self.current.clone());
                 self.own_pause = Some(OwnPause {
                     plan: plan.clone(),
                     until: Some(*until),

@@ -208,17 +208,17 @@ fn assemble(
     let cluster = Arc::new(SimCluster::new(Arc::clone(sim), Arc::clone(process)));
     let (holder, kill_switch) = (Arc::clone(process), settings.guards.kill_switch);
     let gate: Arc<dyn actuate::Gate> = Arc::new(move || {
+        if holder.term() != Some(term) || holder.dead() {
+            return Permit::Later {
+                reason: "the Lease is not held".to_owned(),
+            };
+        }
         if kill_switch {
             return Permit::Never {
                 reason: "the kill switch is on in the settings".to_owned(),
             };
         }
-        if holder.term() == Some(term) && !holder.dead() {
-            return Permit::Act;
-        }
-        Permit::Later {
-            reason: "the Lease is not held".to_owned(),
-        }
+        Permit::Act
     });
     let clock = clock(sim, process);
     let (outcomes_in, outcomes) = mpsc::unbounded_channel();

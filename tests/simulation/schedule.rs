@@ -146,6 +146,11 @@ fn unrest_now(sim: &Sim) -> Option<String> {
     if world.unanswered > 0 {
         return Some(format!("{} people wait for an answer", world.unanswered));
     }
+    let writes = !world.scenario.kill_switch && !world.scenario.dry_run;
+    let mut paused = world.workloads.values();
+    if let Some(left) = paused.find(|one| writes && world.oracle.has_to_go_on(one)) {
+        return Some(format!("{} is left paused at {}", left.id, left.current));
+    }
     let ledger = acting.shadow.lock().unwrap_or_else(PoisonError::into_inner);
     unrest(&ledger, &world.workloads)
 }

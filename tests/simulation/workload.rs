@@ -43,8 +43,9 @@ pub(crate) struct Workload {
     pub(crate) aborted: bool,
     pub(crate) promote_full: bool,
     pub(crate) paused: bool,
-    /// The pause that Recant set last.
+    /// The pause that Recant set last, and the revision that it was at then.
     pub(crate) own_pause: Option<OwnPause>,
+    pub(crate) paused_at: Option<RevisionHash>,
     pub(crate) kill_switch: bool,
     /// Revisions that answer one request in three with an error.
     pub(crate) bad: BTreeSet<RevisionHash>,
@@ -82,6 +83,7 @@ impl Workload {
             promote_full: false,
             paused: false,
             own_pause: None,
+            paused_at: None,
             kill_switch: false,
             bad: BTreeSet::new(),
             pods: Vec::new(),
@@ -152,8 +154,9 @@ impl Workload {
         self.revisions.retain(|(known, ..)| known != hash);
         self.revisions
             .push((hash.clone(), number.unwrap_or(0) + 1, created));
+        let other = self.paused_at.as_ref() != Some(hash);
         if let Some(own) = self.own_pause.as_mut().filter(|own| own.holds) {
-            own.changed = true;
+            own.changed = other;
         }
         self.current = hash.clone();
         self.aborted = false;

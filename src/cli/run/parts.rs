@@ -209,19 +209,20 @@ pub(in crate::cli) fn unusable_templates(errors: &[TemplateError]) -> anyhow::Er
     anyhow::anyhow!("the message templates cannot be used:{}", lines.concat())
 }
 
+/// Without the Lease nothing is decided either, so that comes first: with the kill switch on it would be.
 pub(in crate::cli) fn gate(kill_switch: Arc<AtomicBool>, term: Term) -> Arc<dyn Gate> {
     Arc::new(move || {
+        if !term.holds() {
+            return Permit::Later {
+                reason: "the Lease is not held".to_owned(),
+            };
+        }
         if kill_switch.load(Ordering::Relaxed) {
             return Permit::Never {
                 reason: "the kill switch is on in the settings".to_owned(),
             };
         }
-        if term.holds() {
-            return Permit::Act;
-        }
-        Permit::Later {
-            reason: "the Lease is not held".to_owned(),
-        }
+        Permit::Act
     })
 }
 
@@ -261,5 +262,30 @@ pub(super) async fn report_watches(
         } else {
             ops.readiness.block("cluster", faults.join("; "));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::cluster::kubernetes::lease::LeaseState;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_lost_the_lease_waits_also_with_the_kill_switch_on() {
+        let held = LeaseState::Held {
+            until: Instant::now() + Duration::from_secs(4),
+            term: 1,
+        };
+        let (_sender, state) = watch::channel(held);
+        let term = Term::of(&state).expect("it is held");
+        let kill_switch = Arc::new(AtomicBool::new(false));
+        let gate = gate(Arc::clone(&kill_switch), term);
+        assert!(matches!(gate.permit(), Permit::Act));
+        kill_switch.store(true, Ordering::Relaxed);
+        assert!(matches!(gate.permit(), Permit::Never { .. }));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(matches!(gate.permit(), Permit::Later { .. }));
     }
 }

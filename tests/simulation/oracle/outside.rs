@@ -212,10 +212,15 @@ impl Oracle {
     /// A fresh answer about a target leaves the source.
     pub(crate) fn measured(&mut self, workload: &Workload, now: i64) {
         self.measured.insert(workload.id.clone(), now);
+        let mut sums: BTreeMap<&RevisionHash, (f64, f64)> = BTreeMap::new();
         for pod in workload.exposed() {
-            let key: (TargetId, RevisionHash) = (workload.id.clone(), pod.hash.clone());
+            let sum = sums.entry(&pod.hash).or_default();
+            *sum = (sum.0 + pod.total, sum.1 + pod.bad);
+        }
+        for (hash, sum) in sums {
+            let key: (TargetId, RevisionHash) = (workload.id.clone(), hash.clone());
             let counted = self.counted.entry(key).or_default();
-            *counted = (counted.0.max(pod.total), counted.1.max(pod.bad));
+            *counted = (counted.0.max(sum.0), counted.1.max(sum.1));
         }
     }
 }

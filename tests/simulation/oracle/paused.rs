@@ -76,16 +76,10 @@ impl Oracle {
         }
     }
 
-    /// Nothing is left paused but what failed and could not be taken back, which was told.
-    pub(super) fn nothing_is_left_paused(&self, workload: &Workload) -> Result<(), Broken> {
+    /// Whether it is paused by Recant, and neither bad nor stopped: then it has to go on, by its deadline at the latest.
+    pub(crate) fn has_to_go_on(&self, workload: &Workload) -> bool {
         let judged = &workload.current;
         let version = (workload.id.clone(), workload.uid.clone(), judged.clone());
-        if !workload.paused_by_recant() || self.failed.contains(&version) || workload.kill_switch {
-            return Ok(());
-        }
-        broken(
-            "pause",
-            format!("{} is left paused at {judged}", workload.id),
-        )
+        workload.paused_by_recant() && !workload.kill_switch && !self.failed.contains(&version)
     }
 }
