@@ -54,5 +54,4 @@ pub mod secrets;
 pub mod source;
 #[cfg(feature = "whole")]
 pub mod telemetry;
-#[cfg(feature = "whole")]
 pub mod tls;

@@ -45,6 +45,12 @@ pub(super) fn broken(promise: &'static str, what: String) -> Result<(), Broken> 
     Err(Broken { promise, what })
 }
 
+/// Where a rollback goes.
+fn returned_to(plan: &Plan) -> Version {
+    let (fence, to) = (&plan.fence, &plan.to.revision);
+    (fence.target.clone(), fence.uid.clone(), to.clone())
+}
+
 /// A revision of one object.
 type Version = (TargetId, String, RevisionHash);
 
@@ -272,9 +278,10 @@ impl Oracle {
             }
             Record::PlanBegan { plan } => {
                 let fence = &plan.fence;
-                let to = plan.to.revision.clone();
-                self.returned_to
-                    .insert((fence.target.clone(), fence.uid.clone(), to));
+                // What a person ordered counts when it is done: until then nothing is known of where it goes.
+                if plan.by.is_none() {
+                    self.returned_to.insert(returned_to(plan));
+                }
                 self.last_plan.insert(fence.target.clone(), at);
                 self.plans.insert(plan.id.clone(), (**plan).clone());
             }
@@ -296,6 +303,9 @@ impl Oracle {
             Record::Commanded { command } => self.ordered.take(command),
             Record::CommandEnded { command, outcome } => self.ordered.end(at, command, outcome),
             Record::PlanEnded { plan, end, .. } => {
+                if let (Some(plan), PlanEnd::Done) = (self.plans.get(plan), end) {
+                    self.returned_to.insert(returned_to(plan));
+                }
                 self.ends.insert(plan.clone(), end.clone());
             }
             Record::Noticed(notice) => {

@@ -106,13 +106,22 @@ fn counters(world: &mut World, query: &Query, target: &QueryTarget, stale: bool)
         },
     };
     if stale {
-        let old = world.stale.iter().filter(|(id, ..)| *id == target.id);
-        let series = old.map(|(_, sampled, pod)| series((*sampled, pod)));
-        return Observation::Reading(Reading {
-            series: series.collect(),
-        });
+        let old: Vec<_> = world
+            .stale
+            .iter()
+            .filter(|(id, ..)| *id == target.id)
+            .collect();
+        if let Some((_, sampled, _)) = old.first() {
+            let pods = old.iter().map(|(_, _, pod)| pod);
+            world.oracle.measured(&target.id, *sampled, pods);
+        }
+        let series = old
+            .iter()
+            .map(|(_, sampled, pod)| series((*sampled, pod)))
+            .collect();
+        return Observation::Reading(Reading { series });
     }
     let series = workload.exposed().map(|pod| series((now, pod))).collect();
-    world.oracle.measured(workload, now);
+    world.oracle.measured(&target.id, now, workload.exposed());
     Observation::Reading(Reading { series })
 }

@@ -260,6 +260,9 @@ impl Oracle {
             .correlation
             .as_ref()
             .is_some_and(|id| self.incidents.contains(id.as_str()));
+        if self.is_of_found_pause(notice) {
+            return Ok(());
+        }
         if !of_incident && !notice.correlation.as_ref().is_some_and(known) {
             return broken(
                 "P9",

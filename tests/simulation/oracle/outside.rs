@@ -6,7 +6,7 @@ use recant_core::plan::{Action, Step, StepCommand};
 use std::collections::BTreeMap;
 
 use super::{Broken, Oracle, broken};
-use crate::workload::Workload;
+use crate::workload::{SimPod, Workload};
 
 impl Oracle {
     /// The executor begins an attempt: the step is in the journal (P3), and the process holds the Lease (P6).
@@ -209,16 +209,22 @@ impl Oracle {
         Ok(())
     }
 
-    /// A fresh answer about a target leaves the source.
-    pub(crate) fn measured(&mut self, workload: &Workload, now: i64) {
-        self.measured.insert(workload.id.clone(), now);
+    /// An answer about a target leaves the source, with the pods as they were at that time.
+    pub(crate) fn measured<'a>(
+        &mut self,
+        target: &TargetId,
+        sampled: i64,
+        pods: impl Iterator<Item = &'a SimPod>,
+    ) {
+        let last = self.measured.entry(target.clone()).or_insert(sampled);
+        *last = sampled.max(*last);
         let mut sums: BTreeMap<&RevisionHash, (f64, f64)> = BTreeMap::new();
-        for pod in workload.exposed() {
+        for pod in pods {
             let sum = sums.entry(&pod.hash).or_default();
             *sum = (sum.0 + pod.total, sum.1 + pod.bad);
         }
         for (hash, sum) in sums {
-            let key: (TargetId, RevisionHash) = (workload.id.clone(), hash.clone());
+            let key: (TargetId, RevisionHash) = (target.clone(), hash.clone());
             let counted = self.counted.entry(key).or_default();
             *counted = (counted.0.max(sum.0), counted.1.max(sum.1));
         }

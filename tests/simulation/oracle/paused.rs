@@ -1,7 +1,8 @@
 //! Releases that wait for their evidence: paused once, never over a person's pause, never let go on when they are bad,
 //! and never left paused.
 
-use recant_core::pause::PauseNews;
+use recant_core::notice::{Notice, NoticeKind};
+use recant_core::pause::{Pause, PauseNews};
 use recant_core::plan::{PauseStep, PauseWrite, StepCommand};
 
 use super::{Broken, Oracle, broken};
@@ -74,6 +75,18 @@ impl Oracle {
                 Ok(())
             }
         }
+    }
+
+    /// Whether it is about a pause that was found on its object: no analysis is known that it could name.
+    pub(super) fn is_of_found_pause(&self, notice: &Notice) -> bool {
+        let about = matches!(
+            notice.kind,
+            NoticeKind::Paused | NoticeKind::PauseEnded | NoticeKind::LeftPaused
+        );
+        let found = |pause: &Pause| {
+            pause.analysis.is_none() && Some(&pause.fence.target) == notice.target.as_ref()
+        };
+        about && self.pauses.values().any(found)
     }
 
     /// Whether it is paused by Recant, and neither bad nor stopped: then it has to go on, by its deadline at the latest.
