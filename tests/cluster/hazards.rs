@@ -40,6 +40,11 @@ fn target(ns: &Namespace) -> TargetId {
 
 /// An agent that watches the Deployment `checkout` and tells the team, and requests to it.
 async fn watched(ns: &Namespace) -> (Agent, Traffic) {
+    watched_at(ns, 20.0).await
+}
+
+/// The same with so many requests a second.
+async fn watched_at(ns: &Namespace, rate: f64) -> (Agent, Traffic) {
     let namespace = ns.name();
     let rules = format!(
         "---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: checkout, namespace: {namespace}}}\n\
@@ -47,7 +52,7 @@ async fn watched(ns: &Namespace) -> (Agent, Traffic) {
          onFail: [{{rollback: {{}}}}, {{notify: [team]}}]\n"
     );
     let agent = Agent::start(&[ns], &rules, Options::default()).await;
-    let traffic = ns.traffic("checkout", 20.0);
+    let traffic = ns.traffic("checkout", rate);
     (agent, traffic)
 }
 

@@ -21,13 +21,13 @@ fn hazard_10_a_late_fault_is_told_with_the_revision_in_force_and_only_proposed()
         let rules = format!(
             "---\napiVersion: recant.dev/v1alpha1\nkind: Watch\nmetadata: {{name: checkout, namespace: {}}}\n\
              target: {{kind: Deployment, name: checkout}}\nrules: [http/error-rate]\n\
-             release: {{watch: 10s, whenUnclear: pass}}\nonFail: [{{rollback: {{}}}}, {{notify: [team]}}]\n\
+             release: {{watch: 4s, whenUnclear: pass}}\nonFail: [{{rollback: {{}}}}, {{notify: [team]}}]\n\
              onPass: [{{notify: [team]}}]\n\
              always: [{{rule: http/error-rate, window: 30s, onFail: [{{notify: [team]}}]}}]\n",
             ns.name()
         );
         let agent = Agent::start(&[&ns], &rules, Options::default()).await;
-        let traffic = ns.traffic("checkout", 40.0);
+        let traffic = ns.traffic("checkout", 100.0);
         traffic.next(80, WITHIN).await;
         ns.set_image("checkout", "v3").await;
         agent.wait_notice(NoticeKind::Passed, None, WITHIN).await;

@@ -4,7 +4,7 @@
 use recant_core::guard::Guard;
 use recant_core::record::Record;
 
-use super::{WITHIN, image, watched};
+use super::{WITHIN, image, watched_at};
 use crate::bed::Bed;
 use crate::case::run;
 use crate::manifests;
@@ -18,7 +18,7 @@ fn hazard_13_a_trouble_of_before_the_release_is_not_blamed_on_it() {
         ns.deployment("checkout", "v1", 2).await;
         ns.behave("v1", Behaviour::FAILING);
         ns.behave("v3", Behaviour::FAILING);
-        let (agent, traffic) = watched(&ns).await;
+        let (agent, traffic) = watched_at(&ns, 100.0).await;
         // What the service was like before is known.
         traffic.next(400, WITHIN).await;
         ns.set_image("checkout", "v3").await;
