@@ -177,6 +177,8 @@ impl Guard {
             | Self::DryRun
             | Self::Silence
             | Self::GitOps
+            // Whoever says so will bring it back, or knows that it is not needed.
+            | Self::Configuration
             | Self::Migration
             | Self::HeldByPerson
             | Self::Dependency
@@ -192,9 +194,8 @@ impl Guard {
             | Self::KillSwitch
             | Self::NoWayBack
             | Self::Autoscaler
-            // What is older than the floor, or lacks its configuration, cannot run.
+            // What is older than the floor cannot run; who knows better moves the floor.
             | Self::Floor
-            | Self::Configuration
             | Self::ActingReplica
             // A person's order is their approval.
             | Self::Approval => false,
@@ -488,15 +489,28 @@ pub struct OperationContext<'a> {
 
 /// The first guard that holds an operation back now; none: look at the cluster.
 pub fn holds_operation(context: &OperationContext<'_>) -> Option<Hold> {
-    kill_switch::of_settings(context.settings)
-        .or_else(|| dry_run::of_settings(context.settings, context.watch, context.watch_dry_run))
-        .or_else(|| dry_run::of_rule(context.dry_rule?, true))
-        .or_else(|| scope::hold(context.settings, context.namespace))
-        .or_else(|| freeze::hold(context.now, context.settings, context.people.frozen))
-        .or_else(|| held_by_person::hold(context.now, context.people.held))
-        .or_else(|| silence::of_settings(context.settings, context.silence))
-        .or_else(|| blast_radius::of_operations(context))
-        .or_else(|| action_rate::hold(context.now, context.settings, context.actions))
+    all_of_operation(context).into_iter().next()
+}
+
+/// All guards that hold an operation back now.
+pub fn all_of_operation(context: &OperationContext<'_>) -> Vec<Hold> {
+    let OperationContext { now, settings, .. } = *context;
+    [
+        kill_switch::of_settings(settings),
+        dry_run::of_settings(settings, context.watch, context.watch_dry_run),
+        context
+            .dry_rule
+            .and_then(|rule| dry_run::of_rule(rule, true)),
+        scope::hold(settings, context.namespace),
+        freeze::hold(now, settings, context.people.frozen),
+        held_by_person::hold(now, context.people.held),
+        silence::of_settings(settings, context.silence),
+        blast_radius::of_operations(context),
+        action_rate::hold(now, settings, context.actions),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The first guard that holds a step of a release's traffic back now; none: look at the route.

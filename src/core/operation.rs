@@ -16,7 +16,7 @@ use crate::evidence::KeepEvidence;
 use crate::guard::Hold;
 use crate::ids::{AnalysisId, ChannelName, IncidentId, PlanId, RuleName, TargetId, WatchName};
 use crate::plan::{Action, StepResult};
-use crate::rule::{ScaleTarget, WhenStuck};
+use crate::rule::{Runbook, ScaleTarget, Task, WhenStuck};
 use crate::scaling::ScaleChange;
 use crate::time::{later, leeway, spread};
 use crate::webhook::WebhookCall;
@@ -46,11 +46,41 @@ pub struct Operation {
     /// It takes this one back.
     #[serde(default)]
     pub undoes: Option<PlanId>,
+    /// What has had the traffic goes to no replicas later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then_down: Option<ThenDown>,
+    /// It is what comes later of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<PlanId>,
     #[serde(default)]
     pub notify: Vec<ChannelName>,
     /// What was asked for and is not done, and why. Sentences without a full stop.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+/// A workload that goes to no replicas when a switch away from it has proved itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThenDown {
+    pub target: ScaleTarget,
+    /// After the end of the switch, or of the incident that it was made for.
+    pub after: Duration,
+}
+
+impl ThenDown {
+    /// What a runbook asks for.
+    pub fn of(runbook: &Runbook) -> Option<Self> {
+        runbook.steps.iter().find_map(|task| {
+            let Task::Switch { up: Some(up), .. } = task else {
+                return None;
+            };
+            Some(Self {
+                target: up.present.clone()?,
+                after: up.then_down?,
+            })
+        })
+    }
 }
 
 /// What it was begun by.
@@ -258,6 +288,11 @@ impl Operation {
     /// The id of what takes it back.
     pub fn undo_id(&self) -> PlanId {
         PlanId(format!("{}-undo", self.id))
+    }
+
+    /// The id of what brings what had the traffic to no replicas.
+    pub fn down_id(&self) -> PlanId {
+        PlanId(format!("{}-down", self.id))
     }
 
     /// Whether it writes to this object.

@@ -449,8 +449,19 @@ pub struct Switch {
     pub min: Option<u32>,
     /// How long its pods may take to get ready, such as `5m`, which it is when left out.
     pub wait: Option<String>,
+    /// What has had the traffic (`present`) goes to no replicas later; left out, it never does.
+    #[schemars(rename = "thenScaleDown")]
+    pub then_scale_down: Option<ThenScaleDown>,
     /// Put back as it was after this long, such as `30m`; of an incident, after its end.
     pub undo: Option<String>,
+}
+
+/// What has had the traffic goes, if the switch has proved itself.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ThenScaleDown {
+    /// After this long, such as `30m`; of an incident, after its end. While anything is broken it stays.
+    pub after: String,
 }
 
 /// Where a pod exposes its metrics.

@@ -217,6 +217,10 @@ const MAPPINGS: &[(&str, &str)] = &[
         "Switch",
         "kind: Watch\nalways: [{rule: a, onFail: [{switch: {HERE}}]}]",
     ),
+    (
+        "ThenScaleDown",
+        "kind: Watch\nalways: [{rule: a, onFail: [{switch: {thenScaleDown: {HERE}}}]}]",
+    ),
     ("Runbook", "kind: Runbook\nmetadata: {name: a}\nHERE"),
     (
         "Step",

@@ -125,6 +125,7 @@ fn shifts_and_switches_are_read() {
         "shift: {route: {kind: Ingress, name: api-ingress}, to: 0%, undo: 1h}",
         "switch: {service: checkout, to: {color: blue}, target: Deployment/checkout-blue}",
         "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, present: Deployment/green, min: 3, wait: 2m}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, present: Deployment/green, thenScaleDown: {after: 30m}}",
         "switch: {ingress: api, host: api.example.com, path: /, to: {service: api-blue}, target: StatefulSet/api-blue}",
     ] {
         let (book, said) = load(acting(action));
@@ -154,6 +155,9 @@ fn each_mistake_in_a_shift_or_a_switch_is_said_with_its_place() {
         "switch: {service: checkout, to: {color: blue}, target: blue, min: 3}",
         "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, min: 0}",
         "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, wait: 2h}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, thenScaleDown: {after: 30m}}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, present: Deployment/green, thenScaleDown: {after: 30d}}",
+        "switch: {service: checkout, to: {color: blue}, target: Deployment/blue, present: Deployment/green, thenScaleDown: 30m}",
         "switch: {service: checkout, path: /, to: {color: blue}}",
         "switch: {ingress: api, to: {color: blue}}",
     ] {

@@ -196,5 +196,6 @@ pub(super) fn follow_up(turn: &mut Turn<'_>, target: &TargetId, live: &Live) {
         cause: Cause::Release { analysis },
         runbook: Arc::clone(runbook),
         dry_rule: None,
+        follows: None,
     });
 }

@@ -5,6 +5,7 @@
 
 mod busy;
 mod calling;
+mod down;
 mod glance;
 mod own;
 mod undo;
@@ -19,11 +20,12 @@ pub(super) use self::own::is_ours;
 use super::always::Looked;
 use super::live::Live;
 use super::{Effect, ObjectAnswer, Turn, tell};
-use crate::guard::{Guard, Hold, OperationContext, holds_operation};
+use crate::guard::{Guard, Hold, OperationContext, all_of_operation};
 use crate::ids::{ChannelName, PlanId, RuleName, TargetId};
 use crate::notice::Problem;
 use crate::operation::{
-    Cause, Choice, Chosen, Looks, Next, Operation, OperationEvent, OperationState, Step, choose,
+    Cause, Choice, Chosen, Looks, Next, Operation, OperationEvent, OperationState, Step, ThenDown,
+    choose,
 };
 use crate::plan::{StepOutcome, StepResult};
 use crate::record::Record;
@@ -50,6 +52,8 @@ pub(super) struct Wish {
     pub(super) runbook: Arc<Runbook>,
     /// Its rule only says what it would do.
     pub(super) dry_rule: Option<RuleName>,
+    /// It is what comes later of this operation.
+    pub(super) follows: Option<PlanId>,
 }
 
 /// What is known of operations since the agent started.
@@ -104,6 +108,9 @@ impl Operations {
 
     /// Takes everything as far as it goes now.
     pub(super) fn tend(&mut self, turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
+        if !turn.past {
+            down::tend(self, turn, lives);
+        }
         let wishes = std::mem::take(&mut turn.wishes);
         if turn.past {
             return;
@@ -157,7 +164,12 @@ impl Operations {
     }
 
     /// What is done, once everything was looked at.
-    fn decide(&mut self, turn: &mut Turn<'_>, live: &Live, wish: &Wish) -> Option<Choice> {
+    pub(super) fn decide(
+        &mut self,
+        turn: &mut Turn<'_>,
+        live: &Live,
+        wish: &Wish,
+    ) -> Option<Choice> {
         for task in &wish.runbook.steps {
             self.glances.want_task(task);
         }
@@ -250,7 +262,14 @@ impl Operations {
 }
 
 fn begin(turn: &mut Turn<'_>, live: &Live, wish: &Wish, chosen: Chosen) {
-    let operation = Operation {
+    turn.record(Record::Operation(OperationEvent::Began {
+        operation: Box::new(operation(live, wish, chosen)),
+    }));
+}
+
+/// What was decided, as it is written down.
+pub(super) fn operation(live: &Live, wish: &Wish, chosen: Chosen) -> Operation {
+    Operation {
         id: wish.id.clone(),
         title: wish.runbook.name.clone(),
         watch: live.watch.name.clone(),
@@ -260,18 +279,23 @@ fn begin(turn: &mut Turn<'_>, live: &Live, wish: &Wish, chosen: Chosen) {
         undo_after: wish.runbook.undo_after,
         when_stuck: wish.runbook.when_stuck,
         undoes: None,
+        then_down: ThenDown::of(&wish.runbook),
+        follows: wish.follows.clone(),
         notify: channels(live, &wish.cause),
         notes: chosen.notes,
-    };
-    turn.record(Record::Operation(OperationEvent::Began {
-        operation: Box::new(operation),
-    }));
+    }
 }
 
 /// What holds it back, before the cluster is asked.
 fn hold(turn: &mut Turn<'_>, live: &Live, wish: &Wish) -> Option<Hold> {
+    let first = holds_of(turn, live, wish).into_iter().next();
+    first.or_else(|| turn.permission(&wish.target, WishedAction::Scaling, wish.id.as_str()))
+}
+
+/// Everything that holds it back, before the cluster is asked.
+pub(super) fn holds_of(turn: &Turn<'_>, live: &Live, wish: &Wish) -> Vec<Hold> {
     let all = turn.of_all();
-    let of_settings = holds_operation(&OperationContext {
+    let mut holds = all_of_operation(&OperationContext {
         now: turn.now,
         settings: &turn.settings.guards,
         actions: &all.actions,
@@ -288,15 +312,10 @@ fn hold(turn: &mut Turn<'_>, live: &Live, wish: &Wish) -> Option<Hold> {
         ),
         watched: turn.ledger.targets.len(),
     });
-    let hold = of_settings.or_else(|| {
-        let busy = wish
-            .runbook
-            .steps
-            .iter()
-            .find_map(|task| busy::with_task(turn, task))?;
-        Some(Hold::action(Guard::UnderWay, busy, None))
-    });
-    hold.or_else(|| turn.permission(&wish.target, WishedAction::Scaling, wish.id.as_str()))
+    let mut tasks = wish.runbook.steps.iter();
+    let busy = tasks.find_map(|task| busy::with_task(turn, task));
+    holds.extend(busy.map(|busy| Hold::action(Guard::UnderWay, busy, None)));
+    holds
 }
 
 fn held(turn: &mut Turn<'_>, wish: &Wish, hold: Hold) {
@@ -345,7 +364,13 @@ fn tell_and_close(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>, id: &Pl
             close(turn, undone.clone(), "it was taken back");
         }
         close(turn, id.clone(), "nothing is left to do");
-    } else if !state.may_be_undone() {
+    } else if let Some(before) = &state.operation.follows {
+        // What takes the other one back has to know of it.
+        let before = turn.ledger.operations.get(before);
+        if !before.is_some_and(OperationState::may_be_undone) {
+            close(turn, id.clone(), "it stays as it is");
+        }
+    } else if !state.may_be_undone() && !state.may_go_down() {
         close(turn, id.clone(), "it stays as it is");
     }
 }

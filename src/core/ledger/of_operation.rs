@@ -44,6 +44,7 @@ impl Ledger {
                 operation, cause, ..
             } => {
                 self.held_operations.remove(operation);
+                self.went_down(operation);
                 self.answered(cause);
             }
             OperationEvent::Ended { operation, end, .. } => {
@@ -53,6 +54,7 @@ impl Ledger {
                 if let Some(state) = self.operations.get_mut(operation) {
                     state.end(at, end.clone(), open);
                 }
+                self.went_down(operation);
             }
             OperationEvent::Closed { operation, .. } => {
                 self.operations.remove(operation);
@@ -73,6 +75,16 @@ impl Ledger {
             if let Some((_, known)) = targets.find(|(target, _)| object.is(target)) {
                 known.changed = Some(at);
             }
+        }
+    }
+
+    /// It was what comes later of another one.
+    fn went_down(&mut self, later: &PlanId) {
+        let Some(of) = later.0.strip_suffix("-down") else {
+            return;
+        };
+        if let Some(state) = self.operations.get_mut(&PlanId(of.to_owned())) {
+            state.down = true;
         }
     }
 

@@ -3,6 +3,7 @@
 mod traffic;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Step;
 use crate::change::{Annotation, Apply, Change, Edit, Environment, ObjectRef, ObjectState, Seen};
@@ -12,6 +13,9 @@ use crate::ids::PlanId;
 use crate::rule::{Runbook, ScaleTarget, Task, Webhook};
 use crate::scaling::{self, Decided, Obstacle, ScaleState};
 use crate::webhook::{Caller, WebhookCall};
+
+/// How long pods may take that get traffic again.
+const READY: Duration = Duration::from_mins(5);
 
 /// What the cluster said of everything that is asked about; inside, `None`: it does not exist.
 #[derive(Debug, Default)]
@@ -78,7 +82,9 @@ pub fn choose_undo<'a>(
     // What was scaled up to get traffic may still have it when that cannot be led back: it stays as large.
     let leads = steps.iter().copied().any(Step::leads_traffic);
     for step in steps.into_iter().rev() {
-        if let (Step::Scale { change }, true) = (step, leads) {
+        if let (Step::Scale { change }, true) = (step, leads)
+            && change.to > 0
+        {
             chosen.notes.push(format!(
                 "{} is left as it is: traffic was led to it",
                 change.target
@@ -87,7 +93,10 @@ pub fn choose_undo<'a>(
         }
         match undo_of(step, looks) {
             One::Steps(steps, notes) => {
+                let ready = steps.iter().filter_map(|step| ready_again(step, leads));
+                let ready: Vec<Step> = ready.collect();
                 chosen.steps.extend(steps);
+                chosen.steps.extend(ready);
                 chosen.notes.extend(notes);
             }
             One::Nothing(why) if why.is_empty() => {}
@@ -96,6 +105,18 @@ pub fn choose_undo<'a>(
         }
     }
     act(chosen)
+}
+
+/// What comes back from no replicas to get traffic again has to be ready before.
+fn ready_again(step: &Step, leads: bool) -> Option<Step> {
+    let Step::Scale { change } = step else {
+        return None;
+    };
+    (leads && change.from == 0).then(|| Step::Ready {
+        target: change.target.clone(),
+        replicas: change.to,
+        within: READY,
+    })
 }
 
 fn act(chosen: Chosen) -> Choice {

@@ -37,6 +37,9 @@ pub struct OperationState {
     /// Kinds of notices that were made about it.
     #[serde(default)]
     pub said: BTreeSet<NoticeKind>,
+    /// What had the traffic is gone, or stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub down: bool,
 }
 
 /// What became of one step.
@@ -75,6 +78,7 @@ impl OperationState {
             undo_from: None,
             holds: Holds::default(),
             said: BTreeSet::new(),
+            down: false,
         }
     }
 
@@ -129,6 +133,19 @@ impl OperationState {
                 self.operation.undo_after?,
             )),
         }
+    }
+
+    /// Whether what had the traffic is still to go.
+    pub fn may_go_down(&self) -> bool {
+        let well = matches!(self.ended, None | Some(OperationEnd::Done));
+        self.operation.then_down.is_some() && well && !self.down
+    }
+
+    /// When that is; `None`: never, or its incident is not over.
+    pub fn down_at(&self) -> Option<Timestamp> {
+        let then = self.operation.then_down.as_ref();
+        let then = then.filter(|_| self.ended.is_some() && self.may_go_down())?;
+        Some(due(self.undo_from?, then.after))
     }
 
     /// What to do now. `handed` says whether this process handed the step in hand to the executor.

@@ -50,6 +50,8 @@ fn state(when_stuck: WhenStuck) -> OperationState {
         undo_after: Some(Duration::from_mins(1)),
         when_stuck,
         undoes: None,
+        then_down: None,
+        follows: None,
         notify: Vec::new(),
         notes: Vec::new(),
     };

@@ -40,6 +40,9 @@ pub struct ScaleUp {
     pub least: u32,
     /// How long its pods may take to get ready.
     pub within: Duration,
+    /// What has had the traffic goes to no replicas after so long, if the switch has proved itself; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then_down: Option<Duration>,
 }
 
 impl fmt::Display for Colour {

@@ -42,6 +42,7 @@ pub(super) fn respond(
             },
             runbook: Arc::new(runbook.clone()),
             dry_rule: rule.always.rule.dry_run.then(|| name.clone()),
+            follows: None,
         });
     }
     if let (None, None) = (&state.scaling, &state.settled) {

@@ -74,6 +74,11 @@ impl<T> Glance<T> {
 
     /// Whether it is to be asked now.
     fn ask(&mut self, now: Timestamp) -> bool {
+        let anew = |at: Timestamp| now < at || elapsed(at, now) >= FRESH;
+        if self.wanted.is_none_or(anew) {
+            // What failed when somebody else asked says nothing of now.
+            self.failures = 0;
+        }
         self.wanted = Some(now);
         let due = |at: Timestamp| now < at || elapsed(at, now) >= AGAIN;
         let due = self.fresh(now).is_none() && self.asked.is_none_or(due);

@@ -46,7 +46,15 @@ fn consider(
     live: Option<&Live>,
     state: &OperationState,
 ) {
-    let steps: Vec<Step> = state.carried_out().cloned().collect();
+    let mut steps: Vec<Step> = state.carried_out().cloned().collect();
+    // What went after it comes back first.
+    let later = turn.ledger.operations.get(&state.operation.down_id());
+    steps.extend(
+        later
+            .into_iter()
+            .flat_map(OperationState::carried_out)
+            .cloned(),
+    );
     if let Some(hold) = hold(turn, live, state, &steps) {
         held(turn, state, hold);
         return;
@@ -80,6 +88,7 @@ fn consider(
                 steps: chosen.steps,
                 notes: chosen.notes,
                 undo_after: None,
+                then_down: None,
                 // Each step puts back what it can: the others have nothing to do with it.
                 when_stuck: WhenStuck::GoOn,
                 undoes: Some(state.operation.id.clone()),

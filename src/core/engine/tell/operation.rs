@@ -103,6 +103,13 @@ fn began(state: &OperationState) -> Words {
     ));
     sentences.extend(notes(&operation.notes));
     sentences.push(what_comes(state));
+    if let Some(then) = &operation.then_down {
+        let after = span(SignedDuration::try_from(then.after).unwrap_or(SignedDuration::MAX));
+        sentences.push(format!(
+            "If it does well for {after}, {} goes to no replicas; what takes it back brings it up again first.",
+            then.target
+        ));
+    }
     Words {
         kind: NoticeKind::OperationBegan,
         severity: Severity::Warning,

@@ -9,13 +9,16 @@ use super::always::{always, breaks, heals, numbers, to_five};
 use super::objects::{Objects, api};
 use super::rules::Setup;
 use super::target::BAD;
-use super::workers::state;
+use super::workers::{state, worker};
 use super::world::World;
+use crate::change::ObjectRef;
 use crate::guard::Guard;
 use crate::notice::NoticeKind;
 use crate::operation::{OperationEnd, OperationEvent};
 use crate::record::Record;
-use crate::rule::{Always, EvidenceRule, Runbook, Scale, ScaleTo, Task, WhenStuck};
+use crate::rule::{
+    Always, Colour, EvidenceRule, Runbook, Scale, ScaleTarget, ScaleTo, ScaleUp, Task, WhenStuck,
+};
 
 fn set_env() -> Task {
     Task::SetEnv {
@@ -380,4 +383,160 @@ fn evidence_that_cannot_be_kept_holds_or_is_told() {
         let told = world.read(NoticeKind::OperationEnded);
         assert!(told.contains("ot allowed to create configmaps"), "{told}");
     }
+}
+
+/// From green to blue, and green goes a minute after the incident; all of it back five minutes after that.
+fn to_blue() -> Runbook {
+    let workload = |name: &str| ScaleTarget {
+        name: name.to_owned(),
+        ..worker()
+    };
+    Runbook {
+        name: "to blue".into(),
+        steps: vec![Task::Switch {
+            object: service(),
+            to: Colour::Labels {
+                labels: [("color".to_owned(), "blue".to_owned())].into(),
+            },
+            up: Some(ScaleUp {
+                target: workload("blue"),
+                present: Some(workload("green")),
+                least: 1,
+                within: Duration::from_mins(1),
+                then_down: Some(Duration::from_mins(1)),
+            }),
+        }],
+        undo_after: Some(Duration::from_mins(5)),
+        when_stuck: WhenStuck::Stop,
+    }
+}
+
+fn service() -> ObjectRef {
+    ObjectRef {
+        api_version: "v1".into(),
+        kind: "Service".into(),
+        namespace: "shop".into(),
+        name: "checkout".into(),
+    }
+}
+
+fn colours() -> World {
+    let mut world = settled(setup(to_blue()));
+    for (name, replicas) in [("green", 3), ("blue", 0)] {
+        let target = ScaleTarget {
+            name: name.to_owned(),
+            ..worker()
+        };
+        world.workers.others.insert(target, state(replicas));
+    }
+    let object = json!({
+        "kind": "Service",
+        "metadata": {"uid": "s-1", "resourceVersion": "1"},
+        "spec": {"selector": {"app": "checkout", "color": "green"}},
+    });
+    world.objects.all.insert(service(), object);
+    world
+}
+
+fn colour(world: &World) -> &str {
+    let selector = &world.objects.all[&service()]["spec"]["selector"];
+    selector["color"].as_str().expect("a colour")
+}
+
+#[test]
+fn the_old_colour_goes_when_the_switch_has_proved_itself_and_comes_back_before_the_traffic() {
+    let mut world = colours();
+    breaks(&mut world);
+    world.run_until(60, |world| ends(world).len() == 1);
+    assert_eq!(colour(&world), "blue");
+    assert_eq!(numbers(&world), [(0, 3)], "{}", world.transcript());
+    insta::assert_snapshot!(world.read(NoticeKind::OperationBegan));
+    // Not while the incident is open, whatever the time.
+    world.run(200);
+    assert_eq!(numbers(&world), [(0, 3)], "{}", world.transcript());
+    heals(&mut world);
+    let healed = world.now;
+    // Another process takes it up.
+    world.restart();
+    world.run_until(120, |world| ends(world).len() == 2);
+    assert!(world.now - healed >= 60, "{}", world.transcript());
+    assert_eq!(numbers(&world), [(0, 3), (3, 0)]);
+    // Taken back: first its pods, then the traffic.
+    world.run_until(400, |world| ends(world).len() == 3);
+    assert_eq!(
+        numbers(&world),
+        [(0, 3), (3, 0), (0, 3)],
+        "{}",
+        world.transcript()
+    );
+    assert_eq!(colour(&world), "green");
+    let steps = world
+        .records(|record| match record {
+            Record::Operation(OperationEvent::Began { operation }) => Some(operation.clone()),
+            _ => None,
+        })
+        .last()
+        .expect("it was taken back")
+        .1
+        .steps;
+    let words: Vec<String> = steps.iter().map(crate::operation::Step::in_words).collect();
+    assert_eq!(
+        words,
+        [
+            "scale Deployment shop/green from 0 to 3 replicas",
+            "wait until 3 pods of Deployment shop/green are ready",
+            "Service shop/checkout: select `color: green` in place of `color: blue`",
+        ]
+    );
+    world.run(10);
+    assert!(
+        world.engine.ledger().operations.is_empty(),
+        "nothing is left of it"
+    );
+}
+
+#[test]
+fn the_old_colour_stays_when_the_traffic_was_led_elsewhere_or_a_guard_holds() {
+    let mut world = colours();
+    breaks(&mut world);
+    world.run_until(60, |world| ends(world).len() == 1);
+    heals(&mut world);
+    // A person leads it back.
+    let object = world.objects.all.get_mut(&service()).expect("there");
+    object["spec"]["selector"]["color"] = json!("green");
+    world.run(120);
+    assert_eq!(numbers(&world), [(0, 3)], "{}", world.transcript());
+    assert_eq!(begun(&world), 1);
+    let told = world.read(NoticeKind::OperationUndone);
+    assert!(
+        told.contains("Deployment shop/green is not scaled down"),
+        "{told}"
+    );
+
+    let mut world = colours();
+    breaks(&mut world);
+    world.run_until(60, |world| ends(world).len() == 1);
+    heals(&mut world);
+    let green = ScaleTarget {
+        name: "green".to_owned(),
+        ..worker()
+    };
+    let held = world.workers.others.get_mut(&green).expect("there");
+    held.kill_switch = Some("namespace shop".to_owned());
+    world.run(120);
+    assert_eq!(numbers(&world), [(0, 3)]);
+    assert_eq!(
+        guards(&world),
+        [Guard::KillSwitch],
+        "{}",
+        world.transcript()
+    );
+    world
+        .workers
+        .others
+        .get_mut(&green)
+        .expect("there")
+        .kill_switch = None;
+    world.run_until(20, |world| ends(world).len() == 2);
+    assert_eq!(numbers(&world), [(0, 3), (3, 0)]);
 }

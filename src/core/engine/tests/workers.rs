@@ -1,5 +1,7 @@
 //! A workload that is scaled: what the cluster shows of it, and what is written to it.
 
+use std::collections::BTreeMap;
+
 use crate::ids::PlanId;
 use crate::plan::{Admission, StepResult};
 use crate::rule::{ScaleKind, ScaleTarget};
@@ -19,6 +21,8 @@ pub(super) struct Workers {
     /// New pods do not get ready.
     pub(super) stuck: bool,
     pub(super) meanwhile: Option<Meanwhile>,
+    /// Other workloads.
+    pub(super) others: BTreeMap<ScaleTarget, ScaleState>,
 }
 
 pub(super) fn worker() -> ScaleTarget {
@@ -57,6 +61,9 @@ pub(super) fn state(replicas: u32) -> ScaleState {
 
 impl Workers {
     pub(super) fn look(&mut self, target: &ScaleTarget) -> Result<Option<ScaleState>, String> {
+        if let Some(other) = self.others.get(target) {
+            return Ok(Some(other.clone()));
+        }
         assert_eq!(*target, worker());
         self.looks += 1;
         if self.unreadable {
@@ -70,6 +77,19 @@ impl Workers {
     }
 
     pub(super) fn carry_out(&mut self, plan: &PlanId, change: &ScaleChange) -> StepResult {
+        if let Some(other) = self.others.get_mut(&change.target) {
+            match change.admit(plan, Some(other)) {
+                Admission::AlreadyDone => return StepResult::AlreadyDone,
+                Admission::NotYet { reason } | Admission::Fenced { reason } => {
+                    return StepResult::Fenced { reason };
+                }
+                Admission::Write => {}
+            }
+            (other.replicas, other.ready) = (change.to, change.to);
+            other.last_scaling = Some(plan.clone());
+            self.writes.push(change.clone());
+            return StepResult::Done;
+        }
         if let (Some(state), Some(meanwhile)) = (&mut self.state, self.meanwhile.take()) {
             meanwhile(state);
         }

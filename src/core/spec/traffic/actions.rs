@@ -15,6 +15,9 @@ use crate::rule::{Colour, ScaleUp, Task};
 /// How long the pods of a colour may take when the document does not say.
 const DEFAULT_WAIT: Duration = Duration::from_mins(5);
 const MOST_WAIT: Duration = Duration::from_hours(1);
+/// How long the old colour stays, where it goes at all.
+const LEAST_AFTER: Duration = Duration::from_secs(1);
+const MOST_AFTER: Duration = Duration::from_hours(7 * 24);
 const MOST_PODS: u64 = 10_000;
 const MOST_LABELS: usize = 10;
 
@@ -47,8 +50,18 @@ pub(in crate::spec) fn read_switch(
     namespace: Option<&str>,
     report: &mut Report<'_>,
 ) -> Option<(Task, Option<Duration>)> {
-    const KNOWN: [&str; 10] = [
-        "service", "ingress", "host", "path", "to", "target", "present", "min", "wait", "undo",
+    const KNOWN: [&str; 11] = [
+        "service",
+        "ingress",
+        "host",
+        "path",
+        "to",
+        "target",
+        "present",
+        "min",
+        "wait",
+        "undo",
+        "thenScaleDown",
     ];
     const HELP: &str = "write `switch: {service: checkout, to: {color: blue}, target: Deployment/checkout-blue, min: 3}`";
     let fields = Fields::open(node, "`switch`", &KNOWN, report)?;
@@ -193,6 +206,7 @@ fn read_up(
         return None;
     };
     let target = read_target(node, namespace, report)?;
+    let then_down = read_then_down(fields, report)?;
     if fields.get("min").is_some() && least.is_none() {
         return None;
     }
@@ -201,7 +215,39 @@ fn read_up(
         present,
         least: u32::try_from(least.unwrap_or(1)).unwrap_or(1),
         within: wait.unwrap_or(DEFAULT_WAIT),
+        then_down,
     })
+}
+
+/// Reads after how long what has had the traffic goes; inside, `None`: never.
+#[expect(
+    clippy::option_option,
+    reason = "a mistake is something else than nothing"
+)]
+fn read_then_down(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Option<Duration>> {
+    const HELP: &str = "write after how long: `thenScaleDown: {after: 30m}`";
+    let Some(entry) = fields.entry("thenScaleDown") else {
+        return Some(None);
+    };
+    let then = Fields::open(&entry.value, "`thenScaleDown`", &["after"], report)?;
+    let after = then.need("after", HELP, report)?;
+    let time = fields::duration(after, "after", report)?;
+    if !(LEAST_AFTER..=MOST_AFTER).contains(&time) {
+        report
+            .error(after.span, "`after` is from 1s to 7d")
+            .help("write how long the new colour has to do well, such as `30m`");
+        return None;
+    }
+    if fields.get("present").is_none() {
+        report
+            .error(
+                entry.key_span,
+                "`thenScaleDown` needs `present`: which workload has the traffic now",
+            )
+            .help("write the workload of the old colour: `present: Deployment/checkout-green`");
+        return None;
+    }
+    Some(Some(time))
 }
 
 /// What the workload of a colour may be called: an example, and no default. A name that was guessed wrong would only show in

@@ -47,6 +47,7 @@ fn to_blue(least: u32) -> Runbook {
             present: Some(workload("green")),
             least,
             within: Duration::from_mins(5),
+            then_down: None,
         }),
     })
 }
