@@ -36,7 +36,9 @@ enum Command {
     Resume(cli::order::ResumeArgs),
     Rollback(cli::order::RollbackArgs),
     Run(cli::run::RunArgs),
+    Scale(cli::order::ScaleArgs),
     Schema(cli::schema::SchemaArgs),
+    Switch(cli::order::SwitchArgs),
     Test(cli::test::TestArgs),
     Unfreeze(cli::order::UnfreezeArgs),
 }
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
         Command::Hold(args) => cli::order::hold(&args, &mut io::stdout().lock()),
         Command::Resume(args) => cli::order::resume(&args, &mut io::stdout().lock()),
         Command::Rollback(args) => cli::order::rollback(&args, &mut io::stdout().lock()),
+        Command::Scale(args) => cli::order::scale(&args, &mut io::stdout().lock()),
+        Command::Switch(args) => cli::order::switch(&args, &mut io::stdout().lock()),
         Command::Unfreeze(args) => cli::order::unfreeze(&args, &mut io::stdout().lock()),
         Command::Once(args) => cli::once::once(&args),
         Command::Run(args) => cli::run::run(&args),

@@ -22,7 +22,9 @@ type Waiter = oneshot::Sender<Answer>;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     coming: Vec<Order>,
-    next: Vec<Waiter>,
+    /// The cluster was asked something for them first.
+    asked: Vec<Order>,
+    next: Vec<Order>,
     written: Vec<(Reply, Waiter)>,
     looks: JoinSet<()>,
 }
@@ -41,39 +43,41 @@ impl Waiting {
     /// For the tick that is about to begin. Who has given up gets nothing done: whoever was told that it failed must not
     /// see it happen minutes later.
     pub(super) fn hand_in(&mut self) -> Vec<Given> {
-        let waiting = self.coming.drain(..);
-        let (given, waiters) = waiting
-            .filter(|order| !order.answer.is_closed())
-            .map(|order| (order.given, order.answer))
-            .unzip();
-        self.next = waiters;
-        given
+        let waiting = self.asked.drain(..).chain(self.coming.drain(..));
+        self.next = waiting.filter(|order| !order.answer.is_closed()).collect();
+        self.next.iter().map(|order| order.given.clone()).collect()
     }
 
     /// The tick is over; its records are to be written.
-    pub(super) fn ticked(&mut self, replies: Vec<Reply>) {
-        self.written
-            .extend(replies.into_iter().zip(self.next.drain(..)));
+    pub(super) fn ticked(&mut self, replies: Vec<Option<Reply>>) {
+        for (reply, order) in replies.into_iter().zip(self.next.drain(..)) {
+            match reply {
+                Some(reply) => self.written.push((reply, order.answer)),
+                None => self.asked.push(order),
+            }
+        }
     }
 
     /// Everything that ticks led to is durable.
     pub(super) fn durable(&mut self, cluster: &Arc<dyn Cluster>) {
         while self.looks.try_join_next().is_some() {}
-        for (Reply { outcome, step }, waiter) in self.written.drain(..) {
-            match step {
+        for (Reply { outcome, steps }, waiter) in self.written.drain(..) {
+            if steps.is_empty() {
                 // Nobody may wait any more.
-                None => drop(waiter.send(Answer {
+                drop(waiter.send(Answer {
                     outcome,
-                    write: None,
-                })),
-                Some(step) => {
-                    let cluster = Arc::clone(cluster);
-                    self.looks.spawn(async move {
-                        let write = Some(preview(&*cluster, &step).await);
-                        drop(waiter.send(Answer { outcome, write }));
-                    });
-                }
+                    writes: Vec::new(),
+                }));
+                continue;
             }
+            let cluster = Arc::clone(cluster);
+            self.looks.spawn(async move {
+                let mut writes = Vec::new();
+                for step in &steps {
+                    writes.push(preview(&*cluster, step).await);
+                }
+                drop(waiter.send(Answer { outcome, writes }));
+            });
         }
     }
 }

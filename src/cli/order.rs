@@ -1,8 +1,9 @@
-//! `recant rollback`, `hold`, `resume`, `approve`, `freeze`, `unfreeze`: what people order, sent to the agent that acts.
+//! `recant rollback`, `scale`, `switch`, `hold`, `resume`, `approve`, `freeze`, `unfreeze`: what people order, sent to the agent that acts.
 //!
 //! Nothing is done here: the agent's engine and guards decide, and its journal says who ordered what, and why.
 
 mod agent;
+mod change;
 mod said;
 
 use std::io::Write;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use agent::{AgentPlace, Answered};
+pub use change::{ScaleArgs, SwitchArgs, scale, switch};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done, or begun; with --dry-run: nothing would hold it
@@ -33,7 +35,7 @@ pub struct RollbackArgs {
     #[arg(long, value_name = "REVISION")]
     to: Option<String>,
     /// A guard that must not hold it, such as `cool-down`; it is written down, and people are told. May be repeated
-    #[arg(long = "override", value_name = "GUARD")]
+    #[arg(long = "override", visible_alias = "despite", value_name = "GUARD")]
     overrides: Vec<String>,
     #[command(flatten)]
     common: Common,

@@ -189,7 +189,7 @@ impl Cluster for KubernetesCluster {
     }
 
     async fn preview(&self, command: &StepCommand) -> Result<Value, ClusterError> {
-        execute::preview(&self.shared.client, command).await
+        execute::preview(&self.shared.client, &self.objects, command).await
     }
 
     async fn nodes(&self, target: &TargetId, pods: &[PodName]) -> Result<NodeReport, ClusterError> {

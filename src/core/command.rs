@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{Guard, Hold};
 use crate::ids::{PlanId, TargetId};
+use crate::rule::Task;
 use crate::time::later;
 
 /// Characters of a reason, at most: longer ones are refused.
@@ -89,6 +91,15 @@ pub enum Order {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
     },
+    /// Change something else for as long as is said: other replicas, another colour.
+    Change {
+        /// The workload that it is about: what is scaled, or gets the traffic.
+        target: TargetId,
+        task: Box<Task>,
+        /// Taken back after this long; `None`: never by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo_after: Option<Duration>,
+    },
     /// Do nothing to the target.
     Hold { target: TargetId, lasts: Lasting },
     /// End a hold, and what is latched: flapping, the circuit breaker.
@@ -109,7 +120,7 @@ impl Order {
             | Self::Resume { .. }
             | Self::Freeze { .. }
             | Self::Unfreeze { .. } => true,
-            Self::Rollback { .. } | Self::Approve { .. } => false,
+            Self::Rollback { .. } | Self::Change { .. } | Self::Approve { .. } => false,
         }
     }
 
@@ -117,6 +128,7 @@ impl Order {
     pub fn target(&self) -> Option<&TargetId> {
         match self {
             Self::Rollback { target, .. }
+            | Self::Change { target, .. }
             | Self::Hold { target, .. }
             | Self::Resume { target }
             | Self::Freeze {
@@ -147,6 +159,19 @@ impl fmt::Display for Order {
                 target,
                 to: Some(to),
             } => write!(f, "roll {target} back to revision {to}"),
+            Self::Change {
+                task,
+                undo_after: None,
+                ..
+            } => task.fmt(f),
+            Self::Change {
+                task,
+                undo_after: Some(after),
+                ..
+            } => {
+                let after = SignedDuration::try_from(*after).unwrap_or(LONGEST);
+                write!(f, "{task} for {}", crate::wording::span(after))
+            }
             Self::Hold { target, lasts } => write!(f, "hold {target}{lasts}"),
             Self::Resume { target } => write!(f, "resume {target}"),
             Self::Freeze { reach, lasts } => write!(f, "freeze {reach}{lasts}"),

@@ -142,8 +142,9 @@ type Objects = BTreeMap<ObjectRef, Result<Option<ObjectState>, String>>;
 pub struct Output {
     pub records: Vec<Record>,
     pub effects: Vec<Effect>,
-    /// One for each of [`Inputs::commands`], in their order.
-    pub replies: Vec<Reply>,
+    /// One for each of [`Inputs::commands`], in their order; `None`: the cluster was asked something first, and the command
+    /// is to be handed in again in the next tick, as long as somebody waits for its answer.
+    pub replies: Vec<Option<Reply>>,
     /// A report was not taken: as many alerts fire as can be kept.
     pub no_room: bool,
 }
@@ -160,8 +161,17 @@ pub struct Given {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     pub outcome: CommandOutcome,
-    /// Of a dry run: the first write that there would be.
-    pub step: Option<StepCommand>,
+    /// Of a dry run: the writes that there would be; of a rollback the first.
+    pub steps: Vec<StepCommand>,
+}
+
+impl Reply {
+    fn plain(outcome: CommandOutcome) -> Self {
+        Self {
+            outcome,
+            steps: Vec::new(),
+        }
+    }
 }
 
 /// Something to be done outside.
@@ -359,7 +369,6 @@ impl Engine {
         for news in inputs.cluster {
             releases::take_in(&mut turn, live, news);
         }
-        people::take_in(&mut turn, live, inputs.commands);
         let heard = observe::take_in(&mut turn, live, inputs.answers);
         sources::take_in(&mut turn, live, sources, heard);
         let looked: always::Looked = inputs
@@ -392,6 +401,8 @@ impl Engine {
             preflight::take_in(live, now, answer);
         }
         nodes::take_in(&turn, live, inputs.nodes);
+        // After what was asked for them.
+        people::take_in(&mut turn, live, operations, inputs.commands);
         dependencies::look(&turn, live);
         // One rule, or one target, cannot stop another (P8): each is looked at for itself.
         for (target, live) in live.iter_mut() {

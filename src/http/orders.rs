@@ -23,8 +23,8 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub outcome: CommandOutcome,
-    /// Of a dry run: the write that there would be, or why it cannot be said.
-    pub write: Option<Result<Value, String>>,
+    /// Of a dry run: the writes that there would be, each or why it cannot be said.
+    pub writes: Vec<Result<Value, String>>,
 }
 
 /// Where orders are put in. Clones share the queue.

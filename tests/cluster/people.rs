@@ -1,6 +1,8 @@
 //! What people order, with the real agent and the program itself as its client: rollbacks of a real Deployment and a real
 //! Rollout, holds and freezes that keep a bad release where it is, and a journal that says who it was.
 
+mod changes;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -105,6 +105,16 @@ fn percents(agent: &Agent) -> Vec<u32> {
         .collect()
 }
 
+/// What the program says of the release.
+async fn explained(agent: &Agent) -> String {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_recant"))
+        .args(["explain", "green", "--journal"])
+        .arg(agent.journal_file())
+        .output();
+    let output = output.await.expect("it starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 #[test]
 fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
     run(async {
@@ -135,6 +145,13 @@ fn a_good_release_gets_all_the_traffic_and_a_bad_one_loses_it() {
         .await;
         assert_eq!(percents(&agent), [10, 50, 100]);
         assert_eq!(weight(ns).await, 100);
+        let explained = explained(&agent).await;
+        assert!(
+            explained.contains(
+                "traffic    the canary has 100 %, step 3 of 3 (10 %, 50 %, 100 %), on Ingress"
+            ),
+            "{explained}"
+        );
 
         // The stable colour has got the new version by now, and the canary none of the traffic.
         let none = format!("{WEIGHT}=0");
@@ -227,7 +244,7 @@ fn a_service_that_breaks_is_switched_to_the_other_colour_once_that_is_as_large_a
 }
 
 /// Gives the agent the rights of `traffic-role.yaml` in a namespace.
-async fn traffic_role(ns: &Namespace) {
+pub(crate) async fn traffic_role(ns: &Namespace) {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/manifests");
     for file in ["traffic-role.yaml", "traffic-role-binding.yaml"] {
         let path = manifests.join(file);

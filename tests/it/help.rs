@@ -27,6 +27,8 @@ fn help_tells_what_a_newcomer_needs() {
         ("eval", &["eval", "--help"]),
         ("backtest", &["backtest", "--help"]),
         ("rollback", &["rollback", "--help"]),
+        ("scale", &["scale", "--help"]),
+        ("switch", &["switch", "-h"]),
         ("unfreeze", &["unfreeze", "-h"]),
         ("run", &["run", "-h"]),
         ("demo", &["demo", "--help"]),

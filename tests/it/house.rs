@@ -80,7 +80,7 @@ const CORE: &[(&str, &[&str])] = &[
             "wording",
         ],
     ),
-    ("command", &["guard", "ids", "time", "wording"]),
+    ("command", &["guard", "ids", "rule", "time", "wording"]),
     ("verify", &["ids"]),
     (
         "incident",

@@ -57,6 +57,10 @@ fn words(answer: &Value) -> String {
     if let Some(write) = answer.get("write") {
         written(write, &mut text);
     }
+    let then = answer.get("then").and_then(Value::as_array);
+    for write in then.into_iter().flatten() {
+        written(write, &mut text);
+    }
     text
 }
 
@@ -78,6 +82,11 @@ fn held(hold: &Value, advice: bool) -> String {
 fn written(write: &Value, text: &mut String) {
     let object = text_of(write, "object");
     let mut line = |words: String| writeln!(text, "{words}").unwrap_or_default();
+    if let Some(unknown) = write.get("unknown").and_then(Value::as_str) {
+        return line(format!(
+            "  what would be written then is not known: {unknown}"
+        ));
+    }
     if let Some(nothing) = write.get("nothing").and_then(Value::as_str) {
         return line(format!("  nothing would be written to {object}: {nothing}"));
     }

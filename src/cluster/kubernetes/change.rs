@@ -14,6 +14,7 @@ use recant_core::change::{Apply, Change, ObjectRef, ObjectState};
 use recant_core::git_sync::{self, SyncEdit};
 use recant_core::ids::PlanId;
 use recant_core::plan::{Admission, StepResult, SyncStep, SyncSwitch};
+use serde_json::{Value, json};
 
 use super::api::{Call, namespace_kill_switch};
 use super::execute::FIELD_MANAGER;
@@ -103,6 +104,33 @@ impl Objects {
         written
             .map(|_| StepResult::Done)
             .ok_or(ClusterError::Conflict)
+    }
+
+    /// What step `index` of a plan would write now.
+    pub(super) async fn preview(
+        &self,
+        plan: &PlanId,
+        index: usize,
+        change: &Change,
+    ) -> Result<Value, ClusterError> {
+        let named = change.object.to_string();
+        let nothing = |why: &str| Ok(json!({"object": named, "nothing": why}));
+        let fresh = self.read(&change.object).await?;
+        match change.admit(plan, index, fresh.as_ref()) {
+            Admission::Write => {}
+            Admission::AlreadyDone => return nothing("it is so already"),
+            Admission::NotYet { reason } | Admission::Fenced { reason } => return nothing(&reason),
+        }
+        // What was admitted was there.
+        let fresh = fresh.ok_or(ClusterError::Conflict)?;
+        match change.patch(plan, index, &fresh.object) {
+            Ok(patch) => Ok(json!({
+                "object": named,
+                "contentType": "application/json-patch+json",
+                "patch": patch,
+            })),
+            Err(reason) => nothing(&reason),
+        }
     }
 
     /// All objects of the kind in the namespace of one; none where the kind is not known.

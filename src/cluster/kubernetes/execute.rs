@@ -61,11 +61,26 @@ pub(super) async fn execute(
 }
 
 /// What the step would write now, for people: the object, how, and the patch itself.
-pub(super) async fn preview(client: &Client, command: &StepCommand) -> Result<Value, ClusterError> {
-    let Action::Rollback(rollback) = &command.action else {
-        return Err(ClusterError::Rejected {
-            reason: format!("what would be written to {} is not shown", command.object()),
-        });
+pub(super) async fn preview(
+    client: &Client,
+    objects: &Objects,
+    command: &StepCommand,
+) -> Result<Value, ClusterError> {
+    let rollback = match &command.action {
+        Action::Rollback(rollback) => rollback,
+        Action::Scale(change) => return scale::preview(client, &command.plan, change).await,
+        Action::Change(change) => {
+            return objects.preview(&command.plan, command.index, change).await;
+        }
+        Action::Apply(_)
+        | Action::Evidence(_)
+        | Action::Pause(_)
+        | Action::Sync(_)
+        | Action::Webhook(_) => {
+            return Err(ClusterError::Rejected {
+                reason: format!("what would be written to {} is not shown", command.object()),
+            });
+        }
     };
     let target = &rollback.fence.target;
     let (how, patch) = match prepare(client, &command.plan, rollback).await? {

@@ -113,6 +113,48 @@ pub(super) async fn scale(
         .ok_or(ClusterError::Conflict)
 }
 
+/// What a change would write now.
+pub(super) async fn preview(
+    client: &Client,
+    plan: &PlanId,
+    change: &ScaleChange,
+) -> Result<Value, ClusterError> {
+    let fresh = read(client, &change.target).await?;
+    let named = change.written();
+    let nothing = |why: &str| Ok(json!({"object": named, "nothing": why}));
+    match change.admit(plan, fresh.as_ref().map(|fresh| &fresh.state)) {
+        Admission::Write => {}
+        Admission::AlreadyDone => return nothing("it is so already"),
+        Admission::NotYet { reason } | Admission::Fenced { reason } => return nothing(&reason),
+    }
+    // What was admitted was there.
+    let fresh = fresh.ok_or(ClusterError::Conflict)?;
+    let named_so = |metadata: &&ObjectMeta, name: &String| metadata.name.as_ref() == Some(name);
+    let patch = match &change.object {
+        ScaleObject::Workload => Some(patch(&fresh.workload, plan, "replicas", change.to)),
+        ScaleObject::Autoscaler { name, .. } => {
+            let mut found = fresh.autoscalers.iter();
+            let found = found.find(|metadata| named_so(metadata, name));
+            found.map(|metadata| patch(metadata, plan, "minReplicas", change.to))
+        }
+        ScaleObject::ScaledObject { name, .. } => {
+            let mut found = fresh.scaled_objects.iter().map(|found| &found.metadata);
+            let found = found.find(|metadata| named_so(metadata, name));
+            found.map(|metadata| patch(metadata, plan, "minReplicaCount", change.to))
+        }
+        ScaleObject::PausedScaledObject { name, lift, .. } => {
+            let mut found = fresh.scaled_objects.iter().map(|found| &found.metadata);
+            let found = found.find(|metadata| named_so(metadata, name));
+            found.map(|metadata| pause(metadata, plan, (!lift).then_some(change.to)))
+        }
+    };
+    Ok(json!({
+        "object": named,
+        "contentType": "application/merge-patch+json",
+        "patch": patch.ok_or(ClusterError::Conflict)?,
+    }))
+}
+
 /// One number and our mark, with the lock.
 fn patch(metadata: &ObjectMeta, plan: &PlanId, field: &str, to: u32) -> Value {
     json!({

@@ -84,7 +84,11 @@ pub(super) fn judge(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
             action.extend(turn.permission(target, WishedAction::Rollback, cause));
         }
         if action.is_empty() {
-            if suspending::lets_begin(turn, target, live, &analysis) {
+            let to = turn
+                .known(target)
+                .and_then(|known| known.destination(&analysis.canary, live.state.as_ref()))
+                .map(|to| to.revision);
+            if suspending::lets_begin(turn, target, live, &analysis, to.as_ref()) {
                 progress::roll_back(turn, target, live, &analysis);
             }
             return;
@@ -107,7 +111,7 @@ fn look_at_way_back(
     let known = turn.known(target);
     let to = known.and_then(|known| known.destination(&analysis.canary, live.state.as_ref()));
     match to {
-        Some(to) => preflight::look(turn, live, analysis, &to),
+        Some(to) => preflight::look(turn, &mut live.way_back, target, &to),
         None => Looked::Holds(Vec::new()),
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Live {
     pub(super) handed_pause: Option<usize>,
     /// The last look at the way back.
     pub(super) way_back: Option<Look>,
+    /// The same of what a person has ordered.
+    pub(super) ordered_way_back: Option<Look>,
     /// The same of a suspension.
     pub(super) handed_sync: Option<usize>,
     /// Something came for this target that has not been looked at.
@@ -166,6 +168,7 @@ impl Live {
             handed: None,
             handed_pause: None,
             way_back: None,
+            ordered_way_back: None,
             handed_sync: None,
             news: true,
             looked: None,

@@ -4,44 +4,78 @@
 //! plan whether it was begun. What was not begun is not begun later either: whoever ordered it was not answered.
 
 mod approval;
+mod operate;
 mod rollback;
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use super::live::Live;
+use super::operations::Operations;
 use super::{Given, Reply, Turn, tell};
-use crate::command::{Command, CommandOutcome, LONGEST, LONGEST_REASON, Lasting, Order, Reach};
+use crate::command::{
+    Command, CommandId, CommandOutcome, LONGEST, LONGEST_REASON, Lasting, Order, Reach,
+};
+use crate::guard::{Guard, Hold};
 use crate::ids::{PlanId, TargetId};
 use crate::record::Record;
 use crate::time::later;
 
 pub(super) use approval::ask;
-pub(super) use rollback::{finish_beginning, plan_of};
+pub(super) use rollback::finish_beginning;
 
 /// Holds and freezes that there may be at a time.
 const MOST: usize = 1_000;
 
+/// What is known of a command so far.
+enum Answered<T> {
+    /// The cluster was asked something: it is handed in again.
+    Later,
+    Over(Reply),
+    Ready(T),
+}
+
 pub(super) fn take_in(
     turn: &mut Turn<'_>,
     lives: &mut BTreeMap<TargetId, Live>,
+    operations: &mut Operations,
     commands: Vec<Given>,
 ) {
+    let given: Vec<CommandId> = commands
+        .iter()
+        .filter(|given| !given.dry_run)
+        .map(|given| given.command.id())
+        .collect();
     for Given { command, dry_run } in commands {
-        let reply = answer(turn, lives, &command, dry_run);
+        let reply = answer(turn, lives, operations, &command, dry_run);
         turn.output.replies.push(reply);
+    }
+    give_up(turn, &given);
+}
+
+/// Whoever ordered it and was not answered must not see it happen later.
+fn give_up(turn: &mut Turn<'_>, given: &[CommandId]) {
+    let open = turn.ledger.people.open.iter().map(Command::id);
+    let left: Vec<CommandId> = open.filter(|id| !given.contains(id)).collect();
+    for command in left {
+        turn.record(Record::CommandEnded {
+            command,
+            outcome: CommandOutcome::refused(
+                "whoever ordered it did not wait until it could begin; send it again with another key",
+            ),
+        });
     }
 }
 
 fn answer(
     turn: &mut Turn<'_>,
     lives: &mut BTreeMap<TargetId, Live>,
+    operations: &mut Operations,
     command: &Command,
     dry_run: bool,
-) -> Reply {
-    let said = |outcome| Reply {
-        outcome,
-        step: None,
-    };
+) -> Option<Reply> {
+    let said = |outcome| Some(Reply::plain(outcome));
     let id = command.id();
     if let Some(over) = turn.ledger.people.over(&id) {
         return said(if over.order == command.order {
@@ -56,30 +90,56 @@ fn answer(
     if let Some(reason) = unusable(turn, lives, command) {
         return said(CommandOutcome::refused(reason));
     }
-    if dry_run {
-        return match &command.order {
-            Order::Rollback { target, to } => {
-                rollback::consider(turn, lives, command, target, to.as_deref())
-            }
-            Order::Hold { .. }
-            | Order::Resume { .. }
-            | Order::Freeze { .. }
-            | Order::Unfreeze { .. }
-            | Order::Approve { .. } => said(ordered(turn, command)),
-        };
-    }
-    turn.record(Record::Commanded {
-        command: Box::new(command.clone()),
-    });
     let outcome = match &command.order {
         Order::Rollback { target, to } => {
-            rollback::begin(turn, lives, command, target, to.as_deref())
+            let way = (target, to.as_deref());
+            match rollback::consider(turn, lives, command, way, dry_run) {
+                Answered::Later => return None,
+                Answered::Over(reply) if dry_run => return Some(reply),
+                Answered::Over(reply) => {
+                    take(turn, command);
+                    reply.outcome
+                }
+                Answered::Ready(ready) => {
+                    take(turn, command);
+                    rollback::begin(turn, lives, command, ready)
+                }
+            }
+        }
+        Order::Change {
+            target,
+            task,
+            undo_after,
+        } => {
+            let wanted = operate::Wanted {
+                target,
+                task,
+                undo_after: *undo_after,
+            };
+            match operate::consider(turn, lives, operations, command, &wanted, dry_run) {
+                Answered::Later => return None,
+                Answered::Over(reply) if dry_run => return Some(reply),
+                Answered::Over(reply) => {
+                    take(turn, command);
+                    reply.outcome
+                }
+                Answered::Ready(ready) => {
+                    take(turn, command);
+                    operate::begin(turn, ready)
+                }
+            }
         }
         Order::Hold { .. }
         | Order::Resume { .. }
         | Order::Freeze { .. }
         | Order::Unfreeze { .. }
-        | Order::Approve { .. } => ordered(turn, command),
+        | Order::Approve { .. } => {
+            if dry_run {
+                return said(ordered(turn, command));
+            }
+            take(turn, command);
+            ordered(turn, command)
+        }
     };
     turn.record(Record::CommandEnded {
         command: id,
@@ -90,6 +150,34 @@ fn answer(
         live.news = true;
     }
     said(outcome)
+}
+
+/// A command is recorded before what it leads to, once.
+fn take(turn: &mut Turn<'_>, command: &Command) {
+    if !is_taken(turn, command) {
+        turn.record(Record::Commanded {
+            command: Box::new(command.clone()),
+        });
+    }
+}
+
+fn is_taken(turn: &Turn<'_>, command: &Command) -> bool {
+    let id = command.id();
+    turn.ledger.people.open.iter().any(|open| open.id() == id)
+}
+
+/// The number of a command among all that were taken: a part of the id of its plan.
+fn number_of(turn: &Turn<'_>, command: &Command) -> u64 {
+    turn.ledger.people.commands + u64::from(!is_taken(turn, command))
+}
+
+/// Those that the command overrides, and those that hold it.
+fn split(turn: &Turn<'_>, command: &Command, holds: Vec<Hold>) -> (Vec<Hold>, Vec<Hold>) {
+    holds.into_iter().partition(|hold| {
+        // A process that was told to write to nothing writes to nothing.
+        let of_process = hold.guard == Guard::DryRun && turn.settings.guards.dry_run;
+        command.overrides.contains(&hold.guard) && !of_process
+    })
 }
 
 /// Tells what was set and lifted, also what the process before did not come to.
@@ -117,7 +205,9 @@ fn unusable(
     {
         return Some(format!("guard `{guard}` cannot be overridden by anybody"));
     }
+    let own = !matches!(command.order, Order::Change { .. });
     if let Some(target) = command.order.target()
+        && own
         && !lives.contains_key(target)
     {
         return Some(format!("{target} is not watched: no Watch names it"));
@@ -133,7 +223,14 @@ fn unusable(
     }
     match &command.order {
         Order::Hold { lasts, .. } | Order::Freeze { lasts, .. } => over_already(turn, *lasts),
+        Order::Change {
+            undo_after: Some(after),
+            ..
+        } if SignedDuration::try_from(*after).is_ok_and(|after| after > LONGEST) => Some(
+            "what is taken back after more than a year is not taken back: give less".to_owned(),
+        ),
         Order::Rollback { .. }
+        | Order::Change { .. }
         | Order::Resume { .. }
         | Order::Unfreeze { .. }
         | Order::Approve { .. } => None,
@@ -196,7 +293,9 @@ fn ordered(turn: &Turn<'_>, command: &Command) -> CommandOutcome {
         }
         Order::Resume { target } => resumed(turn, target),
         Order::Approve { plan } => approval::approve(turn, plan, command),
-        Order::Rollback { .. } => CommandOutcome::refused("a rollback sets nothing"),
+        Order::Rollback { .. } | Order::Change { .. } => {
+            CommandOutcome::refused("it sets nothing, and has a plan of its own")
+        }
     }
 }
 
@@ -235,6 +334,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
     for command in turn.ledger.people.open.clone() {
         let begun = match &command.order {
             Order::Rollback { target, .. } => begun_plan(turn, target, &command),
+            Order::Change { target, .. } => operate::begun(turn, target),
             Order::Hold { .. }
             | Order::Resume { .. }
             | Order::Freeze { .. }
@@ -258,11 +358,13 @@ pub(super) fn resume(turn: &mut Turn<'_>, lives: &BTreeMap<TargetId, Live>) {
     }
 }
 
+/// The plan under way, if it is of this command: an earlier one of the same person has its answer.
 fn begun_plan(turn: &Turn<'_>, target: &TargetId, command: &Command) -> Option<PlanId> {
     let plan = &turn.known(target)?.plan.as_ref()?.plan;
-    let own = command.by.to_string();
-    // The last one that was taken is the only one that can be open.
-    (plan.by.as_ref() == Some(&own)
-        && plan.id == plan_of(&plan.analysis, turn.ledger.people.commands))
-    .then(|| plan.id.clone())
+    let own = plan.by.as_ref() == Some(&command.by.to_string());
+    let mut over = turn.ledger.people.over.iter();
+    let answered = over.any(|over| {
+        matches!(&over.outcome, CommandOutcome::Done { plan: Some(of), .. } if *of == plan.id)
+    });
+    (own && !answered).then(|| plan.id.clone())
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::live::Live;
 use super::{Effect, Turn};
-use crate::analysis::{Analysis, WayBack};
+use crate::analysis::WayBack;
 use crate::guard::{Hold, configuration, migration};
 use crate::ids::TargetId;
 use crate::preflight::{Preflight, WayBackAnswer, WayBackQuestion};
@@ -42,41 +42,38 @@ pub(super) fn take_in(lives: &mut BTreeMap<TargetId, Live>, now: Timestamp, answ
     let Some(live) = lives.get_mut(&answer.question.target) else {
         return;
     };
-    let Some(look) = &mut live.way_back else {
-        return;
-    };
-    if look.question != answer.question {
-        return;
+    let WayBackAnswer { question, seen } = answer;
+    let seen = seen.unwrap_or_else(|reason| not_seen(&reason));
+    for slot in [&mut live.way_back, &mut live.ordered_way_back] {
+        if let Some(look) = slot.as_mut().filter(|look| look.question == question) {
+            look.seen = Some((now, seen.clone()));
+            live.news = true;
+        }
     }
-    let seen = answer.seen.unwrap_or_else(|reason| not_seen(&reason));
-    look.seen = Some((now, seen));
-    live.news = true;
 }
 
-/// What holds the way back, as it was seen within the last seconds; asks where it was not.
+/// What holds the way back, as it was seen within the last seconds; asks where it was not. `slot` keeps the look between
+/// ticks: a person may want to go elsewhere than the engine.
 pub(super) fn look(
     turn: &mut Turn<'_>,
-    live: &mut Live,
-    analysis: &Analysis,
+    slot: &mut Option<Look>,
+    target: &TargetId,
     way_back: &WayBack,
 ) -> Looked {
     let now = turn.now;
     let question = WayBackQuestion {
-        target: analysis.target.clone(),
+        target: target.clone(),
         revision: way_back.revision.clone(),
         secrets: turn.settings.guards.check_secrets,
     };
-    let old = live
-        .way_back
-        .take()
-        .filter(|look| look.question == question);
+    let old = slot.take().filter(|look| look.question == question);
     let recent = |at: Timestamp, limit| at <= now && elapsed(at, now) < limit;
     let known = old.as_ref().and_then(|look| look.seen.clone());
     if let Some((at, seen)) = &known
         && recent(*at, FRESH)
     {
         let holds = holds(way_back, seen);
-        live.way_back = old;
+        *slot = old;
         return Looked::Holds(holds);
     }
     let unanswered = old
@@ -88,19 +85,20 @@ pub(super) fn look(
         Some(asked) if !recent(asked, PATIENCE) => {
             let seen = known.map_or_else(|| not_seen("no answer"), |(_, seen)| seen);
             let holds = holds(way_back, &seen);
-            live.way_back = Some(Look {
+            *slot = Some(Look {
                 question,
                 asked,
                 seen: Some((now, seen)),
             });
             return Looked::Holds(holds);
         }
-        Some(_) => live.way_back = old,
+        Some(_) => *slot = old,
         None => {
-            turn.output
-                .effects
-                .push(Effect::LookAtWayBack(question.clone()));
-            live.way_back = Some(Look {
+            let look = Effect::LookAtWayBack(question.clone());
+            if !turn.output.effects.contains(&look) {
+                turn.output.effects.push(look);
+            }
+            *slot = Some(Look {
                 question,
                 asked: now,
                 seen: known.clone(),
@@ -115,8 +113,8 @@ pub(super) fn look(
 }
 
 /// What is worth telling of the way back that is being taken.
-pub(super) fn notes(live: &Live) -> Vec<String> {
-    let seen = live.way_back.as_ref().and_then(|look| look.seen.as_ref());
+pub(super) fn notes(slot: Option<&Look>) -> Vec<String> {
+    let seen = slot.and_then(|look| look.seen.as_ref());
     seen.map(|(_, seen)| seen.notes.clone()).unwrap_or_default()
 }
 

@@ -231,6 +231,7 @@ fn changed(
         handed: old.handed,
         handed_pause: old.handed_pause,
         way_back: old.way_back,
+        ordered_way_back: old.ordered_way_back,
         handed_sync: old.handed_sync,
         looked: old.looked,
         together: next.together,

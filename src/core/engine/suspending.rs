@@ -8,8 +8,9 @@ use jiff::SignedDuration;
 use super::live::Live;
 use super::{Effect, Turn, tell};
 use crate::analysis::Analysis;
+use crate::command::Order;
 use crate::drift::DriftNews;
-use crate::ids::{PlanId, TargetId};
+use crate::ids::{PlanId, RevisionHash, TargetId};
 use crate::plan::{Fence, StepOutcome, StepResult};
 use crate::record::Record;
 use crate::rule::GitOps;
@@ -21,12 +22,23 @@ use crate::time::{elapsed, later};
 /// People are reminded this often that a tool is suspended.
 const REMIND: SignedDuration = SignedDuration::from_hours(6);
 
+/// Whether a tool keeps the target that is to be suspended before a rollback.
+pub(super) fn concerns(turn: &Turn<'_>, live: &Live) -> bool {
+    let policy = live.watch.gitops.unwrap_or(turn.settings.guards.gitops);
+    let owned = live
+        .state
+        .as_ref()
+        .is_some_and(|state| state.owner.is_some());
+    policy == GitOps::Suspend && owned
+}
+
 /// Before a rollback, when every guard has let it pass: whether it may begin now, or has to wait for the suspension.
 pub(super) fn lets_begin(
     turn: &mut Turn<'_>,
     target: &TargetId,
     live: &mut Live,
     analysis: &Analysis,
+    to: Option<&RevisionHash>,
 ) -> bool {
     let policy = live.watch.gitops.unwrap_or(turn.settings.guards.gitops);
     let (Some(known), Some(state)) = (turn.known(target), live.state.clone()) else {
@@ -36,12 +48,11 @@ pub(super) fn lets_begin(
         return true;
     };
     // An abort leaves the spec as it is.
-    let to = known.destination(&analysis.canary, Some(&state));
     let stable = state
         .rollout
         .as_ref()
         .and_then(|rollout| rollout.stable.as_ref());
-    if stable.is_some() && stable == to.as_ref().map(|to| &to.revision) {
+    if stable.is_some() && stable == to {
         return true;
     }
     if let Some(held) = &known.suspension {
@@ -78,13 +89,18 @@ pub(super) fn tend(turn: &mut Turn<'_>, target: &TargetId, live: &mut Live) {
         return;
     };
     let (held, state) = (held.clone(), state.clone());
-    let analysed = known
-        .analysis
-        .as_ref()
-        .is_some_and(|analysis| analysis.id == held.suspension.analysis);
-    let busy = analysed || known.plan.is_some();
+    // Of a release that has not failed only a person can have wanted it.
+    let mut open = turn.ledger.people.open.iter();
+    let ordered = open.any(
+        |command| matches!(&command.order, Order::Rollback { target: of, .. } if of == target),
+    );
+    let analysed = known.analysis.as_ref().is_some_and(|analysis| {
+        analysis.id == held.suspension.analysis && analysis.failed.is_some()
+    });
+    let wanted = analysed || ordered;
+    let busy = wanted || known.plan.is_some();
     match held.course {
-        SuspensionCourse::Suspending if analysed || held.in_hand.is_some() => {
+        SuspensionCourse::Suspending if wanted || held.in_hand.is_some() => {
             hand_out_once(turn, target, live);
         }
         SuspensionCourse::Suspending => {

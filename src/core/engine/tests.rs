@@ -24,6 +24,7 @@ mod look_back;
 mod objects;
 mod on_request;
 mod operations;
+mod orders;
 mod pausing;
 mod people;
 mod plans;

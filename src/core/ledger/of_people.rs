@@ -163,7 +163,7 @@ impl PeopleLedger {
                 }
             }
             // What it does is its plan.
-            Order::Rollback { .. } => {}
+            Order::Rollback { .. } | Order::Change { .. } => {}
         }
     }
 }

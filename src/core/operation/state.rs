@@ -145,7 +145,7 @@ impl OperationState {
     pub fn down_at(&self) -> Option<Timestamp> {
         let then = self.operation.then_down.as_ref();
         let then = then.filter(|_| self.ended.is_some() && self.may_go_down())?;
-        Some(due(self.undo_from?, then.after))
+        Some(due(&self.operation.id, self.undo_from?, then.after))
     }
 
     /// What to do now. `handed` says whether this process handed the step in hand to the executor.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod change;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -21,6 +22,7 @@ use super::problem::Problem;
 use super::routes::{Needs, Routes};
 use answer::OrderAnswer;
 use body::{Approve, Freeze, Hold, Ordering, Resume, Rollback, Unfreeze};
+use change::{Scale, Switch};
 
 const MOST_BYTES: usize = 16 << 10;
 const KEY: &str = "Idempotency-Key";
@@ -37,6 +39,18 @@ pub(super) fn routes(access: &Access) -> Routes<Api> {
                 "Take a target back, whatever the evidence",
             ),
             take::<Rollback>,
+        )
+        .post(
+            "/scale",
+            needs,
+            operation::<Scale>("orders.scale", "Give a workload more replicas"),
+            take::<Scale>,
+        )
+        .post(
+            "/switch",
+            needs,
+            operation::<Switch>("orders.switch", "Lead traffic to another colour"),
+            take::<Switch>,
         )
         .post(
             "/hold",

@@ -107,7 +107,7 @@ async fn a_link_shows_the_evidence_to_whoever_fetches_it_and_approves_by_its_for
         answer
             .send(Answer {
                 outcome,
-                write: None,
+                writes: Vec::new(),
             })
             .expect("somebody waits");
         given

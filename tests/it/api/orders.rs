@@ -62,7 +62,10 @@ async fn engine(
 ) -> (Command, bool) {
     let Order { given, answer } = orders.recv().await.expect("an order");
     answer
-        .send(Answer { outcome, write })
+        .send(Answer {
+            outcome,
+            writes: write.into_iter().collect(),
+        })
         .expect("somebody waits");
     (given.command, given.dry_run)
 }
@@ -185,6 +188,105 @@ async fn what_is_no_order_is_refused_before_the_engine_with_what_to_send() {
     }
     let said = said.join("\n").replace(&"x".repeat(501), "xxx…");
     insta::assert_snapshot!("no_orders", said);
+}
+
+#[tokio::test]
+async fn changes_are_read_whole_and_refused_with_what_to_send() {
+    let (bed, mut orders) = bed().await;
+    let post = async |path: &str, body: Value| {
+        let request = bed.http.post(bed.url(&format!("/api/v1/{path}")));
+        read(request.header("Idempotency-Key", "k1").json(&body)).await
+    };
+    for (path, body, order) in [
+        (
+            "scale",
+            json!({"namespace": "shop", "target": "deployment/worker", "replicas": 5, "for": "30m"}),
+            "scale Deployment shop/worker to 5 replicas for 30 min",
+        ),
+        (
+            "scale",
+            json!({"namespace": "shop", "target": "StatefulSet/worker", "factor": "150%"}),
+            "scale StatefulSet shop/worker to 150 % of its replicas",
+        ),
+        (
+            "switch",
+            json!({"namespace": "shop", "target": "service/checkout", "to": {"color": "blue"},
+                "workload": "Deployment/checkout-blue", "present": "Deployment/checkout-green", "min": 3, "wait": "1m"}),
+            "switch Service shop/checkout to `color: blue`",
+        ),
+        (
+            "switch",
+            json!({"namespace": "shop", "target": "Ingress/api", "host": "api.example.com", "to": {"service": "api-blue"},
+                "workload": "Rollout/api-blue"}),
+            "switch Ingress shop/api to Service `api-blue`",
+        ),
+    ] {
+        let (answer, (command, _)) =
+            tokio::join!(post(path, body), engine(&mut orders, done("begun"), None));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(command.order.to_string(), order);
+        // In the journal and back.
+        let text = serde_json::to_string(&command).expect("JSON");
+        let again: Command = serde_json::from_str(&text).expect("reads what it wrote");
+        assert_eq!(again, command);
+    }
+    let scale = json!({"namespace": "shop", "target": "Deployment/worker"});
+    let switch = json!({"namespace": "shop", "target": "Service/checkout", "to": {"color": "blue"},
+        "workload": "Deployment/checkout-blue"});
+    let with = |body: &Value, field: &str, value: Value| {
+        let mut body = body.clone();
+        body[field] = value;
+        body
+    };
+    let mut without = switch.clone();
+    without
+        .as_object_mut()
+        .expect("an object")
+        .remove("workload");
+    let mut said = Vec::new();
+    for (path, body) in [
+        ("scale", scale.clone()),
+        ("scale", with(&scale, "replicas", json!(0))),
+        ("scale", with(&scale, "replicas", json!("5"))),
+        ("scale", with(&scale, "factor", json!("1.5"))),
+        ("scale", with(&scale, "factor", json!("90%"))),
+        (
+            "scale",
+            with(&with(&scale, "replicas", json!(5)), "factor", json!("150%")),
+        ),
+        (
+            "scale",
+            with(
+                &with(&scale, "replicas", json!(5)),
+                "target",
+                json!("DaemonSet/worker"),
+            ),
+        ),
+        (
+            "scale",
+            with(&with(&scale, "replicas", json!(5)), "for", json!("soon")),
+        ),
+        ("switch", without),
+        (
+            "switch",
+            with(&switch, "target", json!("Deployment/checkout")),
+        ),
+        ("switch", with(&switch, "to", json!({}))),
+        (
+            "switch",
+            with(&switch, "to", json!({"color": "light blue"})),
+        ),
+        ("switch", with(&switch, "path", json!("/"))),
+        ("switch", with(&switch, "target", json!("Ingress/api"))),
+        ("switch", with(&switch, "min", json!(0))),
+        ("switch", with(&switch, "wait", json!("2h"))),
+    ] {
+        let answer = post(path, body.clone()).await;
+        assert_eq!(answer.status, 400, "{path} {body}: {answer:?}");
+        let detail = answer.json()["detail"].as_str().expect("a text").to_owned();
+        said.push(format!("{path} {body}\n  {detail}"));
+    }
+    insta::assert_snapshot!("no_changes", said.join("\n"));
 }
 
 #[tokio::test]

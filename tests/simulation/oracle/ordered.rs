@@ -47,7 +47,7 @@ impl Ordered {
             Order::Unfreeze { reach } => {
                 self.freezes.remove(reach);
             }
-            Order::Rollback { .. } | Order::Approve { .. } => {}
+            Order::Rollback { .. } | Order::Change { .. } | Order::Approve { .. } => {}
         }
     }
 

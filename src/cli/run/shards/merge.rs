@@ -261,7 +261,7 @@ impl Merged {
                 Err(reason) => {
                     let refused = Answer {
                         outcome: CommandOutcome::Refused { reason },
-                        write: None,
+                        writes: Vec::new(),
                     };
                     answer.send(refused).unwrap_or_default();
                 }

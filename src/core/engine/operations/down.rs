@@ -123,7 +123,8 @@ fn leading(step: &Step) -> Option<Change> {
         | Step::Scale { .. }
         | Step::Apply { .. }
         | Step::Evidence { .. }
-        | Step::Ready { .. } => None,
+        | Step::Ready { .. }
+        | Step::Webhook { .. } => None,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::{Answered, number_of, split, take};
 use crate::analysis::{Analysis, Ending, WayBack};
 use crate::command::{Command, CommandOutcome};
 use crate::engine::live::Live;
+use crate::engine::preflight::Looked;
 use crate::engine::verify::{self, Told};
-use crate::engine::{Reply, Turn, decide, progress, releases, tell};
+use crate::engine::{Reply, Turn, decide, preflight, progress, releases, suspending, tell};
 use crate::guard::{Guard, Hold, holds_of_command};
 use crate::ids::{AnalysisId, PlanId, RevisionHash, TargetId};
 use crate::judge::Phase;
@@ -17,61 +19,88 @@ use crate::target::TargetState;
 use crate::wording::listed;
 
 /// A rollback that nothing holds.
-struct Ready {
+pub(super) struct Ready {
     plan: Plan,
     overridden: Vec<Hold>,
 }
 
-/// What would become of it.
+/// What becomes of it, as far as the cluster has answered: the guards, then the look at the way back, then, where a
+/// `GitOps` tool would revert it, its suspension.
 pub(super) fn consider(
-    turn: &Turn<'_>,
-    lives: &BTreeMap<TargetId, Live>,
+    turn: &mut Turn<'_>,
+    lives: &mut BTreeMap<TargetId, Live>,
     command: &Command,
-    target: &TargetId,
-    to: Option<&str>,
-) -> Reply {
-    let number = turn.ledger.people.commands + 1;
-    // Guards that hold it do not keep anybody from seeing what would be written.
-    let plan = plan(turn, lives, command, target, to, number);
-    match plan {
-        Err(outcome) => Reply {
-            outcome,
-            step: None,
-        },
-        Ok((analysis, plan)) => Reply {
-            step: PlanState::new(plan.clone(), turn.now).command(turn.now),
-            outcome: match guarded(turn, lives, command, &analysis, plan) {
-                Ok(ready) => CommandOutcome::Done {
-                    said: format!(
-                        "would go from revision {} back to {}",
-                        ready.plan.fence.judged,
-                        tell::way_back(&ready.plan.to)
-                    ),
-                    plan: None,
-                    overridden: ready.overridden,
-                },
-                Err(outcome) => outcome,
-            },
-        },
+    (target, to): (&TargetId, Option<&str>),
+    dry_run: bool,
+) -> Answered<Ready> {
+    let over = |outcome| Answered::Over(Reply::plain(outcome));
+    let number = number_of(turn, command);
+    let (analysis, plan) = match plan(turn, lives, command, target, to, number) {
+        Ok(planned) => planned,
+        Err(outcome) => return over(outcome),
+    };
+    let held = holds(turn, lives, &analysis, &plan);
+    let (mut overridden, mut held) = split(turn, command, held);
+    let Some(live) = lives.get_mut(target) else {
+        return over(CommandOutcome::refused(format!("{target} is not watched")));
+    };
+    // Nobody looks at what is not done anyway; but of a dry run everything is said.
+    if held.is_empty() || dry_run {
+        let mut slot = live.ordered_way_back.take();
+        let looked = preflight::look(turn, &mut slot, target, &plan.to);
+        live.ordered_way_back = slot;
+        match looked {
+            Looked::Awaited => return Answered::Later,
+            Looked::Holds(found) => {
+                let (despite, found) = split(turn, command, found);
+                overridden.extend(despite);
+                held.extend(found);
+            }
+        }
     }
+    if dry_run {
+        // Guards that hold it do not keep anybody from seeing what would be written.
+        let steps = PlanState::new(plan.clone(), turn.now).command(turn.now);
+        let outcome = if held.is_empty() {
+            CommandOutcome::Done {
+                said: format!(
+                    "would go from revision {} back to {}",
+                    plan.fence.judged,
+                    tell::way_back(&plan.to)
+                ),
+                plan: None,
+                overridden,
+            }
+        } else {
+            CommandOutcome::Held { holds: held }
+        };
+        return Answered::Over(Reply {
+            outcome,
+            steps: steps.into_iter().collect(),
+        });
+    }
+    if !held.is_empty() {
+        return over(CommandOutcome::Held { holds: held });
+    }
+    let despite_git = overridden.iter().any(|hold| hold.guard == Guard::GitOps);
+    if !despite_git && suspending::concerns(turn, live) {
+        // The suspension is a write that follows from it.
+        take(turn, command);
+        if !suspending::lets_begin(turn, target, live, &analysis, Some(&plan.to.revision)) {
+            return Answered::Later;
+        }
+    }
+    Answered::Ready(Ready { plan, overridden })
 }
 
-/// Begins it, if no guard holds it.
+/// Begins it: nothing holds it.
 pub(super) fn begin(
     turn: &mut Turn<'_>,
     lives: &mut BTreeMap<TargetId, Live>,
     command: &Command,
-    target: &TargetId,
-    to: Option<&str>,
+    Ready { plan, overridden }: Ready,
 ) -> CommandOutcome {
-    // The record of the command has counted it.
-    let number = turn.ledger.people.commands;
-    let ready = plan(turn, lives, command, target, to, number)
-        .and_then(|(analysis, plan)| guarded(turn, lives, command, &analysis, plan));
-    let Ready { plan, overridden } = match ready {
-        Ok(ready) => ready,
-        Err(outcome) => return outcome,
-    };
+    let target = &plan.fence.target.clone();
     let Some(live) = lives.get_mut(target) else {
         return CommandOutcome::refused(format!("{target} is not watched: no Watch names it"));
     };
@@ -104,7 +133,7 @@ pub(super) fn begin(
 }
 
 /// The id of the plan of the `number`th command.
-pub(in crate::engine) fn plan_of(analysis: &AnalysisId, number: u64) -> PlanId {
+fn plan_of(analysis: &AnalysisId, number: u64) -> PlanId {
     PlanId(format!("{analysis}-command-{number}"))
 }
 
@@ -221,31 +250,20 @@ fn plan(
     Ok((analysis, plan))
 }
 
-/// The plan, if no guard holds it but those that are overridden.
-fn guarded(
+/// The guards that hold it, before the way back is looked at.
+fn holds(
     turn: &Turn<'_>,
     lives: &BTreeMap<TargetId, Live>,
-    command: &Command,
     analysis: &Analysis,
-    plan: Plan,
-) -> Result<Ready, CommandOutcome> {
+    plan: &Plan,
+) -> Vec<Hold> {
     let target = &analysis.target;
     let (Some(live), Some(known)) = (lives.get(target), turn.known(target)) else {
-        return Err(CommandOutcome::refused(format!("{target} is not watched")));
+        return Vec::new();
     };
     let all = turn.of_all();
     let context = decide::context(turn, live, known, analysis, Some(&plan.to), &all);
-    let (overridden, holds): (Vec<Hold>, Vec<Hold>) =
-        holds_of_command(&context).into_iter().partition(|hold| {
-            // A process that was told to write to nothing writes to nothing.
-            let of_process = hold.guard == Guard::DryRun && turn.settings.guards.dry_run;
-            command.overrides.contains(&hold.guard) && !of_process
-        });
-    if holds.is_empty() {
-        Ok(Ready { plan, overridden })
-    } else {
-        Err(CommandOutcome::Held { holds })
-    }
+    holds_of_command(&context)
 }
 
 /// The revision of this hash or number.

@@ -14,7 +14,7 @@ use crate::wording::{capitalised, short};
 
 /// Characters of a reason that are told.
 const SHOWN: usize = 300;
-const GOES_ON: &str = "Recant goes on judging and telling, and does nothing to";
+const GOES_ON: &str = "Recant goes on judging and telling, and changes";
 
 /// Tells every channel that hears of a failed release in reach: those are the people who count on being protected.
 pub(in crate::engine) fn ordered(
@@ -35,7 +35,7 @@ pub(in crate::engine) fn ordered(
             );
             (
                 format!("{target} is held by {by}{}", until(held)),
-                vec![format!("{GOES_ON} it."), end(held, &ends)],
+                vec![format!("{GOES_ON} nothing about it."), end(held, &ends)],
                 Severity::Warning,
                 Reach::Target {
                     target: target.clone(),
@@ -54,9 +54,9 @@ pub(in crate::engine) fn ordered(
                 ),
             };
             let what = match reach {
-                Reach::Everything => "anything".to_owned(),
-                Reach::Namespace { namespace } => format!("anything in namespace `{namespace}`"),
-                Reach::Target { .. } => "it".to_owned(),
+                Reach::Everything => "nothing".to_owned(),
+                Reach::Namespace { namespace } => format!("nothing in namespace `{namespace}`"),
+                Reach::Target { .. } => "nothing about it".to_owned(),
             };
             (
                 format!(
@@ -92,7 +92,7 @@ pub(in crate::engine) fn ordered(
             reach.clone(),
         ),
         // These are told by what they lead to.
-        Order::Rollback { .. } | Order::Approve { .. } => return,
+        Order::Rollback { .. } | Order::Change { .. } | Order::Approve { .. } => return,
     };
     if !reason.is_empty() {
         sentences.insert(0, format!("Their reason: \"{}\".", short(reason, SHOWN)));

@@ -26,7 +26,7 @@ pub(in crate::engine) fn rolling_back(
     sentences.push(what_is_done(plan));
     sentences.extend(about_stuck_pods(live, judged, plan));
     sentences.extend(super::gitops::before_rollback(turn, live, plan));
-    sentences.extend(preflight::notes(live));
+    sentences.extend(preflight::notes(live.way_back.as_ref()));
     sentences.push(what_comes_next(target, plan));
     let mut facts = facts(
         live,
@@ -69,6 +69,7 @@ pub(in crate::engine) fn rolling_back_for(
             hold.guard, hold.reason
         )
     }));
+    sentences.extend(preflight::notes(live.ordered_way_back.as_ref()));
     sentences.push(what_is_done(plan));
     sentences.push(what_comes_next(target, plan));
     let told = Told {

@@ -16,6 +16,16 @@ const CONTROLLER: &str = "argocd-controller";
 /// A world in which Argo CD has the target, and a bad release comes.
 fn shipped(setup: Setup) -> World {
     let mut world = World::settled(setup);
+    kept_by_git(&mut world);
+    let target = world.target();
+    target.behave("v2", BAD);
+    target.behave("v3", BAD);
+    world.ship("v2");
+    world
+}
+
+/// Argo CD has the target.
+pub(super) fn kept_by_git(world: &mut World) {
     let target = world.target();
     target.owner = Some(GitOwner {
         tool: GitTool::ArgoCd,
@@ -27,10 +37,6 @@ fn shipped(setup: Setup) -> World {
         agrees: false,
     });
     target.shipped_by = Some(CONTROLLER.to_owned());
-    target.behave("v2", BAD);
-    target.behave("v3", BAD);
-    world.ship("v2");
-    world
 }
 
 /// Argo CD writes what Git says.
@@ -181,7 +187,7 @@ fn a_revert_is_remembered_whenever_the_process_dies() {
     }
 }
 
-fn suspending() -> Setup {
+pub(super) fn suspending() -> Setup {
     let mut setup = Setup::default();
     setup.guards.gitops = GitOps::Suspend;
     setup

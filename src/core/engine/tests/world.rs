@@ -17,7 +17,7 @@ use super::target::Target;
 use super::workers::Workers;
 use crate::change::ObjectRef;
 use crate::engine::{
-    Answer, Effect, Engine, Inputs, NodeAnswer, ObjectAnswer, Output, Reply, ScaleAnswer,
+    Answer, Effect, Engine, Given, Inputs, NodeAnswer, ObjectAnswer, Output, Reply, ScaleAnswer,
 };
 use crate::ids::{PodName, TargetId};
 use crate::ledger::Ledger;
@@ -69,6 +69,8 @@ pub(super) struct World {
     /// Some report was not taken.
     pub(super) no_room: bool,
     pub(super) replies: Vec<Reply>,
+    /// Commands that wait for what the cluster was asked: they are handed in again.
+    waiting: Vec<Given>,
     /// What is scaled.
     pub(super) workers: Workers,
     looks: Vec<ScaleTarget>,
@@ -125,6 +127,7 @@ impl World {
             crashes: 0,
             no_room: false,
             replies: Vec::new(),
+            waiting: Vec::new(),
             answered: BTreeMap::new(),
             workers: Workers::default(),
             looks: Vec::new(),
@@ -299,7 +302,10 @@ impl World {
         answers
     }
 
-    pub(super) fn tick(&mut self, inputs: Inputs) {
+    pub(super) fn tick(&mut self, mut inputs: Inputs) {
+        let waiting = std::mem::take(&mut self.waiting);
+        inputs.commands.splice(0..0, waiting);
+        let commands = inputs.commands.clone();
         let output = self.engine.tick(at(self.now), inputs);
         check_effects(&output);
         let Output {
@@ -309,7 +315,12 @@ impl World {
             no_room,
         } = output;
         self.no_room |= no_room;
-        self.replies.extend(replies);
+        for (given, reply) in commands.into_iter().zip(replies) {
+            match reply {
+                Some(reply) => self.replies.push(reply),
+                None => self.waiting.push(given),
+            }
+        }
         let room = self.crash_at.map_or(usize::MAX, |crash_at| {
             crash_at.saturating_sub(self.journal.len())
         });
@@ -339,6 +350,19 @@ impl World {
                 ..Inputs::default()
             });
         }
+    }
+
+    /// Somebody orders this, and waits for no answer beyond the first tick.
+    pub(super) fn order_and_leave(&mut self, command: crate::command::Command) {
+        let given = Given {
+            command,
+            dry_run: false,
+        };
+        self.tick(Inputs {
+            commands: vec![given],
+            ..Inputs::default()
+        });
+        self.waiting.clear();
     }
 
     fn write(&mut self, record: Record) {
@@ -440,6 +464,7 @@ impl World {
     /// The process is killed and a new one folds the journal. What was in hand goes on without it.
     pub(super) fn restart(&mut self) {
         self.crashes += 1;
+        self.waiting.clear();
         self.outcomes.clear();
         self.retrying.clear();
         self.deliveries.clear();

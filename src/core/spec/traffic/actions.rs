@@ -185,6 +185,7 @@ fn read_up(
     let wait = fields
         .get("wait")
         .and_then(|node| fields::duration(node, "wait", report));
+    let then_down = read_then_down(fields, report);
     if let (Some(wait), Some(node)) = (wait, fields.get("wait"))
         && wait > MOST_WAIT
     {
@@ -206,7 +207,7 @@ fn read_up(
         return None;
     };
     let target = read_target(node, namespace, report)?;
-    let then_down = read_then_down(fields, report)?;
+    let then_down = then_down?;
     if fields.get("min").is_some() && least.is_none() {
         return None;
     }

@@ -5,7 +5,7 @@ use recant_core::command::CommandOutcome;
 use recant_core::guard::Hold;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::orders::Answer;
 
@@ -33,6 +33,9 @@ pub(super) struct OrderAnswer {
     /// Of a dry run: why that cannot be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     write_unknown: Option<String>,
+    /// Of a dry run with several writes: those after the first, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -71,12 +74,14 @@ impl From<Hold> for Holding {
 
 impl OrderAnswer {
     pub(super) fn new(answer: Answer, dry_run: bool) -> Self {
-        let Answer { outcome, write } = answer;
-        let (write, write_unknown) = match write {
+        let Answer { outcome, writes } = answer;
+        let mut writes = writes.into_iter();
+        let (write, write_unknown) = match writes.next() {
             None => (None, None),
             Some(Ok(write)) => (Some(write), None),
             Some(Err(reason)) => (None, Some(reason)),
         };
+        let then = writes.map(|write| write.unwrap_or_else(|unknown| json!({"unknown": unknown})));
         let holding = |holds: Vec<Hold>| holds.into_iter().map(Holding::from).collect();
         let bare = Self {
             outcome: Word::Done,
@@ -87,6 +92,7 @@ impl OrderAnswer {
             overridden: Vec::new(),
             write,
             write_unknown,
+            then: then.collect(),
         };
         match outcome {
             CommandOutcome::Done {

@@ -212,7 +212,7 @@ fn plain(order: Order, why: &str, dry_run: bool) -> Result<Read, Problem> {
     })
 }
 
-fn name(field: &str, text: &str) -> Result<String, Problem> {
+pub(super) fn name(field: &str, text: &str) -> Result<String, Problem> {
     let good = !text.is_empty()
         && text.chars().count() <= LONGEST
         && text.chars().all(|c| c.is_ascii_graphic());
@@ -225,7 +225,7 @@ fn name(field: &str, text: &str) -> Result<String, Problem> {
     }
 }
 
-fn target(namespace: &str, target: &str) -> Result<TargetId, Problem> {
+pub(super) fn target(namespace: &str, target: &str) -> Result<TargetId, Problem> {
     let found = target.split_once('/').and_then(|(kind, own)| {
         let mut kinds = TargetKind::ALL.into_iter();
         let kind = kinds.find(|known| known.as_str().eq_ignore_ascii_case(kind))?;
@@ -282,7 +282,7 @@ fn lasting(lasts: Option<&str>, until: Option<&str>) -> Result<Lasting, Problem>
     }
 }
 
-fn reason(text: &str) -> Result<String, Problem> {
+pub(super) fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     if text.chars().count() > LONGEST_REASON || text.chars().any(char::is_control) {
         return Err(Problem::bad(format!(
@@ -292,7 +292,7 @@ fn reason(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-fn guards(names: &[String]) -> Result<BTreeSet<Guard>, Problem> {
+pub(super) fn guards(names: &[String]) -> Result<BTreeSet<Guard>, Problem> {
     names
         .iter()
         .map(|name| {
