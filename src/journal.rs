@@ -16,6 +16,7 @@ pub mod read;
 pub mod retain;
 #[cfg(feature = "whole")]
 pub mod shard;
+#[cfg(feature = "whole")]
 mod slot;
 
 use std::collections::BTreeSet;

@@ -219,7 +219,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ),
     (
         "ThenScaleDown",
-        "kind: Watch\nalways: [{rule: a, onFail: [{switch: {thenScaleDown: {HERE}}}]}]",
+        "kind: Watch\nalways: [{rule: a, onFail: [{switch: {service: a, to: {b: c}, target: Deployment/d, thenScaleDown: {HERE}}}]}]",
     ),
     ("Runbook", "kind: Runbook\nmetadata: {name: a}\nHERE"),
     (
