@@ -252,6 +252,11 @@ fn promotes_only_the_way_back() {
         "fenced",
         "aborted by somebody else",
     );
+    let at_another = TargetState {
+        current: Some("newer".into()),
+        ..at_good(|_| {})
+    };
+    check(&promote(), &at_another, "fenced", "newer");
 }
 
 #[test]
