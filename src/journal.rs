@@ -77,6 +77,14 @@ pub enum JournalError {
         path: String,
         source: std::io::Error,
     },
+    /// For those who only read it.
+    #[error(
+        "there is no journal {path}: name the file with --journal or RECANT_JOURNAL; without a volume it is in a ConfigMap (--config-map)"
+    )]
+    Missing {
+        path: String,
+        source: std::io::Error,
+    },
     /// Another process holds the writer's lock.
     #[error(
         "the journal {path} is in use by another agent: stop that one, or give this one a journal of its own"
@@ -127,7 +135,8 @@ impl JournalError {
     pub fn retry(&self) -> bool {
         match self {
             Self::Write { .. } | Self::Read { .. } | Self::Locked { .. } => true,
-            Self::NotAJournal { .. }
+            Self::Missing { .. }
+            | Self::NotAJournal { .. }
             | Self::Newer { .. }
             | Self::Tampered { .. }
             | Self::Unknown { .. }

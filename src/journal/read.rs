@@ -18,9 +18,13 @@ use super::frame::{self, Break, Chain, Entry, Header, Line, Misfit};
 /// When it cannot be opened, is no journal, or is of a newer format.
 pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Entries<R>, JournalError> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| JournalError::Read {
-        path: name.clone(),
-        source,
+    let file = File::open(path).map_err(|source| {
+        let path = name.clone();
+        if source.kind() == std::io::ErrorKind::NotFound {
+            JournalError::Missing { path, source }
+        } else {
+            JournalError::Read { path, source }
+        }
     })?;
     let mut entries = Entries {
         path: name,

@@ -144,6 +144,7 @@ async fn open(
             JournalError::Locked { .. } => take_away(start, process),
             JournalError::Write { .. } => {}
             JournalError::Read { .. }
+            | JournalError::Missing { .. }
             | JournalError::NotAJournal { .. }
             | JournalError::Newer { .. }
             | JournalError::Tampered { .. }

@@ -106,8 +106,8 @@ async fn ends(parts: &Parts, command: &StepCommand) -> StepResult {
     }
 }
 
-fn there() -> Option<Value> {
-    Some(json!({"metadata": {"uid": "u1"}}))
+fn there() -> Value {
+    json!({"metadata": {"uid": "u1"}})
 }
 
 async fn answering(status: ResponseTemplate) -> MockServer {
@@ -134,7 +134,7 @@ async fn what_is_sent_has_a_key_and_secrets_that_are_told_nowhere() {
         again: true,
         ..call(plain(&server), headers)
     };
-    let result = ends(&parts(there(), true), &command).await;
+    let result = ends(&parts(Some(there()), true), &command).await;
     let called = StepResult::Called {
         status: 202,
         repeated: true,
@@ -169,7 +169,7 @@ async fn what_an_answer_means() {
         let answer = ResponseTemplate::new(status).insert_header("location", "http://127.0.0.1:1/");
         let server = answering(answer).await;
         let result = ends(
-            &parts(there(), true),
+            &parts(Some(there()), true),
             &call(plain(&server), BTreeMap::new()),
         )
         .await;
@@ -197,7 +197,7 @@ async fn what_was_surely_not_taken_is_tried_again_and_what_hangs_is_not() {
         .mount(&server)
         .await;
     let result = ends(
-        &parts(there(), true),
+        &parts(Some(there()), true),
         &call(plain(&server), BTreeMap::new()),
     )
     .await;
@@ -211,7 +211,7 @@ async fn what_was_surely_not_taken_is_tried_again_and_what_hangs_is_not() {
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(5));
     let server = answering(slow).await;
     let result = ends(
-        &parts(there(), true),
+        &parts(Some(there()), true),
         &call(plain(&server), BTreeMap::new()),
     )
     .await;
@@ -224,7 +224,7 @@ async fn what_was_surely_not_taken_is_tried_again_and_what_hangs_is_not() {
 
     // Nobody listens: it is tried until its time is over, and surely nothing was done.
     let nobody = WebhookUrl::Plain("http://127.0.0.1:9/".to_owned());
-    let result = ends(&parts(there(), true), &call(nobody, BTreeMap::new())).await;
+    let result = ends(&parts(Some(there()), true), &call(nobody, BTreeMap::new())).await;
     assert!(matches!(result, StepResult::Refused { .. }), "{result:?}");
 }
 
@@ -236,7 +236,7 @@ async fn nobody_is_called_without_tls_or_about_what_is_gone_or_stopped() {
     }});
     let other = json!({"metadata": {"uid": "u2"}});
     for (found, plain_http, says) in [
-        (there(), false, "without TLS"),
+        (Some(there()), false, "without TLS"),
         (None, true, "does not exist any more"),
         (Some(other), true, "was deleted and created again"),
         (Some(stopped), true, "the kill switch is on"),
@@ -252,7 +252,7 @@ async fn nobody_is_called_without_tls_or_about_what_is_gone_or_stopped() {
         "authorization".to_owned(),
         SecretRef::Env("RECANT_NO_SUCH_VARIABLE".to_owned()),
     )]);
-    let result = ends(&parts(there(), true), &call(plain(&server), headers)).await;
+    let result = ends(&parts(Some(there()), true), &call(plain(&server), headers)).await;
     assert!(
         matches!(&result, StepResult::Refused { reason } if reason.contains("`RECANT_NO_SUCH_VARIABLE` is not set")),
         "{result:?}"

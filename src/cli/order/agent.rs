@@ -89,11 +89,12 @@ impl AgentPlace {
                 .with_context(|| format!("the authorities in {}", path.display()))?;
             client = client.tls_certs_only(authorities);
         }
+        let key = key.map_or_else(new_key, str::to_owned);
         let mut request = client
             .build()
             .context("making the HTTP client")?
             .post(url.clone())
-            .header("Idempotency-Key", key.map_or_else(new_key, str::to_owned))
+            .header("Idempotency-Key", &key)
             .json(body);
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -106,7 +107,7 @@ impl AgentPlace {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        Ok(runtime.block_on(ask(request, &host)))
+        Ok(runtime.block_on(ask(request, &host, &key)))
     }
 
     fn kept(&self) -> anyhow::Result<Kept> {
@@ -129,10 +130,11 @@ impl AgentPlace {
     }
 }
 
-async fn ask(request: reqwest::RequestBuilder, host: &str) -> Answered {
+async fn ask(request: reqwest::RequestBuilder, host: &str, key: &str) -> Answered {
     let nobody = |why: String| {
         Answered::Nobody(format!(
-            "{host}: {why}. Nothing is known to have been done; repeat it with the same --key"
+            "{host}: {why}. Nothing is known to have been done. To give the same order again, and not a second one, add \
+             `--key {key}`"
         ))
     };
     let mut response = match request.send().await {

@@ -103,6 +103,7 @@ fn passes(error: &JournalError) -> bool {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
         ),
         JournalError::Read { .. }
+        | JournalError::Missing { .. }
         | JournalError::NotAJournal { .. }
         | JournalError::Newer { .. }
         | JournalError::Tampered { .. }

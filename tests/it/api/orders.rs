@@ -409,6 +409,14 @@ fn without_an_agent_commands_say_so_and_do_nothing() {
         ran.err.contains("Nothing is known to have been done"),
         "{ran:?}"
     );
+    let (_, key) = ran
+        .err
+        .split_once("add `--key ")
+        .expect("the key of a repeat");
+    assert!(
+        key.starts_with(|first: char| first.is_ascii_alphanumeric()),
+        "{ran:?}"
+    );
     // No secret of the address is shown.
     let secret = [("RECANT_URL", "http://anna:hunter2@127.0.0.1:9/x")];
     let ran = recant(Path::new("."), &hold, &secret);
